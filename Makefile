@@ -1,0 +1,84 @@
+# Plumbline's tasks: `make` lists them. Plain enough for the GNU make 3.81 that macOS ships.
+
+PYTHON ?= python3
+PORT ?= 8080
+IMAGE ?= plumbline
+BASE_IMAGE ?=
+DOCKER_BUILD_FLAGS ?=
+LOCK_FLAGS ?=
+
+PY := .venv/bin/python
+# Made last, so that an environment whose installation broke off counts as none.
+VENV := .venv/complete
+DEMO := build/demo/model.tar.gz
+DEMO_SOURCES := $(wildcard model/examples/digits.py model/examples/digits/*) \
+	$(shell find container/plumbline/packing -name '*.py')
+
+# Fast first; the engine and the container come after what fails in seconds.
+TESTS := $(wildcard tests/unit) $(wildcard tests/http) $(wildcard tests/engines) \
+	$(wildcard tests/deployment) $(wildcard tests/container)
+TYPED := container/plumbline $(wildcard deploy.py deployment local_test/*.py model/examples/*.py)
+SCRIPTS := container/serve $(wildcard .ci/run .ci/*.sh local_test/*.sh *.sh)
+
+.DELETE_ON_ERROR:
+.PHONY: help venv demo test lint format image lock clean
+
+help:  ## show this list
+	@echo 'Plumbline serves a Keras or TensorFlow image model as Amazon SageMaker wants it served.'
+	@echo
+	@echo 'Start here:  make demo     a trained model, served, and a picture sent to it'
+	@echo
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1:\2/p' Makefile | awk -F: '{ printf "  make %-8s %s\n", $$1, $$2 }'
+	@echo
+	@echo 'PYTHON=python3.12 chooses another Python; it counts when .venv is made.'
+
+venv: $(VENV)  ## make .venv from the lock; again only when the lock has changed
+
+$(VENV): requirements/dev.txt pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { \
+		echo "$(PYTHON) was not found; Plumbline needs Python 3.11, 3.12 or 3.13 (make PYTHON=python3.12 names one)." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || { \
+		echo "$(PYTHON) is $$($(PYTHON) -V 2>&1); Plumbline and TensorFlow need Python 3.11, 3.12 or 3.13 (make PYTHON=python3.12 names one)." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "$(PYTHON) lacks the venv module; on Debian and Ubuntu: sudo apt-get install python3-venv" >&2; exit 1; }
+	@echo 'Installing into .venv, once: TensorFlow and its company, 2 GB on disk; this takes a minute or two.'
+	@$(PYTHON) -m venv --clear .venv
+	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/dev.txt
+	@$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: $(DEMO) $(if $(DOCKER),image)  ## train, pack and serve the demo model (PORT=8080; DOCKER=1 serves it in the container)
+	@$(PY) local_test/demo.py --port $(PORT) $(if $(DOCKER),--docker)
+
+# Trained once: a new environment alone is no reason to do it again.
+$(DEMO): $(DEMO_SOURCES) | $(VENV)
+	@$(PY) model/examples/digits.py
+
+test: $(VENV)  ## run every test that this machine can run, and say what was skipped and why
+	$(PY) -m pytest $(TESTS)
+
+lint: $(VENV)  ## check style, types and shell scripts
+	$(PY) -m ruff check
+	$(PY) -m ruff format --check
+	$(PY) -m mypy $(TYPED)
+	@if command -v shellcheck >/dev/null; then echo shellcheck $(SCRIPTS); shellcheck $(SCRIPTS); \
+	else echo 'shellcheck is not installed; the shell scripts were not checked.'; fi
+
+format: $(VENV)  ## put the code into the style that lint asks for
+	$(PY) -m ruff check --fix
+	$(PY) -m ruff format
+
+image:  ## build the container (IMAGE=plumbline, BASE_IMAGE=, DOCKER_BUILD_FLAGS=)
+	docker build $(DOCKER_BUILD_FLAGS) $(if $(BASE_IMAGE),--build-arg BASE_IMAGE=$(BASE_IMAGE)) --tag $(IMAGE) .
+
+# The image's lock is held to the developers' one, so that what is tested is what is shipped.
+COMPILE = $(PY) -m uv pip compile pyproject.toml --quiet --no-config --no-emit-index-url --universal \
+	--python-version 3.11 --generate-hashes --custom-compile-command 'make lock' $(LOCK_FLAGS)
+
+lock: $(VENV)  ## pin the dependencies anew (LOCK_FLAGS=--upgrade takes the newest)
+	$(COMPILE) --all-extras --output-file requirements/dev.txt
+	$(COMPILE) --extra tensorflow --constraint requirements/dev.txt --output-file requirements/server.txt
+
+clean:  ## remove what was made here: .venv, build and caches
+	rm -rf .venv build container/*.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find container tests local_test model -name __pycache__ -type d -prune -exec rm -rf {} +

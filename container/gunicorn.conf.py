@@ -1,0 +1,45 @@
+"""How gunicorn runs the server: one port, processes and threads by the machine, a clean end."""
+
+import os
+import shutil
+import sys
+from typing import Any
+
+from plumbline import cgroups, logs, settings
+from plumbline.errors import SettingError
+
+try:
+    chosen = settings.from_environment()
+except SettingError as error:
+    sys.exit(f"plumbline: {error}")
+
+settings.quiet_frameworks()
+sizes = chosen.sizes(cgroups.machine())
+
+wsgi_app = "plumbline.web.wsgi:application()"
+bind = f"0.0.0.0:{chosen.port}"
+worker_class = "plumbline.web.worker.Worker"
+workers = sizes.workers
+threads = sizes.threads
+backlog = 512
+keepalive = 75
+# TensorFlow's import keeps the interpreter busy for seconds: no reason to kill a worker.
+timeout = 120
+graceful_timeout = int(chosen.drain)
+# The heartbeat file: memory where there is some, else the temporary folder.
+worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+# It would be opened below the home folder, which may not be writable.
+control_socket_disable = True
+proc_name = "plumbline"
+logconfig_dict = logs.configuration(chosen.log_level, chosen.log_format)
+
+
+def worker_exit(server: Any, worker: Any) -> None:
+    """End at once: unwinding would wait for TensorFlow's threads, or crash in them."""
+    os._exit(0)
+
+
+def on_exit(server: Any) -> None:
+    """Take away what `plumbline serve` unpacked."""
+    if chosen.unpacked:
+        shutil.rmtree(chosen.model_dir, ignore_errors=True)

@@ -1,0 +1,21 @@
+"""The port: all that the house asks of an engine."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from plumbline.arrays import Tensors
+from plumbline.signature import Signature
+
+
+class Engine(Protocol):
+    """A model that is loaded and can be run from several threads at once."""
+
+    name: str
+    signature: Signature
+
+    def run(self, inputs: Tensors, timeout: float) -> Tensors:
+        """The outputs by name, the first axis being the batch.
+
+        Raises `DeadlineExceeded` after `timeout` seconds and `EngineError` when the model fails.
+        """

@@ -1,0 +1,201 @@
+"""Everything that can go wrong, as one tree.
+
+    PlumblineError
+     ├── RequestError                  4xx: the caller can mend it
+     │    ├── EmptyBody                400
+     │    ├── InvalidJSON              400
+     │    ├── InvalidInstances         400
+     │    ├── InvalidAttribute         400
+     │    ├── RequestTimeout           408
+     │    ├── BodyTooLarge             413
+     │    ├── UnsupportedContentType   415
+     │    ├── NotAcceptable            406
+     │    └── ImageError
+     │         ├── NotAnImage          400
+     │         ├── ImageDamaged        400
+     │         ├── ImageTooLarge       413
+     │         └── ImageFormatRefused  415
+     ├── Unavailable                   503, with Retry-After
+     │    ├── ModelNotReady
+     │    ├── ServerBusy
+     │    └── DeadlineExceeded
+     └── ModelError                    500: the archive, not the request, is wrong
+          ├── SettingError
+          ├── ArchiveError
+          ├── SpecError
+          ├── EngineError
+          └── GoldenMismatch
+
+The message of an error is written for whoever reads the answer: what happened, what was
+expected, what to do. What a request provokes never holds a path of the
+server or the text of a foreign exception; what a model provokes is for whoever deployed it.
+"""
+
+from __future__ import annotations
+
+class PlumblineError(Exception):
+    """The root; `code` is for programs, `status` is the HTTP status of the answer."""
+
+    code = "internal_error"
+    status = 500
+
+    @property
+    def message(self) -> str:
+        """The sentence that the caller reads."""
+        return str(self)
+
+
+class RequestError(PlumblineError):
+    """The caller can mend it."""
+
+    code = "bad_request"
+    status = 400
+
+
+class EmptyBody(RequestError):
+    """A request without a body."""
+
+    code = "empty_body"
+
+
+class InvalidJSON(RequestError):
+    """The body says it is JSON and is not."""
+
+    code = "invalid_json"
+
+
+class InvalidInstances(RequestError):
+    """JSON of the wrong form, or tensors of the wrong shape."""
+
+    code = "invalid_instances"
+
+
+class InvalidAttribute(RequestError):
+    """A custom attribute that this server knows, with a value it can't use."""
+
+    code = "invalid_attribute"
+
+
+class RequestTimeout(RequestError):
+    """The body did not arrive in time."""
+
+    code = "request_timeout"
+    status = 408
+
+
+class BodyTooLarge(RequestError):
+    """More bytes than the server accepts."""
+
+    code = "body_too_large"
+    status = 413
+
+
+class UnsupportedContentType(RequestError):
+    """A Content-Type that is missing or that nothing here reads."""
+
+    code = "unsupported_content_type"
+    status = 415
+
+
+class NotAcceptable(RequestError):
+    """An Accept header that nothing here can answer."""
+
+    code = "not_acceptable"
+    status = 406
+
+
+class ImageError(RequestError):
+    """A picture that can't be used."""
+
+    code = "image_error"
+
+
+class NotAnImage(ImageError):
+    """Bytes that are no picture at all."""
+
+    code = "not_an_image"
+
+
+class ImageDamaged(ImageError):
+    """A picture that breaks off or is corrupt."""
+
+    code = "image_damaged"
+
+
+class ImageTooLarge(ImageError):
+    """More pixels, or longer sides, than the server decodes."""
+
+    code = "image_too_large"
+    status = 413
+
+
+class ImageFormatRefused(ImageError):
+    """A picture of a format that is not on the allowlist."""
+
+    code = "image_format_refused"
+    status = 415
+
+
+class Unavailable(PlumblineError):
+    """Not now; the same request may succeed later."""
+
+    code = "unavailable"
+    status = 503
+
+    def __init__(self, message: str, retry_after: int = 1) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class ModelNotReady(Unavailable):
+    """The model is still loading, or failed to load."""
+
+    code = "model_not_ready"
+
+
+class ServerBusy(Unavailable):
+    """Every place in the queue is taken."""
+
+    code = "server_busy"
+
+
+class DeadlineExceeded(Unavailable):
+    """The request's time was up before its answer was there."""
+
+    code = "deadline_exceeded"
+
+
+class ModelError(PlumblineError):
+    """What was deployed is wrong; whoever deployed it can mend it."""
+
+    code = "model_error"
+
+
+class SettingError(ModelError):
+    """An environment variable with a value that can't be used."""
+
+    code = "setting_error"
+
+
+class ArchiveError(ModelError):
+    """The model archive is missing something, or is not an archive."""
+
+    code = "archive_error"
+
+
+class SpecError(ModelError):
+    """plumbline.toml says something that can't be."""
+
+    code = "spec_error"
+
+
+class EngineError(ModelError):
+    """The model can't be loaded or run."""
+
+    code = "engine_error"
+
+
+class GoldenMismatch(ModelError):
+    """A golden picture did not give the answer that it gave in training."""
+
+    code = "golden_mismatch"

@@ -1,0 +1,152 @@
+"""Archive → engine → pipeline → golden check, and how far that has come."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from plumbline.archive import Archive, open_archive
+from plumbline.engines.tensorflow import LOADERS
+from plumbline.errors import GoldenMismatch, ModelNotReady, PlumblineError
+from plumbline.images import Limits
+from plumbline.parity import compare
+from plumbline.pipeline import Pipeline, image_size
+from plumbline.preprocess import preprocess
+from plumbline.tasks import make_task
+
+log = logging.getLogger("plumbline.loading")
+
+Say = Callable[[str], None]
+
+LOAD_SECONDS = 480.0
+"""SageMaker gives a container eight minutes to become healthy."""
+
+
+@dataclass(frozen=True)
+class Status:
+    """`state` is "loading", "ready" or "failed"; `reason` says it in a sentence."""
+
+    state: str
+    reason: str
+    pipeline: Pipeline | None = None
+
+
+class ServedModel:
+    """A model that loads in the background and answers once it is ready."""
+
+    def __init__(self, load: Callable[[Say], Pipeline]) -> None:
+        self._load = load
+        self.status = Status("loading", "The model is waiting to be loaded.")
+
+    def pipeline(self) -> Pipeline:
+        """What answers requests. Raises `ModelNotReady`."""
+        status = self.status
+        if status.pipeline is not None:
+            return status.pipeline
+        if status.state == "failed":
+            raise ModelNotReady("The model failed to load; the server's log says why.", 30)
+        raise ModelNotReady(status.reason, 2)
+
+    def start(self, on_failure: Callable[[], None]) -> threading.Thread:
+        """Load in a thread of its own; `on_failure` is called if that fails."""
+        thread = threading.Thread(
+            target=self.load, args=(on_failure,), name="plumbline-load", daemon=True
+        )
+        thread.start()
+        return thread
+
+    def load(self, on_failure: Callable[[], None]) -> None:
+        """Load, and say how it went."""
+        try:
+            pipeline = self._load(self._say)
+        except Exception as exc:  # the one place where any failure becomes a status
+            log.error("The model failed to load: %s", reason_of(exc), exc_info=exc)
+            self.status = Status("failed", f"The model failed to load: {one_line(reason_of(exc))}")
+            on_failure()
+        else:
+            log.info("The model is ready.")
+            self.status = Status("ready", "The model is ready.", pipeline)
+
+    def _say(self, reason: str) -> None:
+        log.info(reason)
+        self.status = Status("loading", reason)
+
+
+def reason_of(error: Exception) -> str:
+    """Why loading failed, for whoever deployed the model."""
+    if isinstance(error, PlumblineError):
+        return error.message
+    return f"{type(error).__name__}: {error}"
+
+
+def one_line(text: str, most: int = 600) -> str:
+    """The text without line breaks, cut to what a health check shows."""
+    line = " ".join(text.split())
+    return line if len(line) <= most else line[:most] + " …"
+
+
+def load_pipeline(
+    root: Path, limits: Limits, max_instances: int, cores: int, say: Say
+) -> Pipeline:
+    """The archive in the folder `root`, ready to answer. Raises a `ModelError`."""
+    archive = open_archive(root)
+    model = archive.model
+    say(f"The model {model.path.name} ({model.kind}) is loading.")
+    engine = LOADERS[model.kind](model.path, archive.spec.model.signature, cores)
+    task = make_task(archive.spec, archive.labels)
+    task.fit(engine.signature)
+    pipeline = Pipeline(archive.spec, engine, task, limits, max_instances)
+    say("The model is warming up.")
+    warm_up(pipeline)
+    say(f"The model is being checked against {len(archive.goldens)} golden pictures.")
+    check_goldens(pipeline, archive)
+    return pipeline
+
+
+def time_left() -> float:
+    """The deadline of everything that happens while loading."""
+    return LOAD_SECONDS
+
+
+def warm_up(pipeline: Pipeline) -> None:
+    """Run a black picture, so that no caller pays for what only the first run does."""
+    target = pipeline.engine.signature.input()
+    size = image_size(pipeline.spec, target)
+    channels = target.shape[3] or 3
+    black = np.zeros((*size, channels), np.uint8)
+    tensor = preprocess(black, pipeline.spec.preprocess, size, target.dtype)
+    Image.preinit()
+    pipeline.engine.run({target.name: tensor[np.newaxis]}, time_left())
+
+
+def check_goldens(pipeline: Pipeline, archive: Archive) -> None:
+    """Compare every golden picture's outputs. Raises `GoldenMismatch` at the worst."""
+    if not archive.goldens:
+        log.warning("The archive has no golden pictures: nobody checked that its answers are right.")
+        return
+    tolerance = archive.spec.golden.tolerance
+    found = [
+        (compare(golden.expected, pipeline.values(golden.picture, time_left)), golden.name)
+        for golden in archive.goldens
+    ]
+    worst, name = max(found, key=lambda pair: pair[0].largest)
+    if not worst.within(tolerance):
+        wrong = sum(not difference.within(tolerance) for difference, _ in found)
+        raise GoldenMismatch(
+            f"{wrong} of {len(found)} golden pictures come out wrong. The worst is {name}: in "
+            f"{worst.output}, {worst.reason}, and {tolerance:g} is allowed. Usually [preprocess] "
+            "in plumbline.toml is not what training did: normalize, resize or color."
+        )
+    log.info(
+        "%d golden pictures came out right; the largest difference is %.3g.",
+        len(found),
+        worst.largest,
+    )
+
+

@@ -1,0 +1,66 @@
+"""Log lines: JSON for machines, plain text for a terminal."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from datetime import UTC, datetime
+from typing import Any
+
+FIELDS = "fields"
+"""The record attribute that holds what a line says beside its message."""
+
+
+class JSONFormatter(logging.Formatter):
+    """One JSON object a line, tracebacks included."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record as one line."""
+        line: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "message": record.getMessage(),
+            **getattr(record, FIELDS, {}),
+        }
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False, default=str)
+
+
+class TextFormatter(logging.Formatter):
+    """What a person at a terminal reads."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S")
+
+
+FORMATTERS: dict[str, type[JSONFormatter] | type[TextFormatter]] = {"json": JSONFormatter, "text": TextFormatter}
+
+
+def formatter(name: str) -> logging.Formatter:
+    """The formatter by name; "auto" is text on a terminal and JSON elsewhere."""
+    if name == "auto":
+        name = "text" if sys.stderr.isatty() else "json"
+    return FORMATTERS[name]()
+
+
+def configuration(level: str, form: str) -> dict[str, Any]:
+    """What `logging.config.dictConfig` takes: everything to standard error, in one form."""
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"plumbline": {"()": "plumbline.logs.formatter", "name": form}},
+        "handlers": {
+            "stderr": {
+                "class": "logging.StreamHandler",
+                "formatter": "plumbline",
+                "stream": "ext://sys.stderr",
+            }
+        },
+        "root": {"level": "WARNING", "handlers": ["stderr"]},
+        "loggers": {
+            "plumbline": {"level": level.upper()},
+            "gunicorn.error": {"level": level.upper(), "handlers": [], "propagate": True},
+        },
+    }

@@ -1,0 +1,123 @@
+"""The one visible list of stages: bytes → image → tensor → raw output → result → bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from plumbline import responses
+from plumbline.arrays import Tensor, Tensors
+from plumbline.engines.base import Engine
+from plumbline.errors import InvalidInstances, SpecError
+from plumbline.images import Limits, decode
+from plumbline.preprocess import preprocess
+from plumbline.requests import Payload, Pictures, Request, read, to_tensors
+from plumbline.responses import Response
+from plumbline.signature import TensorSpec
+from plumbline.spec import ModelSpec
+from plumbline.stopwatch import Stopwatch
+from plumbline.tasks.base import Task
+
+TimeLeft = Callable[[], float]
+"""Seconds until the deadline; raises `DeadlineExceeded` when there are none."""
+
+CHANNELS = {"rgb": 3, "bgr": 3, "gray": 1}
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """A loaded model and everything around it that its spec declares."""
+
+    spec: ModelSpec
+    engine: Engine
+    task: Task
+    limits: Limits
+    max_instances: int
+
+    def __call__(self, request: Request, time_left: TimeLeft, watch: Stopwatch) -> Response:
+        """The answer to a request; every request takes this way."""
+        media_type = responses.negotiate(request.accept)
+        with watch.lap("decode"):
+            payload = read(request)
+            self.count(payload)
+        inputs = self.inputs(payload, time_left, watch)
+        with watch.lap("infer"):
+            outputs = self.engine.run(inputs, time_left())
+        with watch.lap("encode"):
+            predictions = self.interpret(payload, outputs, request)
+            return responses.encode({"predictions": predictions}, media_type)
+
+    def values(self, picture: bytes, time_left: TimeLeft) -> Tensors:
+        """What golden pictures are compared by: the model's values for one picture."""
+        inputs = self.inputs(Pictures((picture,)), time_left, Stopwatch())
+        return self.task.values(self.engine.run(inputs, time_left()))
+
+    def count(self, payload: Payload) -> None:
+        """Refuse more instances than are computed at once."""
+        count = len(payload.data if isinstance(payload, Pictures) else payload.rows)
+        if count > self.max_instances:
+            raise InvalidInstances(
+                f"The request has {count} instances, but at most {self.max_instances} are taken "
+                "at once; send them in several requests."
+            )
+
+    def inputs(self, payload: Payload, time_left: TimeLeft, watch: Stopwatch) -> Tensors:
+        """The batch for the model; of many pictures only one is decoded at a time."""
+        if isinstance(payload, Pictures):
+            batch = list(self.tensors(payload.data, time_left, watch))
+            return {self.engine.signature.input().name: np.stack(batch)}
+        with watch.lap("preprocess"):
+            return to_tensors(payload.rows, self.engine.signature)
+
+    def tensors(
+        self, pictures: Iterable[bytes], time_left: TimeLeft, watch: Stopwatch
+    ) -> Iterator[Tensor]:
+        """Each picture as the model's input `[height, width, channels]`."""
+        declared, target = self.spec.preprocess, self.engine.signature.input()
+        size = image_size(self.spec, target)
+        for data in pictures:
+            time_left()
+            with watch.lap("decode"):
+                pixels = decode(
+                    data, color=declared.color, exif=declared.exif, limits=self.limits
+                )
+            with watch.lap("preprocess"):
+                tensor = preprocess(pixels, declared, size, target.dtype)
+            yield tensor
+
+    def interpret(self, payload: Payload, outputs: Tensors, request: Request) -> Any:
+        """Pictures are answered by the task, tensors as TF Serving answers them."""
+        if isinstance(payload, Pictures):
+            return self.task.results(self.task.values(outputs), request.options)
+        return responses.tensor_rows(outputs)
+
+
+def image_size(spec: ModelSpec, target: TensorSpec) -> tuple[int, int]:
+    """The (height, width) that pictures are resized to: declared, or the model's own.
+
+    Raises `SpecError` where the two disagree, or where neither says it.
+    """
+    channels = CHANNELS[spec.preprocess.color]
+    if len(target.shape) != 4 or target.shape[3] not in (channels, None):
+        raise SpecError(
+            f"The model's input is {target}, but pictures are [?, height, width, {channels}] "
+            f"with [preprocess] color = {spec.preprocess.color!r}."
+        )
+    declared, own = spec.preprocess.size, target.shape[1:3]
+    if declared is None:
+        height, width = own
+        if height is None or width is None:
+            raise SpecError(
+                f"The model takes pictures of any size ({target}); "
+                "say in plumbline.toml which it was trained on: [preprocess] size."
+            )
+        return height, width
+    if any(length not in (None, wanted) for length, wanted in zip(own, declared, strict=True)):
+        raise SpecError(
+            f"plumbline.toml: preprocess.size = {list(declared)}, but the model's input is "
+            f"{target}."
+        )
+    return declared

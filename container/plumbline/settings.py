@@ -1,0 +1,223 @@
+"""The environment, read once and frozen. Nothing else in the house looks at it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import Field, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from plumbline.cgroups import Machine
+from plumbline.errors import SettingError
+from plumbline.images import Limits
+from plumbline.sizing import Sizes, plan
+
+MEBIBYTE = 1024 * 1024
+
+FRAMEWORKS = {"TF_CPP_MIN_LOG_LEVEL": "2", "KERAS_BACKEND": "tensorflow"}
+"""What the frameworks read themselves: only errors in the log, and Keras over TensorFlow."""
+
+
+def whole(least: int, most: int, unit: int = 1) -> Callable[[str], int]:
+    """A reader of whole numbers, multiplied by `unit`."""
+
+    def read(text: str) -> int:
+        if text.isdecimal() and least <= int(text) <= most:
+            return int(text) * unit
+        raise ValueError(f"a whole number from {least} to {most}")
+
+    return read
+
+
+def seconds(text: str) -> float:
+    """A number of seconds above zero."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if 0 < value <= 3600:
+        return value
+    raise ValueError("a number of seconds, above 0 and at most 3600")
+
+
+def formats(text: str) -> tuple[str, ...]:
+    """Picture formats, by the names that Pillow gives them."""
+    known = ("JPEG", "PNG")
+    names = tuple(name.strip().upper() for name in text.split(","))
+    if set(names) <= set(known):
+        return names
+    raise ValueError(f"a list of some of {','.join(known)}")
+
+
+def log_level(text: str) -> str:
+    """A level's name, or its number as SageMaker's SDK writes it."""
+    numbers = {"10": "debug", "20": "info", "30": "warning", "40": "error", "50": "critical"}
+    name = numbers.get(text, text.lower())
+    if name in numbers.values():
+        return name
+    raise ValueError(f"one of {', '.join(numbers.values())}")
+
+
+def log_format(text: str) -> str:
+    """How log lines are written."""
+    if text in ("auto", "json", "text"):
+        return text
+    raise ValueError("auto, json or text")
+
+
+def setting(default: Any, read: Callable[[str], Any], text: str, *names: str) -> Any:
+    """A field of `Settings`: the variables that set it (the first wins) and what it does."""
+    return field(default=default, metadata={"names": names, "read": read, "help": text})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the environment asks for; sizes that are None follow the machine."""
+
+    model_dir: Path = setting(
+        Path("/opt/ml/model"), Path, "The model folder.", "PLUMBLINE_MODEL_DIR"
+    )
+    port: int = setting(8080, whole(1, 65535), "The port.", "SAGEMAKER_BIND_TO_PORT")
+    workers: int | None = setting(
+        None,
+        whole(1, 256),
+        "Processes, each with its own copy of the model. Default: one for every 8 cores, as far "
+        "as memory allows.",
+        "PLUMBLINE_WORKERS",
+        "SAGEMAKER_MODEL_SERVER_WORKERS",
+    )
+    slots: int | None = setting(
+        None,
+        whole(1, 1024),
+        "Requests of one process that are computed at a time. Default: its cores.",
+        "PLUMBLINE_SLOTS",
+    )
+    queue: int | None = setting(
+        None,
+        whole(0, 10_000),
+        "Requests of one process that may wait; more are answered with 503 and Retry-After. "
+        "Default: 4 to 64, as memory allows.",
+        "PLUMBLINE_QUEUE",
+    )
+    deadline: float = setting(
+        60.0,
+        seconds,
+        "Seconds that a request may take, its waiting included; then it is answered with 503.",
+        "PLUMBLINE_DEADLINE_SECONDS",
+        "SAGEMAKER_MODEL_SERVER_TIMEOUT",
+    )
+    max_body: int = setting(
+        25 * MEBIBYTE,
+        whole(1, 1024, MEBIBYTE),
+        "Largest body in MiB; a larger one is answered with 413 before it is read.",
+        "PLUMBLINE_MAX_BODY_MB",
+        "SAGEMAKER_MAX_PAYLOAD_IN_MB",
+    )
+    max_pixels: int = setting(
+        Limits.pixels,
+        whole(1, 1_000_000_000),
+        "Most pixels of a picture; one with more is answered with 413 before it is decoded.",
+        "PLUMBLINE_MAX_PIXELS",
+    )
+    max_side: int = setting(
+        Limits.side,
+        whole(1, 1_000_000),
+        "Longest side of a picture in pixels; likewise.",
+        "PLUMBLINE_MAX_SIDE",
+    )
+    max_instances: int = setting(
+        64,
+        whole(1, 10_000),
+        "Most pictures of one request, or instances of one JSON body.",
+        "PLUMBLINE_MAX_INSTANCES",
+    )
+    image_formats: tuple[str, ...] = setting(
+        Limits.formats,
+        formats,
+        "Picture formats that are decoded.",
+        "PLUMBLINE_IMAGE_FORMATS",
+    )
+    failure_grace: float = setting(
+        30.0,
+        seconds,
+        "Seconds between a model's failing to load and the server's exit, in which /ping says why.",
+        "PLUMBLINE_FAILURE_GRACE_SECONDS",
+    )
+    drain: float = setting(
+        20.0,
+        seconds,
+        "Seconds that requests in flight have to finish after SIGTERM.",
+        "PLUMBLINE_DRAIN_SECONDS",
+    )
+    log_level: str = setting(
+        "info",
+        log_level,
+        "Least level of what is logged: debug, info, warning, error, critical (or 10 to 50).",
+        "PLUMBLINE_LOG_LEVEL",
+        "SAGEMAKER_CONTAINER_LOG_LEVEL",
+    )
+    log_format: str = setting(
+        "auto",
+        log_format,
+        "json (a line of JSON each), text, or auto: text on a terminal, JSON elsewhere.",
+        "PLUMBLINE_LOG_FORMAT",
+    )
+
+    unpacked: bool = setting(
+        False,
+        "true".__eq__,
+        "true where `plumbline serve` unpacked the model folder, which goes when the server ends.",
+        "PLUMBLINE_UNPACKED",
+    )
+
+    @property
+    def limits(self) -> Limits:
+        """What a picture may be."""
+        return Limits(self.max_pixels, self.max_side, self.image_formats)
+
+    def sizes(self, machine: Machine) -> Sizes:
+        """How the machine is used."""
+        return plan(machine, self.max_body, self.workers, self.slots, self.queue)
+
+
+def read(environ: Mapping[str, str]) -> Settings:
+    """The settings of an environment. Raises `SettingError`."""
+    return Settings(**dict(given(environ)))
+
+
+def given(environ: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
+    """The settings that the environment holds, by field; an empty variable counts as none."""
+    for entry in fields(Settings):
+        name = next((name for name in entry.metadata["names"] if environ.get(name)), None)
+        if name is not None:
+            yield entry.name, value_of(entry, name, environ[name])
+
+
+def value_of(entry: Field[Any], name: str, text: str) -> Any:
+    """One setting's value."""
+    try:
+        return entry.metadata["read"](text.strip())
+    except ValueError as exc:
+        raise SettingError(f"{name}={text}: it must be {exc}.") from exc
+
+
+def from_environment() -> Settings:
+    """The settings of this process."""
+    return read(os.environ)
+
+
+def environment_for(model_dir: Path, port: int, *, unpacked: bool) -> dict[str, str]:
+    """The environment of a server started from this process."""
+    chosen = {
+        "PLUMBLINE_MODEL_DIR": str(model_dir),
+        "SAGEMAKER_BIND_TO_PORT": str(port),
+        "PLUMBLINE_UNPACKED": str(unpacked).lower(),
+    }
+    return {**os.environ, **chosen}
+
+
+def quiet_frameworks() -> None:
+    """Set what TensorFlow and Keras read from the environment, where the user has not."""
+    for name, value in FRAMEWORKS.items():
+        os.environ.setdefault(name, value)

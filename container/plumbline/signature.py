@@ -1,0 +1,30 @@
+"""What a model takes and gives: names, shapes and dtypes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """One input or output; None in `shape` is any length, as of the batch axis."""
+
+    name: str
+    shape: tuple[int | None, ...]
+    dtype: str
+
+    def __str__(self) -> str:
+        axes = ", ".join("?" if length is None else str(length) for length in self.shape)
+        return f"{self.name}: {self.dtype} [{axes}]"
+
+
+@dataclass(frozen=True)
+class Signature:
+    """All inputs and outputs of a model."""
+
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+
+    def input(self) -> TensorSpec:
+        """The input that pictures go to."""
+        return self.inputs[0]

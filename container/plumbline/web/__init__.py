@@ -1,0 +1,1 @@
+"""The edge: HTTP in, HTTP out. Flask is known here and nowhere else."""

@@ -1,0 +1,20 @@
+"""The Flask app, put together."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from plumbline.admission import Admission
+from plumbline.loading import ServedModel
+from plumbline.settings import Settings
+from plumbline.web import access, errors, sagemaker
+
+
+def create_app(model: ServedModel, admission: Admission, settings: Settings) -> Flask:
+    """An app that answers for `model`, whatever engine it has."""
+    app = Flask("plumbline", static_folder=None)
+    app.extensions["plumbline"] = sagemaker.Service(model, admission, settings)
+    app.register_blueprint(sagemaker.blueprint)
+    errors.install(app)
+    access.install(app)
+    return app

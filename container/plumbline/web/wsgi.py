@@ -1,0 +1,39 @@
+"""What gunicorn serves: called in each worker, after the fork, as TensorFlow needs it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from functools import partial
+
+from flask import Flask
+
+from plumbline import cgroups, settings
+from plumbline.admission import Admission
+from plumbline.loading import ServedModel, load_pipeline
+from plumbline.web.app import create_app
+
+log = logging.getLogger("plumbline.web")
+
+BOOT_FAILED = 3
+"""The exit status of a worker at which gunicorn ends the whole server, with the same status."""
+
+
+def application() -> Flask:
+    """The app for this process's environment, its model beginning to load."""
+    chosen = settings.from_environment()
+    sizes = chosen.sizes(cgroups.machine())
+    model = ServedModel(
+        partial(load_pipeline, chosen.model_dir, chosen.limits, chosen.max_instances, sizes.cores)
+    )
+    model.start(on_failure=partial(exit_after, chosen.failure_grace))
+    return create_app(model, Admission(sizes.slots, sizes.queue), chosen)
+
+
+def exit_after(grace: float) -> None:
+    """End the server when the platform has had time to ask for the reason."""
+    log.error("The server exits in %g seconds, because it has no model to serve.", grace)
+    timer = threading.Timer(grace, os._exit, (BOOT_FAILED,))
+    timer.daemon = True
+    timer.start()

@@ -1,0 +1,57 @@
+"""What the machine lacks is skipped, in a line each that says why; CI demands that nothing is.
+
+`PLUMBLINE_TEST_REQUIRE=docker,tensorflow` turns the skips of those into failures.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Callable
+from functools import cache
+
+import pytest
+
+REQUIRED = frozenset(filter(None, os.environ.get("PLUMBLINE_TEST_REQUIRE", "").split(",")))
+
+
+@cache
+def docker_problem() -> str | None:
+    """Why there is no Docker here, or None if an engine answers."""
+    import docker
+
+    try:
+        docker.from_env().ping()
+    except docker.errors.DockerException as exc:
+        return f"no Docker engine answers ({str(exc).partition('(')[0].strip()})"
+    return None
+
+
+@cache
+def tensorflow_problem() -> str | None:
+    """Why there is no TensorFlow here, or None."""
+    return None if importlib.util.find_spec("tensorflow") else "TensorFlow is not installed"
+
+
+NEEDS: dict[str, Callable[[], str | None]] = {
+    "docker": docker_problem,
+    "tensorflow": tensorflow_problem,
+}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the markers known."""
+    for need in NEEDS:
+        config.addinivalue_line("markers", f"{need}: needs {need}")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what can't run here, or fail where it is required."""
+    for need, problem_of in NEEDS.items():
+        if item.get_closest_marker(need) is None:
+            continue
+        problem = problem_of()
+        if problem and need in REQUIRED:
+            pytest.fail(f"{need} is required here, but {problem}.", pytrace=False)
+        if problem:
+            pytest.skip(f"needs {need}: {problem}")
