@@ -1,7 +1,6 @@
 """How gunicorn runs the server: one port, processes and threads by the machine, a clean end."""
 
 import os
-import shutil
 import sys
 from typing import Any
 
@@ -27,19 +26,14 @@ keepalive = 75
 timeout = 120
 graceful_timeout = int(chosen.drain)
 # The heartbeat file: memory where there is some, else the temporary folder.
-worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+shared_memory = "/dev/shm"  # noqa: S108 - gunicorn makes a file of its own in it
+worker_tmp_dir = shared_memory if os.access(shared_memory, os.W_OK) else None
 # It would be opened below the home folder, which may not be writable.
 control_socket_disable = True
 proc_name = "plumbline"
 logconfig_dict = logs.configuration(chosen.log_level, chosen.log_format)
 
 
-def worker_exit(server: Any, worker: Any) -> None:
+def worker_exit(_server: Any, _worker: Any) -> None:
     """End at once: unwinding would wait for TensorFlow's threads, or crash in them."""
     os._exit(0)
-
-
-def on_exit(server: Any) -> None:
-    """Take away what `plumbline serve` unpacked."""
-    if chosen.unpacked:
-        shutil.rmtree(chosen.model_dir, ignore_errors=True)

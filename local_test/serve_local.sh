@@ -57,9 +57,11 @@ command -v docker >/dev/null || fail "docker is not installed; \`plumbline serve
 docker version >/dev/null 2>&1 || fail "docker is installed but its engine does not answer: \`docker version\` says why"
 docker image inspect "$image" >/dev/null 2>&1 || fail "there is no image $image: run \`make image\`"
 
-container='' unpacked=''
+container=plumbline-$$ unpacked=''
 cleanup() {
-    [[ -z $container ]] || docker rm --force "$container" >/dev/null
+    # As SageMaker ends it: SIGTERM, and SIGKILL 30 seconds later.
+    docker stop --time 30 "$container" >/dev/null 2>&1 || true
+    docker rm --force "$container" >/dev/null 2>&1 || true
     [[ -z $unpacked ]] || rm -rf "$unpacked"
 }
 trap cleanup EXIT
@@ -74,13 +76,15 @@ if [[ -f $model ]]; then
 fi
 model=$(cd "$model" && pwd)
 
-options=(--memory "$memory" --read-only --tmpfs /tmp --volume "$model:/opt/ml/model:ro")
+options=(--name "$container" --memory "$memory" --read-only --tmpfs /tmp --volume "$model:/opt/ml/model:ro")
 
 if [[ -z $isolated ]]; then
     # A terminal goes through to the server, which then logs for people.
     [[ ! -t 0 || ! -t 1 ]] || options+=(--interactive --tty)
     echo "Serving on http://localhost:$port; Ctrl-C stops it." >&2
-    docker run --rm --publish "$port:8080" "${options[@]}" "$image" serve
+    # In the background, because bash acts on a signal only once a foreground command has ended.
+    docker run --rm --publish "$port:8080" "${options[@]}" "$image" serve <&0 &
+    wait $!
     exit
 fi
 
@@ -101,7 +105,7 @@ path, body = sys.argv[1], sys.stdin.buffer.read()
 headers = {"Content-Type": "application/x-image"} if body else {}
 try:
     answer = request.urlopen(
-        request.Request("http://localhost:8080" + path, body or None, headers), timeout=60
+        request.Request("http://127.0.0.1:8080" + path, body or None, headers), timeout=60
     )
 except error.HTTPError as refused:
     answer = refused
@@ -112,22 +116,25 @@ sys.exit(answer.status >= 400)
 ' "$1"
 }
 
-container=$(docker run --detach --network none "${options[@]}" "$image" serve)
+docker run --detach --network none "${options[@]}" "$image" serve >/dev/null
 echo "GET /ping"
-ping=''
+said=''
 # SageMaker waits 8 minutes for the first healthy ping.
-for ((second = 0; second < 480; second++)); do
-    if ping=$(request /ping </dev/null 2>&1); then
-        break
-    fi
+deadline=$((SECONDS + 480))
+until answer=$(request /ping </dev/null 2>&1); do
+    [[ $answer == "$said" ]] || echo "$answer"
+    said=$answer
     if [[ $(docker inspect --format '{{.State.Running}}' "$container") != true ]]; then
         docker logs "$container" >&2
         fail "the server stopped before it was healthy; its log is above"
     fi
-    sleep 1
+    if ((SECONDS > deadline)); then
+        docker logs "$container" >&2
+        fail "not healthy after 8 minutes; the server's log is above"
+    fi
+    sleep 0.5
 done
-echo "$ping"
-[[ $ping == 200* ]] || fail "still not healthy after 8 minutes; see \`docker logs\`"
+echo "$answer"
 
 echo "POST /invocations  < $picture"
 request /invocations <"$picture" || {

@@ -1,3 +1,3 @@
-"""Plumbline serves Keras and TensorFlow image models on Amazon SageMaker, and proves their answers."""
+"""Plumbline serves Keras and TensorFlow image models on SageMaker, and proves their answers."""
 
 __version__ = "0.1.0"

@@ -89,13 +89,14 @@ class Admission:
             self._release()
 
     def _acquire(self, deadline: Deadline) -> None:
+        left = deadline.remaining()
         with self._lock:
             if self._free:
                 self._free -= 1
                 return
             turn = threading.Event()
             self._waiting.append(turn)
-        if turn.wait(deadline.remaining()):
+        if turn.wait(left):
             return
         with self._lock:
             if turn.is_set():  # it came while we gave up: hand it on

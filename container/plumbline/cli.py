@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import shutil
+import signal
+import subprocess
 import sys
 import tempfile
-from dataclasses import fields
 from pathlib import Path
 
 import click
@@ -48,33 +47,35 @@ def serve(model: Path, port: int) -> None:
     \b
     plumbline serve build/demo/model.tar.gz
     curl --data-binary @cat.jpg -H 'Content-Type: image/jpeg' localhost:8080/invocations
+    """  # noqa: D301 - \b keeps click from rewrapping
+    if model.is_dir():
+        sys.exit(run_server(model.resolve(), port))
+    with tempfile.TemporaryDirectory(prefix="plumbline-model-") as folder:
+        unpack(model, Path(folder))
+        sys.exit(run_server(Path(folder), port))
+
+
+def run_server(folder: Path, port: int) -> int:
+    """Gunicorn on this folder, until it ends; its exit status.
+
+    It gets SIGTERM from us, and Ctrl-C from the terminal itself.
     """
-    packed = model.is_file()
-    folder = unpack_aside(model) if packed else model.resolve()
-    variables = environment.environment_for(folder, port, unpacked=packed)
     command = [sys.executable, "-m", "gunicorn", "--config", str(GUNICORN_CONFIG)]
-    os.execve(sys.executable, command, variables)
-
-
-def unpack_aside(archive: Path) -> Path:
-    """The archive in a temporary folder, which the server removes when it ends."""
-    folder = Path(tempfile.mkdtemp(prefix="plumbline-model-"))
-    try:
-        unpack(archive, folder)
-    except BaseException:
-        shutil.rmtree(folder)
-        raise
-    return folder
+    server = subprocess.Popen(command, env=environment.environment_for(folder, port))
+    signal.signal(signal.SIGTERM, lambda *_: server.terminate())
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return server.wait()
 
 
 @main.command("settings")
-@click.option("--markdown", is_flag=True, help="As the table in docs/settings.md.")
+@click.option("--markdown", is_flag=True, help="The defaults, as the table in docs/settings.md.")
 def show_settings(markdown: bool) -> None:
-    """List every environment variable that the server reads, with what it is now."""
-    chosen = environment.from_environment()
-    for entry in fields(environment.Settings):
-        names = " or ".join(entry.metadata["names"])
+    """List every environment variable that the server reads, and what it is here."""
+    environment.from_environment()
+    for names, text, meaning in environment.shown({}) if markdown else environment.shown():
+        value = text or "by the machine"
         if markdown:
-            click.echo(f"| `{names}` | {entry.metadata['help']} |")
+            marked = " or ".join(f"`{name}`" for name in names)
+            click.echo(f"| {marked} | {value} | {meaning} |")
         else:
-            click.echo(f"{names} = {getattr(chosen, entry.name)}\n    {entry.metadata['help']}")
+            click.echo(f"{' or '.join(names)} = {value}\n    {meaning}")

@@ -33,6 +33,7 @@ server or the text of a foreign exception; what a model provokes is for whoever 
 
 from __future__ import annotations
 
+
 class PlumblineError(Exception):
     """The root; `code` is for programs, `status` is the HTTP status of the answer."""
 

@@ -50,7 +50,7 @@ SIGNATURES = {
 
 @dataclass(frozen=True)
 class Limits:
-    """What a picture may be: `pixels` in all, `side` the longest, `formats` as Pillow names them."""
+    """What a picture may be: `pixels` in all, the longest `side`, `formats` by Pillow's names."""
 
     pixels: int = 50_331_648
     side: int = 16_384

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from PIL import Image
 
-from plumbline.archive import Archive, open_archive
+from plumbline.archive import Archive, GoldenPicture, open_archive
 from plumbline.engines.tensorflow import LOADERS
-from plumbline.errors import GoldenMismatch, ModelNotReady, PlumblineError
+from plumbline.errors import ArchiveError, GoldenMismatch, ImageError, ModelNotReady, PlumblineError
 from plumbline.images import Limits
-from plumbline.parity import compare
-from plumbline.pipeline import Pipeline, image_size
-from plumbline.preprocess import preprocess
+from plumbline.parity import Difference, compare
+from plumbline.pipeline import Pipeline
 from plumbline.tasks import make_task
 
 log = logging.getLogger("plumbline.loading")
@@ -66,8 +65,9 @@ class ServedModel:
         try:
             pipeline = self._load(self._say)
         except Exception as exc:  # the one place where any failure becomes a status
-            log.error("The model failed to load: %s", reason_of(exc), exc_info=exc)
-            self.status = Status("failed", f"The model failed to load: {one_line(reason_of(exc))}")
+            reason = f"The model failed to load: {reason_of(exc)}"
+            log.exception(reason)
+            self.status = Status("failed", one_line(reason))
             on_failure()
         else:
             log.info("The model is ready.")
@@ -91,9 +91,7 @@ def one_line(text: str, most: int = 600) -> str:
     return line if len(line) <= most else line[:most] + " …"
 
 
-def load_pipeline(
-    root: Path, limits: Limits, max_instances: int, cores: int, say: Say
-) -> Pipeline:
+def load_pipeline(root: Path, limits: Limits, max_instances: int, cores: int, say: Say) -> Pipeline:
     """The archive in the folder `root`, ready to answer. Raises a `ModelError`."""
     archive = open_archive(root)
     model = archive.model
@@ -115,26 +113,19 @@ def time_left() -> float:
 
 
 def warm_up(pipeline: Pipeline) -> None:
-    """Run a black picture, so that no caller pays for what only the first run does."""
-    target = pipeline.engine.signature.input()
-    size = image_size(pipeline.spec, target)
-    channels = target.shape[3] or 3
-    black = np.zeros((*size, channels), np.uint8)
-    tensor = preprocess(black, pipeline.spec.preprocess, size, target.dtype)
-    Image.preinit()
-    pipeline.engine.run({target.name: tensor[np.newaxis]}, time_left())
+    """Answer for a black picture, so that no caller pays for what only the first run does."""
+    black = io.BytesIO()
+    Image.new("RGB", (64, 64)).save(black, pipeline.limits.formats[0])
+    pipeline.values(black.getvalue(), time_left)
 
 
 def check_goldens(pipeline: Pipeline, archive: Archive) -> None:
     """Compare every golden picture's outputs. Raises `GoldenMismatch` at the worst."""
     if not archive.goldens:
-        log.warning("The archive has no golden pictures: nobody checked that its answers are right.")
+        log.warning("The archive has no golden pictures: nobody checked its answers.")
         return
     tolerance = archive.spec.golden.tolerance
-    found = [
-        (compare(golden.expected, pipeline.values(golden.picture, time_left)), golden.name)
-        for golden in archive.goldens
-    ]
+    found = [(check_golden(pipeline, golden), golden.name) for golden in archive.goldens]
     worst, name = max(found, key=lambda pair: pair[0].largest)
     if not worst.within(tolerance):
         wrong = sum(not difference.within(tolerance) for difference, _ in found)
@@ -150,3 +141,10 @@ def check_goldens(pipeline: Pipeline, archive: Archive) -> None:
     )
 
 
+def check_golden(pipeline: Pipeline, golden: GoldenPicture) -> Difference:
+    """How far one golden picture's outputs are from what they should be."""
+    try:
+        values = pipeline.values(golden.picture, time_left)
+    except ImageError as exc:
+        raise ArchiveError(f"The golden picture {golden.name} can't be used: {exc}") from exc
+    return compare(golden.expected, values)

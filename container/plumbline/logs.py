@@ -35,7 +35,10 @@ class TextFormatter(logging.Formatter):
         super().__init__("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S")
 
 
-FORMATTERS: dict[str, type[JSONFormatter] | type[TextFormatter]] = {"json": JSONFormatter, "text": TextFormatter}
+FORMATTERS: dict[str, type[JSONFormatter] | type[TextFormatter]] = {
+    "json": JSONFormatter,
+    "text": TextFormatter,
+}
 
 
 def formatter(name: str) -> logging.Formatter:

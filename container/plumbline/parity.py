@@ -52,9 +52,11 @@ def difference(name: str, expected: Tensor, actual: Tensor) -> Difference:
         return Difference(
             name, float("inf"), f"its shape is {list(given.shape)}, expected {list(wanted.shape)}"
         )
-    gap = np.abs(wanted.astype(np.float64) - given.astype(np.float64))
-    gap[np.isnan(wanted) & np.isnan(given)] = 0
-    largest = float(np.nan_to_num(gap, nan=np.inf).max(initial=0))
+    with np.errstate(invalid="ignore"):  # two infinities have no difference
+        gap = np.abs(np.subtract(wanted, given, dtype=np.float64))
+    same = (wanted == given) | (np.isnan(wanted) & np.isnan(given))
+    gap = np.where(same, 0.0, np.where(np.isnan(gap), np.inf, gap))
+    largest = float(gap.max(initial=0))
     return Difference(name, largest, f"the largest difference is {largest:.3g}")
 
 

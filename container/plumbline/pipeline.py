@@ -81,9 +81,7 @@ class Pipeline:
         for data in pictures:
             time_left()
             with watch.lap("decode"):
-                pixels = decode(
-                    data, color=declared.color, exif=declared.exif, limits=self.limits
-                )
+                pixels = decode(data, color=declared.color, exif=declared.exif, limits=self.limits)
             with watch.lap("preprocess"):
                 tensor = preprocess(pixels, declared, size, target.dtype)
             yield tensor

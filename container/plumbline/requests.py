@@ -138,8 +138,10 @@ def to_tensor(rows: list[Any], spec: TensorSpec) -> Tensor:
             f"The instances have the shape {list(tensor.shape)}, the first axis being their "
             f"number; the model's input is {spec}."
         )
-    converted = tensor.astype(spec.dtype)
-    if is_integer(spec.dtype) and not np.array_equal(converted, tensor):
+    with np.errstate(over="ignore", invalid="ignore"):  # what overflows is refused below
+        converted = tensor.astype(spec.dtype)
+    whole = is_integer(spec.dtype)
+    if not (np.array_equal(converted, tensor) if whole else np.isfinite(converted).all()):
         raise InvalidInstances(f"The instances hold values outside the range of the input {spec}.")
     return converted
 
@@ -158,7 +160,7 @@ def fits(shape: tuple[int, ...], declared: tuple[int | None, ...]) -> bool:
 
 def whole_number(name: str, value: str) -> int:
     """An option that is a whole number from 1 to 1000."""
-    if value.isdecimal() and 1 <= int(value) <= 1000:
+    if value.isdecimal() and len(value) <= 4 and 1 <= int(value) <= 1000:
         return int(value)
     raise InvalidAttribute(f"{name}={value}: it must be a whole number from 1 to 1000.")
 

@@ -22,8 +22,8 @@ def pillow(pixels: Pixels, size: tuple[int, int], resample: Image.Resampling) ->
 
 FILTERS: Mapping[str, Callable[[Pixels, tuple[int, int]], Tensor]] = MappingProxyType(
     {
-        f"pillow-{resample.name.lower()}": partial(pillow, resample=resample)
-        for resample in Image.Resampling
+        f"pillow-{name}": partial(pillow, resample=Image.Resampling[name.upper()])
+        for name in ("nearest", "bilinear", "bicubic", "lanczos", "box", "hamming")
     }
 )
 """What `[preprocess] resize` may name."""

@@ -70,8 +70,8 @@ def tensor_rows(outputs: Tensors) -> Any:
 
 def encode_error(error: PlumblineError) -> Response:
     """`{"error": {"code", "message"}}`, short enough to arrive whole."""
-    message = error.message
+    message = error.message.encode(errors="replace").decode()
     room = ERROR_BYTES - 200
-    if len(message.encode()) > room:
-        message = message.encode()[:room].decode(errors="ignore") + " …"
+    while (size := len(to_json(message))) > room:  # escapes can make it six times as long
+        message = message[: len(message) * room // size - 2] + " …"
     return Response(to_json({"error": {"code": error.code, "message": message}}))

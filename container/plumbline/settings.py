@@ -66,86 +66,89 @@ def log_format(text: str) -> str:
     raise ValueError("auto, json or text")
 
 
-def setting(default: Any, read: Callable[[str], Any], text: str, *names: str) -> Any:
-    """A field of `Settings`: the variables that set it (the first wins) and what it does."""
-    return field(default=default, metadata={"names": names, "read": read, "help": text})
+def setting(default: str | None, read: Callable[[str], Any], text: str, *names: str) -> Any:
+    """A field of `Settings`: the variables that set it (the first wins) and what it does.
+
+    `default` is written as in a variable; None lets the machine decide.
+    """
+    value = None if default is None else read(default)
+    metadata = {"names": names, "read": read, "default": default, "help": text}
+    return field(default=value, metadata=metadata)
 
 
 @dataclass(frozen=True)
 class Settings:
     """What the environment asks for; sizes that are None follow the machine."""
 
-    model_dir: Path = setting(
-        Path("/opt/ml/model"), Path, "The model folder.", "PLUMBLINE_MODEL_DIR"
-    )
-    port: int = setting(8080, whole(1, 65535), "The port.", "SAGEMAKER_BIND_TO_PORT")
+    model_dir: Path = setting("/opt/ml/model", Path, "The model folder.", "PLUMBLINE_MODEL_DIR")
+    port: int = setting("8080", whole(1, 65535), "The port.", "SAGEMAKER_BIND_TO_PORT")
     workers: int | None = setting(
         None,
         whole(1, 256),
-        "Processes, each with its own copy of the model. Default: one for every 8 cores, as far "
-        "as memory allows.",
+        "Processes, each with its own copy of the model. By itself one for every 8 cores, "
+        "as far as memory allows.",
         "PLUMBLINE_WORKERS",
         "SAGEMAKER_MODEL_SERVER_WORKERS",
     )
     slots: int | None = setting(
         None,
         whole(1, 1024),
-        "Requests of one process that are computed at a time. Default: its cores.",
+        "Requests of one process that are computed at a time; by itself its cores.",
         "PLUMBLINE_SLOTS",
     )
     queue: int | None = setting(
         None,
         whole(0, 10_000),
         "Requests of one process that may wait; more are answered with 503 and Retry-After. "
-        "Default: 4 to 64, as memory allows.",
+        "By itself 4 to 64, as memory allows.",
         "PLUMBLINE_QUEUE",
     )
     deadline: float = setting(
-        60.0,
+        "60",
         seconds,
         "Seconds that a request may take, its waiting included; then it is answered with 503.",
         "PLUMBLINE_DEADLINE_SECONDS",
         "SAGEMAKER_MODEL_SERVER_TIMEOUT",
     )
     max_body: int = setting(
-        25 * MEBIBYTE,
+        "25",
         whole(1, 1024, MEBIBYTE),
         "Largest body in MiB; a larger one is answered with 413 before it is read.",
         "PLUMBLINE_MAX_BODY_MB",
         "SAGEMAKER_MAX_PAYLOAD_IN_MB",
     )
     max_pixels: int = setting(
-        Limits.pixels,
+        str(Limits.pixels),
         whole(1, 1_000_000_000),
         "Most pixels of a picture; one with more is answered with 413 before it is decoded.",
         "PLUMBLINE_MAX_PIXELS",
     )
     max_side: int = setting(
-        Limits.side,
+        str(Limits.side),
         whole(1, 1_000_000),
         "Longest side of a picture in pixels; likewise.",
         "PLUMBLINE_MAX_SIDE",
     )
     max_instances: int = setting(
-        64,
+        "64",
         whole(1, 10_000),
         "Most pictures of one request, or instances of one JSON body.",
         "PLUMBLINE_MAX_INSTANCES",
     )
     image_formats: tuple[str, ...] = setting(
-        Limits.formats,
+        ",".join(Limits.formats),
         formats,
         "Picture formats that are decoded.",
         "PLUMBLINE_IMAGE_FORMATS",
     )
     failure_grace: float = setting(
-        30.0,
+        "30",
         seconds,
         "Seconds between a model's failing to load and the server's exit, in which /ping says why.",
         "PLUMBLINE_FAILURE_GRACE_SECONDS",
     )
     drain: float = setting(
-        20.0,
+        "20",
         seconds,
         "Seconds that requests in flight have to finish after SIGTERM.",
         "PLUMBLINE_DRAIN_SECONDS",
@@ -164,13 +167,6 @@ class Settings:
         "PLUMBLINE_LOG_FORMAT",
     )
 
-    unpacked: bool = setting(
-        False,
-        "true".__eq__,
-        "true where `plumbline serve` unpacked the model folder, which goes when the server ends.",
-        "PLUMBLINE_UNPACKED",
-    )
-
     @property
     def limits(self) -> Limits:
         """What a picture may be."""
@@ -187,11 +183,16 @@ def read(environ: Mapping[str, str]) -> Settings:
 
 
 def given(environ: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
-    """The settings that the environment holds, by field; an empty variable counts as none."""
+    """The settings that the environment holds, by field."""
     for entry in fields(Settings):
-        name = next((name for name in entry.metadata["names"] if environ.get(name)), None)
+        name = name_in(entry, environ)
         if name is not None:
             yield entry.name, value_of(entry, name, environ[name])
+
+
+def name_in(entry: Field[Any], environ: Mapping[str, str]) -> str | None:
+    """The variable that sets this, if one does; an empty one counts as none."""
+    return next((name for name in entry.metadata["names"] if environ.get(name)), None)
 
 
 def value_of(entry: Field[Any], name: str, text: str) -> Any:
@@ -207,13 +208,19 @@ def from_environment() -> Settings:
     return read(os.environ)
 
 
-def environment_for(model_dir: Path, port: int, *, unpacked: bool) -> dict[str, str]:
+def shown(
+    environ: Mapping[str, str] = os.environ,
+) -> Iterator[tuple[tuple[str, ...], str | None, str]]:
+    """Of every setting its variables, its text (None: the machine decides), and what it does."""
+    for entry in fields(Settings):
+        name = name_in(entry, environ)
+        text = environ[name] if name else entry.metadata["default"]
+        yield entry.metadata["names"], text, entry.metadata["help"]
+
+
+def environment_for(model_dir: Path, port: int) -> dict[str, str]:
     """The environment of a server started from this process."""
-    chosen = {
-        "PLUMBLINE_MODEL_DIR": str(model_dir),
-        "SAGEMAKER_BIND_TO_PORT": str(port),
-        "PLUMBLINE_UNPACKED": str(unpacked).lower(),
-    }
+    chosen = {"PLUMBLINE_MODEL_DIR": str(model_dir), "SAGEMAKER_BIND_TO_PORT": str(port)}
     return {**os.environ, **chosen}
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import os
 import shutil
 import tarfile
 import zlib
@@ -86,7 +85,7 @@ def pack(folder: Path, archive: Path) -> None:
         ):
             for path in sorted(folder.rglob("*")):
                 tar.add(path, path.relative_to(folder).as_posix(), False, filter=anonymous)
-        os.replace(partial, archive)
+        partial.replace(archive)
     finally:
         partial.unlink(missing_ok=True)
 

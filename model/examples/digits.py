@@ -16,9 +16,10 @@ from typing import Any
 import keras
 import numpy as np
 from PIL import Image
-from plumbline.packing.assembly import Contents, GoldenPicture, pack
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
+
+from plumbline.packing.assembly import Contents, GoldenPicture, pack
 
 SPEC = """\
 task = "classification"

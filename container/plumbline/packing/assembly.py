@@ -1,4 +1,4 @@
-"""A model, its declaration, labels and golden pictures → model.tar.gz, checked before it is written."""
+"""Model, declaration, labels and golden pictures → model.tar.gz, checked before it is written."""
 
 from __future__ import annotations
 

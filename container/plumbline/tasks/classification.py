@@ -37,6 +37,11 @@ class ClassificationTask(Task):
 
     def fit(self, signature: Signature) -> None:
         """Take the output that holds the scores, and check it against the labels."""
+        if len(signature.inputs) != 1:
+            raise SpecError(
+                'task = "classification" needs a model with one input, but this one has '
+                f"{len(signature.inputs)}: {', '.join(map(str, signature.inputs))}."
+            )
         found = self.scores_of(signature)
         classes = found.shape[-1]
         if len(found.shape) != 2:
@@ -74,7 +79,7 @@ class ClassificationTask(Task):
 
     def best(self, scores: Tensor, top_k: int) -> list[dict[str, Any]]:
         """The best classes of one picture; equal scores in the order of their classes."""
-        order = np.argsort(-scores, kind="stable")[:top_k]
+        order = np.argsort(-scores.astype(np.float64), kind="stable")[:top_k]
         return [
             {"label": self.label(index), "class_id": index, "score": scores[index]}
             for index in map(int, order)

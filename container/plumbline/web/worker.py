@@ -28,7 +28,7 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
         limit = struct.pack("ll", HEADER_SECONDS, 0)
         conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
         silent: Future[Any] = Future()
-        silent.set_result(gthread._DEFER)
+        silent.set_result(gthread._DEFER)  # noqa: SLF001 - gunicorn's own way to park it
         self.finish_request(conn, silent)
 
     def handle(self, conn: Any) -> Any:
