@@ -1,0 +1,71 @@
+"""The documentation says what the code does: nothing is missing, nothing is stale."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from plumbline import errors, requests, spec
+from plumbline.cli import main
+
+ROOT = Path(__file__).parents[2]
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def page(name: str) -> str:
+    """The text of a page in docs/."""
+    return (ROOT / "docs" / name).read_text("utf-8")
+
+
+def test_the_settings_table_is_what_the_command_prints() -> None:
+    printed = CliRunner().invoke(main, ["settings", "--markdown"]).stdout
+
+    assert page("settings.md").endswith(printed)
+
+
+def spec_keys() -> Iterator[str]:
+    """Every key of plumbline.toml as the documentation writes it."""
+    for entry in fields(spec.ModelSpec):
+        default = getattr(spec.ModelSpec(), entry.name)
+        if not is_dataclass(default):
+            yield entry.name
+        else:
+            yield from (f"[{entry.name}] {key.name}" for key in fields(default))
+
+
+@pytest.mark.parametrize("key", list(spec_keys()))
+def test_every_key_of_the_spec_is_documented(key: str) -> None:
+    assert f"`{key}`" in page("archive.md")
+
+
+def request_errors(kind: type[errors.PlumblineError]) -> Iterator[type[errors.PlumblineError]]:
+    """The errors that a caller can get; those with subclasses are only families."""
+    for error in kind.__subclasses__():
+        yield from request_errors(error) if error.__subclasses__() else [error]
+
+
+@pytest.mark.parametrize(
+    "error", [*request_errors(errors.RequestError), *request_errors(errors.Unavailable)]
+)
+def test_every_error_code_is_documented_with_its_status(error: type[errors.PlumblineError]) -> None:
+    rows = [line for line in page("requests.md").splitlines() if f"`{error.code}`" in line]
+
+    assert [row.split("|")[1].strip() for row in rows] == [str(error.status)]
+
+
+@pytest.mark.parametrize("media_type", list(requests.READERS))
+def test_every_content_type_is_documented(media_type: str) -> None:
+    assert f"`{media_type}`" in page("requests.md")
+
+
+@pytest.mark.parametrize("file", PAGES, ids=lambda file: file.name)
+def test_every_link_leads_somewhere(file: Path) -> None:
+    targets = re.findall(r"\]\(([^)#]+)\)", file.read_text("utf-8"))
+
+    assert [target for target in targets if not (file.parent / target).exists()] == []
