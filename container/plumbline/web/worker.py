@@ -2,6 +2,9 @@
 
 The main loop accepts connections, pings among them; the pool's threads answer. A client that
 connects and sends nothing, or half a header, or does not hang up, must hold neither.
+
+Of several workers only the first says that the model is loading; the others begin to accept when
+theirs is there. So no request that came after a healthy ping meets a worker without a model.
 """
 
 from __future__ import annotations
@@ -19,6 +22,15 @@ HEADER_SECONDS = 10
 
 class Worker(gthread.ThreadWorker):  # type: ignore[misc]
     """What `worker_class` names in gunicorn.conf.py."""
+
+    def set_accept_enabled(self, enabled: bool) -> None:
+        """Accept connections or not; called about once a second."""
+        super().set_accept_enabled(enabled and self.may_accept())
+
+    def may_accept(self) -> bool:
+        """Whether the model is there, or it falls to this worker to say that it is not."""
+        alone = self.cfg.workers == 1 or self.age == 1
+        return alone or self.wsgi.extensions["plumbline"].model.status.state != "loading"
 
     def enqueue_req(self, conn: Any) -> None:
         """Hand a connection to the pool, but only once it has something to say."""
