@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
-import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from plumbline.arrays import Pixels
+from plumbline.color import STRIP, opencv_grey, tensorflow_grey
+from plumbline.decoders import DECODERS, File
 from plumbline.errors import (
     EmptyBody,
     ImageDamaged,
@@ -17,15 +20,42 @@ from plumbline.errors import (
     ImageTooLarge,
     NotAnImage,
 )
+from plumbline.geometry import TURNS, upright
 
 # Pillow would refuse large pictures by its own, undocumented measure; `Limits` is ours.
 Image.MAX_IMAGE_PIXELS = None
 
-MODES = {"rgb": "RGB", "bgr": "RGB", "gray": "L"}
-"""The Pillow mode a picture is converted to, by the colour order the model wants."""
+ORIENTATION = 0x0112
+UPRIGHT = 1
 
-DEEP_MODES = ("I;16", "I;16L", "I;16B", "I;16N", "I", "F")
-"""More than 8 bits a channel: Pillow's own conversion would clip them to white."""
+
+def as_decoded(pixels: Pixels) -> Pixels:
+    """The pixels themselves."""
+    return pixels
+
+
+def blue_first(pixels: Pixels) -> Pixels:
+    """RGB → BGR, as OpenCV has its pictures; in place, as a large one should not be there twice."""
+    rows = max(1, STRIP // pixels.shape[1])
+    for top in range(0, len(pixels), rows):
+        strip = pixels[top : top + rows]
+        strip[:] = strip[:, :, ::-1].copy()
+    return pixels
+
+
+COLORS: Mapping[str, tuple[int, Callable[[Pixels], Pixels]]] = MappingProxyType(
+    {
+        "rgb": (3, as_decoded),
+        "bgr": (3, blue_first),
+        "gray": (1, as_decoded),
+        "tensorflow-gray": (3, tensorflow_grey),
+        "opencv-gray": (3, opencv_grey),
+    }
+)
+"""What `[preprocess] color` may name: the channels that are decoded, and what is made of them.
+
+"gray" is the decoder's own; the others are `tf.image.rgb_to_grayscale` and `cv2.cvtColor`.
+"""
 
 SIGNATURES = {
     b"\xff\xd8\xff": "a JPEG picture",
@@ -57,21 +87,28 @@ class Limits:
     formats: tuple[str, ...] = ("JPEG", "PNG")
 
 
-def decode(data: bytes, *, color: str, exif: bool, limits: Limits) -> Pixels:
-    """A picture as `[height, width, channels]` uint8, equal to Pillow's `Image.convert`.
+def decode(
+    data: bytes, *, color: str, exif: bool, limits: Limits, decoder: str = "pillow"
+) -> Pixels:
+    """A picture as `[height, width, channels]` uint8, equal to what the library named gives.
 
-    `color` is one of `MODES`; with `exif` the picture is turned upright first, as
-    `PIL.ImageOps.exif_transpose` does. Raises an `ImageError` that says what is wrong.
+    `decoder` is one of `DECODERS`, `color` one of `COLORS`; with `exif` the picture is turned
+    upright, as `PIL.ImageOps.exif_transpose` does. Raises an `ImageError` that says what is wrong.
     """
-    image = open_within(data, limits)
-    refuse_deep(image)
-    image = load(image, exif=exif)
-    if image.mode != MODES[color]:
-        image = image.convert(MODES[color])
-    pixels = np.asarray(image)
-    if color == "gray":
-        return pixels[:, :, np.newaxis]
-    return pixels[:, :, ::-1] if color == "bgr" else pixels
+    file = File(data, open_within(data, limits))
+    channels, arrange = COLORS[color]
+    pixels = arrange(DECODERS[decoder](file, channels))
+    # Not before: Pillow turns TIFFs itself when it loads them, and strikes the note out.
+    return upright(pixels, orientation_of(file) if exif else UPRIGHT)
+
+
+def orientation_of(file: File) -> int:
+    """EXIF's orientation, 1 to 8; upright where there is none, or none that means anything."""
+    try:
+        value = file.header.getexif().get(ORIENTATION, UPRIGHT)
+    except Exception:  # damaged notes are no reason to refuse the picture
+        return UPRIGHT
+    return value if value in TURNS else UPRIGHT
 
 
 def open_within(data: bytes, limits: Limits) -> Image.Image:
@@ -119,24 +156,3 @@ def describe(data: bytes) -> str:
         if data.lstrip().startswith(signature):
             return name
     return f"{len(data)} bytes that begin with {data[:8].hex(' ')}"
-
-
-def refuse_deep(image: Image.Image) -> None:
-    """Refuse what Pillow's conversion to 8 bits would silently turn white."""
-    if image.mode in DEEP_MODES:
-        raise ImageFormatRefused(
-            f"The picture has more than 8 bits a channel (Pillow mode {image.mode}), "
-            "which would be clipped to white. Convert it to 8 bits a channel first."
-        )
-
-
-def load(image: Image.Image, *, exif: bool) -> Image.Image:
-    """The picture with its pixels decoded, upright if `exif` says so."""
-    try:
-        image.load()
-        return ImageOps.exif_transpose(image) if exif else image
-    except Exception as exc:  # Pillow raises nearly anything on hostile data
-        raise ImageDamaged(
-            f"The {image.format} picture of {image.width}×{image.height} pixels is damaged or "
-            "breaks off; send the whole file again."
-        ) from exc

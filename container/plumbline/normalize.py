@@ -1,31 +1,61 @@
-"""Pixel values → the range that the model was trained on."""
+"""Pixels to the numbers a network was trained on, in float32, to the bit.
+
+Each step is rounded to float32 on its own, in the order the library takes, because
+`x / 255` and `x * (1 / 255)` differ in the last bit.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
+from numpy.typing import NDArray
 
-from plumbline.arrays import Tensor
-
-
-def unit(pixels: Tensor) -> Tensor:
-    """0..255 → 0..1, by a float32 division as `array / 255` in NumPy and TensorFlow."""
-    return np.asarray(pixels, np.float32) / np.float32(255)
+Float = NDArray[np.float32]
 
 
-def tf(pixels: Tensor) -> Tensor:
-    """0..255 → -1..1, as `keras.applications.*.preprocess_input` in its mode "tf"."""
-    return np.asarray(pixels, np.float32) / np.float32(127.5) - np.float32(1)
+@dataclass(frozen=True)
+class Normalization:
+    """`(x / divisor * scale - mean) / std` for each channel, channels reversed first if asked.
+
+    `mean` and `std` have one value, or one for each channel in the order that comes out.
+    """
+
+    divisor: float = 1.0
+    scale: float = 1.0
+    mean: tuple[float, ...] = (0.0,)
+    std: tuple[float, ...] = (1.0,)
+    reverse: bool = False
+
+    def __call__(self, pixels: NDArray[np.uint8] | Float) -> Float:
+        """Normalize `[..., channels]`, 0..255, into a new float32 array."""
+        values = (pixels[..., ::-1] if self.reverse else pixels).astype(np.float32, order="C")
+        # Dividing or multiplying by one and taking nothing away change no bit, and are left out.
+        if self.divisor != 1:
+            values /= np.float32(self.divisor)
+        if self.scale != 1:
+            values *= np.float32(self.scale)
+        if any(self.mean):
+            values -= np.array(self.mean, np.float32)
+        if set(self.std) != {1.0}:
+            values /= np.array(self.std, np.float32)
+        return values
 
 
-def none(pixels: Tensor) -> Tensor:
-    """0..255, as decoded."""
-    return pixels
+def rescaling(scale: float, offset: float = 0.0) -> Normalization:
+    """`keras.layers.Rescaling(scale, offset)`, which multiplies."""
+    return Normalization(scale=scale, mean=(-offset,))
 
 
-NORMALIZATIONS: Mapping[str, Callable[[Tensor], Tensor]] = MappingProxyType(
-    {"none": none, "unit": unit, "tf": tf}
+# tf, torch and caffe are the modes of `keras.applications.imagenet_utils.preprocess_input`.
+NORMALIZATIONS: Mapping[str, Normalization] = MappingProxyType(
+    {
+        "none": Normalization(),
+        "unit": Normalization(divisor=255),
+        "tf": Normalization(divisor=127.5, mean=(1.0,)),
+        "torch": Normalization(divisor=255, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)),
+        "caffe": Normalization(mean=(103.939, 116.779, 123.68), reverse=True),
+    }
 )
-"""What `[preprocess] normalize` may name."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from plumbline.arrays import Pixels, Tensor
+from plumbline.fit import FITS, place
 from plumbline.normalize import NORMALIZATIONS
-from plumbline.resize import resize
+from plumbline.resize import FILTERS, Resizer, pillow_filters
 from plumbline.spec import Preprocess
 
 
@@ -13,5 +16,30 @@ def preprocess(pixels: Pixels, spec: Preprocess, size: tuple[int, int], dtype: s
 
     `pixels` is `[height, width, channels]` uint8; `size` is (height, width).
     """
-    resized = resize(pixels, size, spec.resize)
-    return NORMALIZATIONS[spec.normalize](resized).astype(dtype, copy=False)
+    resized, _ = place(pixels, size, FITS[spec.fit], resizer(spec))
+    return in_dtype(normalized(resized, spec), dtype)
+
+
+def resizer(spec: Preprocess) -> Resizer:
+    """The filter, as the version of Pillow that was trained with computes it."""
+    if spec.pillow is not None:
+        return {**FILTERS, **pillow_filters(spec.pillow)}[spec.resize]
+    return FILTERS[spec.resize]
+
+
+def normalized(values: Tensor, spec: Preprocess) -> Tensor:
+    """The values in the range that the model was trained on."""
+    if spec.normalize == "none":
+        return values
+    if isinstance(spec.normalize, str):
+        return NORMALIZATIONS[spec.normalize](values)
+    return spec.normalize(values)
+
+
+def in_dtype(values: Tensor, dtype: str) -> Tensor:
+    """The values as the model takes them; whole numbers as `keras.layers.Resizing` rounds them."""
+    kind = np.dtype(dtype)
+    if kind.kind in "ui" and values.dtype.kind == "f":
+        bounds = np.iinfo(kind)
+        return np.clip(np.rint(values), bounds.min, bounds.max).astype(kind)
+    return values.astype(kind, copy=False)

@@ -9,9 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
+from plumbline.decoders import DECODERS
 from plumbline.errors import SpecError
-from plumbline.images import MODES
-from plumbline.normalize import NORMALIZATIONS
+from plumbline.fit import FITS
+from plumbline.images import COLORS
+from plumbline.normalize import NORMALIZATIONS, Normalization
 from plumbline.resize import FILTERS
 
 FILE = "plumbline.toml"
@@ -30,7 +32,11 @@ class ModelChoice:
 
 @dataclass(frozen=True)
 class Preprocess:
-    """`[preprocess]`: bytes → tensor; `size` is (height, width), None for the model's own."""
+    """`[preprocess]`: bytes → tensor.
+
+    `size` is (height, width), None for the model's own; `pillow` is the major version of Pillow
+    whose order of rows and columns is followed, None for the one that is installed.
+    """
 
     decoder: str = "pillow"
     exif: bool = True
@@ -38,7 +44,8 @@ class Preprocess:
     size: tuple[int, int] | None = None
     fit: str = "stretch"
     resize: str = "pillow-bilinear"
-    normalize: str = "none"
+    normalize: str | Normalization = "none"
+    pillow: int | None = None
 
 
 @dataclass(frozen=True)
@@ -76,7 +83,7 @@ def parse(text: str) -> ModelSpec:
     """The spec that `text` (TOML) declares. Raises `SpecError`."""
     try:
         document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as exc:
+    except ValueError as exc:  # also for a number of thousands of digits
         raise SpecError(f"{FILE} is not valid TOML: {exc}.") from exc
     return read_document(document)
 
@@ -178,6 +185,48 @@ def label_source(key: str, value: Any) -> str | tuple[str, ...]:
     raise wrong(key, value, "a file with one label a line, or a list of texts")
 
 
+def number(key: str, value: Any) -> float:
+    """A check for a number."""
+    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < float("inf"):
+        return float(value)
+    raise wrong(key, value, "a number")
+
+
+def divisor(key: str, value: Any) -> float:
+    """A check for a number to divide by."""
+    if number(key, value):
+        return float(value)
+    raise wrong(key, value, "a number other than 0")
+
+
+def per_channel(check: Check) -> Check:
+    """A check for a number, or a list of one for each channel."""
+
+    def checked(key: str, value: Any) -> tuple[float, ...]:
+        values = value if isinstance(value, list) else [value]
+        if len(values) not in (1, 3):
+            raise wrong(key, value, "a number, or a list of three, one for each channel")
+        return tuple(check(key, each) for each in values)
+
+    return checked
+
+
+def normalization(key: str, value: Any) -> str | Normalization:
+    """A check for a name, or a table of numbers."""
+    if isinstance(value, dict):
+        return Normalization(**read_table(value, key, SCALING))
+    return one_of(*NORMALIZATIONS)(key, value)  # type: ignore[no-any-return]
+
+
+SCALING: Mapping[str, Check] = {
+    "divisor": divisor,
+    "scale": number,
+    "mean": per_channel(number),
+    "std": per_channel(divisor),
+}
+"""The keys of `normalize = {…}`: (x / divisor * scale - mean) / std."""
+
+
 def table(build: Callable[..., Any], checks: Mapping[str, Check]) -> Check:
     """A check for a table of keys."""
 
@@ -189,22 +238,37 @@ def table(build: Callable[..., Any], checks: Mapping[str, Check]) -> Check:
     return check
 
 
+def for_its_color(check: Check) -> Check:
+    """A check that gray pictures are not normalised by numbers for three channels."""
+
+    def checked(key: str, value: Any) -> Preprocess:
+        declared: Preprocess = check(key, value)
+        steps = declared.normalize
+        steps = NORMALIZATIONS[steps] if isinstance(steps, str) else steps
+        if declared.color.endswith("gray") and max(len(steps.mean), len(steps.std)) > 1:
+            reason = f"for one channel, as {key}.color is {declared.color!r}"
+            raise wrong(f"{key}.normalize", value["normalize"], reason)
+        return declared
+
+    return checked
+
+
+PREPROCESS: Mapping[str, Check] = {
+    "decoder": one_of(*DECODERS),
+    "exif": boolean,
+    "color": one_of(*COLORS),
+    "size": image_size,
+    "fit": one_of(*FITS),
+    "resize": one_of(*FILTERS),
+    "normalize": normalization,
+    "pillow": whole(1, 99),
+}
+
 TOP: Mapping[str, Check] = {
     "task": one_of("classification"),
     "labels": label_source,
     "model": table(ModelChoice, {"path": inner_path, "signature": string, "output": string}),
-    "preprocess": table(
-        Preprocess,
-        {
-            "decoder": one_of("pillow"),
-            "exif": boolean,
-            "color": one_of(*MODES),
-            "size": image_size,
-            "fit": one_of("stretch"),
-            "resize": one_of(*FILTERS),
-            "normalize": one_of(*NORMALIZATIONS),
-        },
-    ),
+    "preprocess": for_its_color(table(Preprocess, PREPROCESS)),
     "classification": table(
         Classification, {"activation": one_of(*ACTIVATIONS), "top_k": whole(1, 1000)}
     ),

@@ -1,0 +1,234 @@
+"""Bytes → picture: equal to Pillow, and refused with a reason otherwise."""
+
+from __future__ import annotations
+
+import io
+import tracemalloc
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image, ImageOps
+
+from plumbline import errors
+from plumbline.decoders import DECODERS
+from plumbline.images import COLORS, ORIENTATION, Limits, decode, describe
+
+LIMITS = Limits()
+TURNED = 6
+"""The EXIF orientation of a picture that lies on its side."""
+
+
+def noise(mode: str = "RGB", size: tuple[int, int] = (23, 17)) -> Image.Image:
+    channels = len(Image.new(mode, (1, 1)).getbands())
+    values = np.random.default_rng(7).integers(0, 256, (size[1], size[0], channels), np.uint8)
+    return Image.frombytes(mode, size, values.tobytes())
+
+
+def encoded(image: Image.Image, form: str, **options: Any) -> bytes:
+    stream = io.BytesIO()
+    image.save(stream, form, **options)
+    return stream.getvalue()
+
+
+def decoded(data: bytes, color: str = "rgb", *, exif: bool = True, decoder: str = "pillow") -> Any:
+    formats = ("JPEG", "PNG", "TIFF")
+    limits = Limits(formats=formats)
+    return decode(data, color=color, exif=exif, limits=limits, decoder=decoder)
+
+
+def turned() -> bytes:
+    exif = Image.Exif()
+    exif[0x0112] = TURNED
+    return encoded(noise(), "PNG", exif=exif)
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG"])
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_rgb_equals_pillow(mode: str, form: str) -> None:
+    data = encoded(noise(mode), form)
+    expected = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+    np.testing.assert_array_equal(decode(data, color="rgb", exif=True, limits=LIMITS), expected)
+
+
+@pytest.mark.parametrize(("mode", "form"), [("CMYK", "JPEG"), ("RGBA", "PNG"), ("LA", "PNG")])
+def test_other_modes_are_converted_as_pillow_does(mode: str, form: str) -> None:
+    data = encoded(noise(mode), form)
+    expected = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+    np.testing.assert_array_equal(decode(data, color="rgb", exif=True, limits=LIMITS), expected)
+
+
+def test_bgr_is_rgb_reversed() -> None:
+    data = encoded(noise(), "PNG")
+    expected = np.asarray(noise())[:, :, ::-1]
+    np.testing.assert_array_equal(decode(data, color="bgr", exif=True, limits=LIMITS), expected)
+
+
+def test_gray_keeps_a_channel_axis() -> None:
+    pixels = decode(encoded(noise(), "PNG"), color="gray", exif=True, limits=LIMITS)
+    np.testing.assert_array_equal(pixels, np.asarray(noise().convert("L"))[:, :, np.newaxis])
+
+
+def test_exif_turns_the_picture_upright() -> None:
+    expected = np.asarray(ImageOps.exif_transpose(Image.open(io.BytesIO(turned()))))
+    pixels = decode(turned(), color="rgb", exif=True, limits=LIMITS)
+    assert pixels.shape == (23, 17, 3)
+    np.testing.assert_array_equal(pixels, expected)
+
+
+def test_without_exif_the_picture_stays_as_stored() -> None:
+    pixels = decode(turned(), color="rgb", exif=False, limits=LIMITS)
+    np.testing.assert_array_equal(pixels, np.asarray(noise()))
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "TIFF"])
+@pytest.mark.parametrize("exif", [True, False])
+def test_every_orientation_is_turned_as_pillow_turns_it(form: str, exif: bool) -> None:
+    """A TIFF is turned by Pillow itself while it is loaded, and not once more."""
+    for orientation in range(1, 9):
+        notes = Image.Exif()
+        notes[ORIENTATION] = orientation
+        data = encoded(noise(), form, exif=notes)
+        picture = Image.open(io.BytesIO(data))
+        expected = np.asarray(ImageOps.exif_transpose(picture) if exif else picture.convert("RGB"))
+        np.testing.assert_array_equal(decoded(data, exif=exif), expected)
+
+
+def test_an_orientation_that_means_nothing_is_none() -> None:
+    notes = Image.Exif()
+    notes[ORIENTATION] = 9
+    data = encoded(noise(), "PNG", exif=notes)
+    np.testing.assert_array_equal(decoded(data), np.asarray(noise()))
+
+
+@pytest.mark.parametrize("decoder", DECODERS)
+@pytest.mark.parametrize("color", COLORS)
+def test_every_color_of_every_decoder_has_its_channels(color: str, decoder: str) -> None:
+    channels = 1 if color.endswith("gray") else 3
+    pixels = decoded(encoded(noise(), "JPEG"), color, decoder=decoder)
+    assert (pixels.shape, pixels.dtype) == ((17, 23, channels), np.uint8)
+
+
+def test_bgr_of_a_turned_jpeg_is_its_rgb_reversed() -> None:
+    notes = Image.Exif()
+    notes[ORIENTATION] = TURNED
+    data = encoded(noise(size=(400, 300)), "JPEG", exif=notes)
+    np.testing.assert_array_equal(decoded(data, "bgr"), decoded(data)[:, :, ::-1])
+
+
+@pytest.mark.parametrize("color", COLORS)
+def test_a_large_jpeg_is_not_held_twice(color: str) -> None:
+    data = encoded(Image.new("RGB", (4000, 3000), "navy"), "JPEG")
+    tracemalloc.start()
+    try:
+        decoded(data, color)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 1.5 * 4000 * 3000 * 3
+
+
+def test_a_picture_at_the_limits_is_taken() -> None:
+    limits = Limits(pixels=23 * 17, side=23)
+    pixels = decode(encoded(noise(), "PNG"), color="rgb", exif=True, limits=limits)
+    assert pixels.shape == (17, 23, 3)
+
+
+@pytest.mark.parametrize(
+    ("limits", "message"),
+    [
+        (
+            Limits(side=22),
+            "The picture is 23×17 pixels; the longest side may be 22. Send a smaller one.",
+        ),
+        (
+            Limits(pixels=390),
+            "The picture is 23×17 = 391 pixels; at most 390 are decoded. Send a smaller one.",
+        ),
+    ],
+)
+def test_a_picture_over_a_limit_is_refused(limits: Limits, message: str) -> None:
+    with pytest.raises(errors.ImageTooLarge) as caught:
+        decode(encoded(noise(), "PNG"), color="rgb", exif=True, limits=limits)
+    assert caught.value.message == message
+
+
+def test_a_limit_is_checked_before_any_pixel_is_decoded() -> None:
+    data = encoded(Image.new("L", (3000, 3000)), "PNG")
+    tracemalloc.start()
+    try:
+        with pytest.raises(errors.ImageTooLarge):
+            decode(data, color="rgb", exif=True, limits=Limits(side=2999))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 500_000
+
+
+def test_pictures_deeper_than_8_bits_are_refused() -> None:
+    data = encoded(Image.new("I;16", (4, 4)), "PNG")
+    with pytest.raises(errors.ImageFormatRefused, match="more than 8 bits a channel"):
+        decode(data, color="rgb", exif=True, limits=LIMITS)
+
+
+def test_an_empty_body_is_refused() -> None:
+    with pytest.raises(errors.EmptyBody) as caught:
+        decode(b"", color="rgb", exif=True, limits=LIMITS)
+    assert caught.value.message == "The body is empty; send the bytes of a picture."
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG"])
+def test_a_picture_that_breaks_off_is_damaged(form: str) -> None:
+    data = encoded(noise(), form)
+    with pytest.raises(errors.ImageDamaged) as caught:
+        decode(data[: len(data) // 2 + 200], color="rgb", exif=True, limits=LIMITS)
+    assert caught.value.message == (
+        f"The {form} picture of 23×17 pixels is damaged or breaks off; send the whole file again."
+    )
+
+
+def test_a_header_alone_is_damaged() -> None:
+    with pytest.raises(errors.ImageDamaged) as caught:
+        decode(encoded(noise(), "PNG")[:10], color="rgb", exif=True, limits=LIMITS)
+    assert caught.value.message == (
+        "The body is a PNG picture whose header is damaged; send the whole file."
+    )
+
+
+def test_what_is_no_picture_is_named() -> None:
+    with pytest.raises(errors.NotAnImage) as caught:
+        decode(b"%PDF-1.7", color="rgb", exif=True, limits=LIMITS)
+    assert caught.value.message == (
+        "The body is not a picture: it is a PDF document. "
+        "Send the bytes of a JPEG or PNG file as they are."
+    )
+
+
+def test_only_formats_on_the_list_are_opened() -> None:
+    with pytest.raises(errors.ImageFormatRefused) as caught:
+        decode(encoded(noise(), "PNG"), color="rgb", exif=True, limits=Limits(formats=("JPEG",)))
+    assert caught.value.message == (
+        "The body is a PNG picture; this server takes JPEG. Convert it first."
+    )
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"\xff\xd8\xff\xe0", "a JPEG picture"),
+        (b"GIF89a", "a GIF picture"),
+        (b"RIFF\x00\x00\x00\x00WEBPVP8 ", "a WEBP picture"),
+        (b"\x00\x00\x00\x18ftypheic", "a HEIF picture"),
+        (b"\x00\x00\x00\x18ftypisom", "a video"),
+        (b"PK\x03\x04", "a ZIP archive"),
+        (b"\x93NUMPY\x01", "a NumPy array"),
+        (b"/9j/4AAQ", "a JPEG picture in base64"),
+        (b"data:image/png;base64,iVBO", "a data URL"),
+        (b'  {"instances": []}', "JSON"),
+        (b"\n<!doctype html>", "HTML or XML"),
+        (b"version https://git-lfs.github.com/spec/v1", "a Git LFS pointer, not the file itself"),
+        (b"\x00\x01\x02", "3 bytes that begin with 00 01 02"),
+    ],
+)
+def test_first_bytes_are_put_in_words(data: bytes, words: str) -> None:
+    assert describe(data) == words
