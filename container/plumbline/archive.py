@@ -8,27 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
+from plumbline import diagnosis
 from plumbline import spec as specs
 from plumbline.arrays import Tensors
+from plumbline.discovery import ModelFile, find_models
 from plumbline.errors import ArchiveError
 from plumbline.spec import ModelSpec
-
-LAYOUTS = ("", "*/", "*/*/", "export/Servo/*/")
-"""Where a SavedModel may lie; the last folder of all but the first is its version."""
-
-EXPECTED = """expected one of
-  saved_model.pb and variables/         a SavedModel, at the top or under <version>/,
-                                        <name>/<version>/ or export/Servo/<version>/
-  <name>.keras                          a model saved by Keras 3
-  plumbline.toml with [model] path      to say which of several is meant"""
-
-
-@dataclass(frozen=True)
-class ModelFile:
-    """The model itself: a "saved_model" folder or a "keras" file."""
-
-    kind: str
-    path: Path
 
 
 @dataclass(frozen=True)
@@ -42,13 +27,19 @@ class GoldenPicture:
 
 @dataclass(frozen=True)
 class Archive:
-    """What a model folder holds."""
+    """What a model folder holds; of its `models` the first is the default, found by `rule`."""
 
     root: Path
     spec: ModelSpec
-    model: ModelFile
+    models: tuple[ModelFile, ...]
     labels: tuple[str, ...] | None
     goldens: tuple[GoldenPicture, ...]
+    rule: str = ""
+
+    @property
+    def model(self) -> ModelFile:
+        """The model that is served where a request names none."""
+        return self.models[0]
 
 
 def open_archive(root: Path) -> Archive:
@@ -56,85 +47,36 @@ def open_archive(root: Path) -> Archive:
     if not root.is_dir():
         raise ArchiveError(f"There is no model folder {root}.")
     spec = read_spec(root)
+    found = find_models(root, spec.model.path)
+    for model in found.models:
+        if broken := diagnosis.incomplete(root, model.path):
+            raise broken
     return Archive(
         root=root,
         spec=spec,
-        model=find_model(root, spec.model.path),
+        models=found.models,
         labels=read_labels(root, spec.labels),
         goldens=tuple(read_goldens(root / spec.golden.images)),
+        rule=found.rule,
     )
 
 
 def read_spec(root: Path) -> ModelSpec:
     """The folder's plumbline.toml; every key at its default where there is none."""
     file = root / specs.FILE
-    return specs.parse(read_text(file)) if file.is_file() else ModelSpec()
+    if file.is_file():
+        return specs.parse(read_text(file))
+    if misplaced := diagnosis.misplaced_spec(root):
+        raise misplaced
+    return ModelSpec()
 
 
 def read_text(file: Path) -> str:
     """A text file of the archive. Raises `ArchiveError` if it is none."""
     try:
-        return file.read_text("utf-8")
+        return file.read_text("utf-8-sig")  # Windows writes a byte order mark
     except (OSError, UnicodeDecodeError) as exc:
         raise ArchiveError(f"{file.name} can't be read as UTF-8 text.") from exc
-
-
-def find_model(root: Path, declared: str | None) -> ModelFile:
-    """The model that is declared, or the only one there is."""
-    if declared is not None:
-        return declared_model(root, declared)
-    found = [*newest_versions(root), *keras_files(root)]
-    if len(found) == 1:
-        return found[0]
-    if not found:
-        raise ArchiveError(f"There is no model in the archive; {EXPECTED}\n{listing(root)}")
-    names = ", ".join(str(model.path.relative_to(root)) for model in found)
-    raise ArchiveError(
-        f"There are {len(found)} models in the archive: {names}. "
-        "Say which is meant in plumbline.toml: [model] path."
-    )
-
-
-def declared_model(root: Path, declared: str) -> ModelFile:
-    """The model at the path that the spec names."""
-    path = root / declared
-    if path.suffix == ".keras" and path.is_file():
-        return ModelFile("keras", path)
-    if (path / "saved_model.pb").is_file():
-        return ModelFile("saved_model", path)
-    raise ArchiveError(
-        f"plumbline.toml: [model] path = {declared!r} is neither a SavedModel folder nor a "
-        f".keras file.\n{listing(root)}"
-    )
-
-
-def newest_versions(root: Path) -> Iterator[ModelFile]:
-    """The SavedModels of the archive, of each name the highest version."""
-    newest: dict[Path, Path] = {}
-    for layout in LAYOUTS:
-        for file in root.glob(f"{layout}saved_model.pb"):
-            folder = file.parent
-            if layout and not folder.name.isdecimal():
-                continue
-            known = newest.get(folder.parent)
-            if known is None or int(folder.name) > int(known.name):
-                newest[folder.parent] = folder
-    return (ModelFile("saved_model", folder) for folder in sorted(newest.values()))
-
-
-def keras_files(root: Path) -> Iterator[ModelFile]:
-    """The `.keras` files at the top; those that begin with a dot are macOS's own."""
-    files = (file for file in sorted(root.glob("*.keras")) if not file.name.startswith("."))
-    return (ModelFile("keras", file) for file in files)
-
-
-def listing(root: Path, most: int = 20) -> str:
-    """What is there, for an error to show."""
-    names = sorted(
-        f"  {path.relative_to(root)}{'/' if path.is_dir() else ''}" for path in root.rglob("*")
-    )
-    more = [f"  … and {len(names) - most} more"] if len(names) > most else []
-    return "\n".join(["found" if names else "found nothing: it is empty", *names[:most], *more])
 
 
 def read_labels(root: Path, source: str | tuple[str, ...] | None) -> tuple[str, ...] | None:
@@ -143,8 +85,8 @@ def read_labels(root: Path, source: str | tuple[str, ...] | None) -> tuple[str, 
         return source
     file = root / source
     if not file.is_file():
-        raise ArchiveError(
-            f"plumbline.toml: labels = {source!r}, but there is no such file.\n{listing(root)}"
+        raise diagnosis.screen(
+            root, f"plumbline.toml: labels = {source!r}, but there is no such file."
         )
     return tuple(read_text(file).splitlines())
 
@@ -166,7 +108,10 @@ def read_goldens(folder: Path) -> Iterator[GoldenPicture]:
 def read_outputs(file: Path) -> Tensors:
     """The arrays of an .npz file; nothing in it is ever unpickled."""
     try:
-        with np.load(file, allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in arrays}
+        with file.open("rb") as raw, np.load(raw, allow_pickle=False) as arrays:
+            outputs = {name: arrays[name] for name in arrays}
     except Exception as exc:  # zipfile, zlib, NumPy: whatever a damaged file makes them raise
         raise ArchiveError(f"{file.parent.name}/{file.name} is damaged: {exc}") from exc
+    if not outputs:
+        raise ArchiveError(f"{file.parent.name}/{file.name} holds no expected outputs.")
+    return outputs

@@ -6,6 +6,7 @@
      │    ├── InvalidJSON              400
      │    ├── InvalidInstances         400
      │    ├── InvalidAttribute         400
+     │    ├── ModelNotFound            404
      │    ├── RequestTimeout           408
      │    ├── BodyTooLarge             413
      │    ├── UnsupportedContentType   415
@@ -22,8 +23,10 @@
      └── ModelError                    500: the archive, not the request, is wrong
           ├── SettingError
           ├── ArchiveError
+          ├── UnsafeModel
           ├── SpecError
           ├── EngineError
+          ├── PackingError
           └── GoldenMismatch
 
 The message of an error is written for whoever reads the answer: what happened, what was
@@ -75,6 +78,13 @@ class InvalidAttribute(RequestError):
     """A custom attribute that this server knows, with a value it can't use."""
 
     code = "invalid_attribute"
+
+
+class ModelNotFound(RequestError):
+    """The request names a model, or a version of one, that is not here."""
+
+    code = "model_not_found"
+    status = 404
 
 
 class RequestTimeout(RequestError):
@@ -184,6 +194,12 @@ class ArchiveError(ModelError):
     code = "archive_error"
 
 
+class UnsafeModel(ModelError):
+    """A model file that holds code, or that reaches for what is outside itself."""
+
+    code = "unsafe_model"
+
+
 class SpecError(ModelError):
     """plumbline.toml says something that can't be."""
 
@@ -194,6 +210,12 @@ class EngineError(ModelError):
     """The model can't be loaded or run."""
 
     code = "engine_error"
+
+
+class PackingError(ModelError):
+    """What packing was given can't be packed; whoever typed the command can mend it."""
+
+    code = "packing_error"
 
 
 class GoldenMismatch(ModelError):

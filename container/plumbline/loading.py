@@ -11,12 +11,16 @@ from pathlib import Path
 
 from PIL import Image
 
+from plumbline import manifest
 from plumbline.archive import Archive, GoldenPicture, open_archive
-from plumbline.engines.tensorflow import LOADERS
+from plumbline.discovery import ModelFile
+from plumbline.engines.loaders import load_engine
 from plumbline.errors import ArchiveError, GoldenMismatch, ImageError, ModelNotReady, PlumblineError
 from plumbline.images import Limits
-from plumbline.parity import Difference, compare
+from plumbline.parity import Difference, compare, mismatch
 from plumbline.pipeline import Pipeline
+from plumbline.registry import LoadedModel, Registry
+from plumbline.suspects import explain
 from plumbline.tasks import make_task
 
 log = logging.getLogger("plumbline.loading")
@@ -33,21 +37,21 @@ class Status:
 
     state: str
     reason: str
-    pipeline: Pipeline | None = None
+    models: Registry | None = None
 
 
 class ServedModel:
-    """A model that loads in the background and answers once it is ready."""
+    """An archive whose models load in the background and answer once all are ready."""
 
-    def __init__(self, load: Callable[[Say], Pipeline]) -> None:
+    def __init__(self, load: Callable[[Say], Registry]) -> None:
         self._load = load
         self.status = Status("loading", "The model is waiting to be loaded.")
 
-    def pipeline(self) -> Pipeline:
+    def models(self) -> Registry:
         """What answers requests. Raises `ModelNotReady`."""
         status = self.status
-        if status.pipeline is not None:
-            return status.pipeline
+        if status.models is not None:
+            return status.models
         if status.state == "failed":
             raise ModelNotReady("The model failed to load; the server's log says why.", 30)
         raise ModelNotReady(status.reason, 2)
@@ -63,7 +67,7 @@ class ServedModel:
     def load(self, on_failure: Callable[[], None]) -> None:
         """Load, and say how it went."""
         try:
-            pipeline = self._load(self._say)
+            models = self._load(self._say)
         except Exception as exc:  # the one place where any failure becomes a status
             reason = f"The model failed to load: {reason_of(exc)}"
             log.exception(reason)
@@ -71,7 +75,7 @@ class ServedModel:
             on_failure()
         else:
             log.info("The model is ready.")
-            self.status = Status("ready", "The model is ready.", pipeline)
+            self.status = Status("ready", "The model is ready.", models)
 
     def _say(self, reason: str) -> None:
         log.info(reason)
@@ -91,20 +95,41 @@ def one_line(text: str, most: int = 600) -> str:
     return line if len(line) <= most else line[:most] + " …"
 
 
-def load_pipeline(root: Path, limits: Limits, max_instances: int, cores: int, say: Say) -> Pipeline:
-    """The archive in the folder `root`, ready to answer. Raises a `ModelError`."""
+def load_models(root: Path, limits: Limits, max_instances: int, cores: int, say: Say) -> Registry:
+    """Every model of the archive in the folder `root`, ready to answer. Raises a `ModelError`.
+
+    The golden pictures are those of the default model.
+    """
+    if manifest.verify(root):
+        log.info("Every file of the archive is as it was packed.")
     archive = open_archive(root)
-    model = archive.model
-    say(f"The model {model.path.name} ({model.kind}) is loading.")
-    engine = LOADERS[model.kind](model.path, archive.spec.model.signature, cores)
+    loaded = []
+    for model in archive.models:
+        say(f"The model {model.name}/{model.version} ({model.path.name}) is loading.")
+        pipeline = make_pipeline(archive, model, limits, max_instances, cores)
+        say(f"The model {model.name}/{model.version} is warming up.")
+        warm_up(pipeline)
+        loaded.append(LoadedModel(model.name, model.version, pipeline))
+    models = Registry(tuple(loaded))
+    say(f"{models.default} is being checked against {len(archive.goldens)} golden pictures.")
+    check_goldens(models.default.pipeline, archive)
+    log.info("Served are %s; the default is %s.", ", ".join(map(str, loaded)), models.default)
+    return models
+
+
+def make_pipeline(
+    archive: Archive, model: ModelFile, limits: Limits, max_instances: int, cores: int
+) -> Pipeline:
+    """One model, and around it what the archive declares."""
+    engine = load_engine(model, archive.spec.model.signature, cores)
     task = make_task(archive.spec, archive.labels)
     task.fit(engine.signature)
-    pipeline = Pipeline(archive.spec, engine, task, limits, max_instances)
-    say("The model is warming up.")
-    warm_up(pipeline)
-    say(f"The model is being checked against {len(archive.goldens)} golden pictures.")
-    check_goldens(pipeline, archive)
-    return pipeline
+    return Pipeline(archive.spec, engine, task, limits, max_instances)
+
+
+def load_pipeline(root: Path, limits: Limits, max_instances: int, cores: int, say: Say) -> Pipeline:
+    """The pipeline of the archive's default model; see `load_models`."""
+    return load_models(root, limits, max_instances, cores, say).default.pipeline
 
 
 def time_left() -> float:
@@ -125,19 +150,15 @@ def check_goldens(pipeline: Pipeline, archive: Archive) -> None:
         log.warning("The archive has no golden pictures: nobody checked its answers.")
         return
     tolerance = archive.spec.golden.tolerance
-    found = [(check_golden(pipeline, golden), golden.name) for golden in archive.goldens]
-    worst, name = max(found, key=lambda pair: pair[0].largest)
-    if not worst.within(tolerance):
-        wrong = sum(not difference.within(tolerance) for difference, _ in found)
-        raise GoldenMismatch(
-            f"{wrong} of {len(found)} golden pictures come out wrong. The worst is {name}: in "
-            f"{worst.output}, {worst.reason}, and {tolerance:g} is allowed. Usually [preprocess] "
-            "in plumbline.toml is not what training did: normalize, resize or color."
-        )
+    found = {golden.name: check_golden(pipeline, golden) for golden in archive.goldens}
+    worst = max(archive.goldens, key=lambda golden: found[golden.name].largest)
+    if not found[worst.name].within(tolerance):
+        cause = explain(pipeline, archive.goldens, worst)
+        raise GoldenMismatch(mismatch(found, tolerance, cause))
     log.info(
         "%d golden pictures came out right; the largest difference is %.3g.",
         len(found),
-        worst.largest,
+        found[worst.name].largest,
     )
 
 

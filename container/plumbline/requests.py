@@ -165,7 +165,21 @@ def whole_number(name: str, value: str) -> int:
     raise InvalidAttribute(f"{name}={value}: it must be a whole number from 1 to 1000.")
 
 
-OPTIONS: Mapping[str, Callable[[str, str], Any]] = MappingProxyType({"top_k": whole_number})
+def plain_text(_name: str, value: str) -> str:
+    """An option that is a text."""
+    return value
+
+
+def version_number(name: str, value: str) -> int:
+    """An option that is a model's version."""
+    if value.isascii() and value.isdecimal() and len(value) <= 19:
+        return int(value)
+    raise InvalidAttribute(f"{name}={value}: it must be a whole number, such as 1.")
+
+
+OPTIONS: Mapping[str, Callable[[str, str], Any]] = MappingProxyType(
+    {"top_k": whole_number, "tfs-model-name": plain_text, "tfs-model-version": version_number}
+)
 """The custom attributes that mean something here."""
 
 

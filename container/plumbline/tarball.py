@@ -2,59 +2,150 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
+import lzma
 import shutil
 import tarfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from types import MappingProxyType
+from typing import IO, Any
 
 from plumbline.errors import ArchiveError
+
+MEBIBYTE = 1024 * 1024
+
+BLOCK = 512
+"""Tar's unit; two blocks of zeros are its end."""
+
+SUSPICIOUS_RATIO = 200
+"""Weights hardly compress, text by 5 to 10; so many times its own size is a bomb."""
 
 
 @dataclass(frozen=True)
 class Bounds:
-    """What an archive may unpack to."""
+    """What an archive may unpack to; `size` for a small one is at least `unsuspicious`."""
 
     size: int = 16 * 1024**3
     files: int = 20_000
+    unsuspicious: int = 1024**3
+
+    def size_for(self, packed: int) -> int:
+        """The most bytes that an archive of `packed` bytes may unpack to."""
+        return min(self.size, max(self.unsuspicious, SUSPICIOUS_RATIO * packed))
+
+
+DECOMPRESSORS: Mapping[bytes, Callable[[IO[bytes]], Any]] = MappingProxyType(
+    {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
+)
+"""By the first bytes of what is compressed; a plain tar has others."""
+
+
+class Stream:
+    """A decompressed file that is only read in pieces.
+
+    tarfile reads a long name or a PAX header whole, of whatever size the header says.
+    """
+
+    def __init__(self, file: Any) -> None:
+        self.file = file
+        self.seek = file.seek
+        self.tell = file.tell
+
+    def read(self, size: int = -1) -> bytes:
+        """As of any file. Raises `ArchiveError` where that is much at once."""
+        if not 0 <= size <= MEBIBYTE:
+            raise ArchiveError("The archive holds a name or a header of more than a megabyte.")
+        return bytes(self.file.read(size))
 
 
 def unpack(archive: Path, target: Path, bounds: Bounds | None = None) -> None:
     """Unpack a (gzipped) tar into the empty folder `target`. Raises `ArchiveError`.
 
     Only plain files and folders are taken; links, devices and paths that leave the folder are
-    refused, and nothing is unpacked from an archive that has one.
+    refused, and nothing is unpacked from an archive that has one. What breaks off on the way
+    leaves nothing behind.
     """
     bounds = bounds or Bounds()
     try:
-        with tarfile.open(archive) as tar:
-            members = list(checked(tar, bounds))
+        with opened(archive) as stream, tarfile.open(fileobj=stream, mode="r:") as tar:
+            members = list(checked(tar, bounds, bounds.size_for(archive.stat().st_size)))
+            check_end(stream, tar.offset)
             for member, path in members:
                 extract(tar, member, target / path)
-    except (tarfile.TarError, EOFError, zlib.error, OSError) as exc:
+    except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, OSError, ValueError) as exc:
+        clear(target)
         raise ArchiveError(f"{archive.name} is not a whole tar archive: {exc}.") from exc
+    except BaseException:
+        clear(target)
+        raise
 
 
-def checked(tar: tarfile.TarFile, bounds: Bounds) -> Iterator[tuple[tarfile.TarInfo, Path]]:
+@contextmanager
+def opened(archive: Path) -> Iterator[Any]:
+    """The tar inside, whatever it is compressed with."""
+    with archive.open("rb") as file:
+        head = file.read(8)
+        file.seek(0)
+        known = (opener for magic, opener in DECOMPRESSORS.items() if head.startswith(magic))
+        opener = next(known, None)
+        if opener is None:
+            yield Stream(file)
+            return
+        with opener(file) as decompressed:
+            yield Stream(decompressed)
+
+
+def checked(
+    tar: tarfile.TarFile, bounds: Bounds, most: int
+) -> Iterator[tuple[tarfile.TarInfo, Path]]:
     """The members and where they go; raises at the first that is not allowed."""
     size = 0
+    seen: set[PurePosixPath] = set()
     for count, member in enumerate(tar, start=1):
         path = PurePosixPath(member.name)
         size += member.size
-        if path.is_absolute() or ".." in path.parts:
-            raise ArchiveError(f"The archive holds {member.name!r}, a path outside itself.")
-        if not (member.isfile() or member.isdir()):
+        check_member(member, path)
+        if size > most or count > bounds.files:
             raise ArchiveError(
-                f"The archive holds {member.name!r}, which is a link or a device; "
-                "pack plain files (tar --dereference)."
+                f"The archive unpacks to more than {most:,} bytes or {bounds.files:,} files."
             )
-        if size > bounds.size or count > bounds.files:
-            raise ArchiveError(
-                f"The archive unpacks to more than {bounds.size:,} bytes or {bounds.files:,} files."
-            )
+        if path in seen and not member.isdir():
+            raise ArchiveError(f"The archive holds {member.name!r} twice; pack it anew.")
+        seen.add(path)
         yield member, Path(path)
+
+
+def check_member(member: tarfile.TarInfo, path: PurePosixPath) -> None:
+    """Raise `ArchiveError` if this is not a plain file or folder inside the archive."""
+    if path.is_absolute() or ".." in path.parts:
+        raise ArchiveError(f"The archive holds {member.name!r}, a path outside itself.")
+    if not (member.isfile() or member.isdir()):
+        raise ArchiveError(
+            f"The archive holds {member.name!r}, which is a link or a device; "
+            "pack plain files (tar --dereference)."
+        )
+    if member.size < 0:
+        raise ArchiveError(f"The archive says that {member.name!r} has less than no bytes.")
+    if member.issparse():
+        raise ArchiveError(
+            f"The archive holds {member.name!r} as a file with holes; pack it without --sparse."
+        )
+
+
+def check_end(stream: Any, offset: int) -> None:
+    """Raise `tarfile.ReadError` for a tar without its end, or damage behind it."""
+    stream.seek(offset)
+    if stream.read(BLOCK) != bytes(BLOCK):
+        raise tarfile.ReadError("it breaks off before its end")
+    for _ in range(64):  # the padding of large records; reading on checks the checksum, too
+        if not stream.read(MEBIBYTE):
+            return
+    raise tarfile.ReadError("something follows its end")
 
 
 def extract(tar: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> None:
@@ -66,8 +157,17 @@ def extract(tar: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> None:
     source = tar.extractfile(member)
     if source is None:
         raise ArchiveError(f"The archive's {member.name!r} can't be read.")
-    with source, path.open("wb") as file:
-        shutil.copyfileobj(source, file, 1024 * 1024)
+    with source, path.open("xb") as file:  # where names differ in case alone, some disks clash
+        shutil.copyfileobj(source, file, MEBIBYTE)
+
+
+def clear(folder: Path) -> None:
+    """Remove what is in the folder."""
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def pack(folder: Path, archive: Path) -> None:

@@ -11,8 +11,13 @@ from plumbline.signature import Signature
 class Engine(Protocol):
     """A model that is loaded and can be run from several threads at once."""
 
-    name: str
-    signature: Signature
+    @property
+    def name(self) -> str:
+        """What the log calls it."""
+
+    @property
+    def signature(self) -> Signature:
+        """What the model takes and gives."""
 
     def run(self, inputs: Tensors, timeout: float) -> Tensors:
         """The outputs by name, the first axis being the batch.

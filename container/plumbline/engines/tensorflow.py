@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from plumbline.arrays import Tensors
+from plumbline.engines.saved_model import SERVE, is_public, signature_of
 from plumbline.errors import DeadlineExceeded, EngineError
-from plumbline.signature import Signature, TensorSpec
-
-SERVE = "serve"
+from plumbline.signature import Signature
 
 
 class TensorFlowEngine:
@@ -55,52 +53,24 @@ def load_saved_model(folder: Path, signature_name: str, threads: int) -> TensorF
     except Exception as exc:  # whatever a damaged file makes TensorFlow raise
         raise EngineError(f"TensorFlow can't load the SavedModel {folder.name}/: {exc}") from exc
     definition = choose_signature(meta_graph.signature_def, signature_name)
-    inputs, outputs = sorted(definition.inputs.items()), sorted(definition.outputs.items())
+    signature = signature_of(definition)
     run = session.make_callable(
-        [info.name for _, info in outputs],
-        feed_list=[session.graph.get_tensor_by_name(info.name) for _, info in inputs],
+        [definition.outputs[spec.name].name for spec in signature.outputs],
+        feed_list=[
+            session.graph.get_tensor_by_name(definition.inputs[spec.name].name)
+            for spec in signature.inputs
+        ],
         accept_options=True,
-    )
-    signature = Signature(
-        tuple(describe(name, info) for name, info in inputs),
-        tuple(describe(name, info) for name, info in outputs),
     )
     return TensorFlowEngine(run, signature, tf.compat.v1.RunOptions)
 
 
 def choose_signature(definitions: Any, name: str) -> Any:
     """The signature that the spec names. Raises `EngineError` that lists those there are."""
-    callable_names = [known for known in definitions if not known.startswith("__")]
+    callable_names = [known for known in definitions if is_public(known)]
     if name not in callable_names:
         raise EngineError(
             f"The SavedModel has no signature {name!r}; it has "
             f"{', '.join(map(repr, callable_names)) or 'none'}. Set [model] signature."
         )
     return definitions[name]
-
-
-def describe(name: str, info: Any) -> TensorSpec:
-    """A tensor of the signature, in our words."""
-    import tensorflow as tf
-
-    shape = tf.TensorShape(info.tensor_shape)
-    if shape.rank is None:
-        raise EngineError(f"The SavedModel declares no shape for {name!r}; export it with one.")
-    return TensorSpec(name, tuple(shape.as_list()), tf.as_dtype(info.dtype).name)
-
-
-def load_keras(file: Path, signature_name: str, threads: int) -> TensorFlowEngine:
-    """The engine for a `.keras` file, by way of the SavedModel that Keras exports."""
-    import keras
-
-    try:
-        model = keras.saving.load_model(file, compile=False, safe_mode=True)
-    except Exception as exc:  # whatever a damaged or hostile file makes Keras raise
-        raise EngineError(f"Keras {keras.__version__} can't load {file.name}: {exc}") from exc
-    with tempfile.TemporaryDirectory(prefix="plumbline-export-") as folder:
-        model.export(folder, verbose=False)
-        return load_saved_model(Path(folder), signature_name, threads)
-
-
-LOADERS = {"saved_model": load_saved_model, "keras": load_keras}
-"""How each kind of model file is loaded."""

@@ -1,0 +1,28 @@
+"""A model, whatever kind of file it lies in → an engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from plumbline.discovery import ModelFile
+from plumbline.engines.base import Engine
+from plumbline.engines.keras import load_keras
+from plumbline.engines.tensorflow import load_saved_model
+
+Loader = Callable[[ModelFile, str, int], Engine]
+"""Model, name of its signature, threads → engine."""
+
+LOADERS: Mapping[str, Loader] = MappingProxyType(
+    {
+        "saved_model": lambda model, *chosen: load_saved_model(model.path, *chosen),
+        "keras": load_keras,
+        "h5": load_keras,
+        "json": load_keras,
+    }
+)
+
+
+def load_engine(model: ModelFile, signature: str, threads: int) -> Engine:
+    """The model, ready to run. Raises a `ModelError`."""
+    return LOADERS[model.kind](model, signature, threads)

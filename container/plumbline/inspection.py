@@ -1,0 +1,254 @@
+"""What the server would make of an archive, for people and for scripts; nothing is served."""
+
+from __future__ import annotations
+
+import tempfile
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from plumbline import manifest
+from plumbline import spec as specs
+from plumbline.archive import Archive, open_archive, read_text
+from plumbline.discovery import ModelFile
+from plumbline.errors import SpecError
+from plumbline.pipeline import image_size
+from plumbline.registry import NAME, VERSION
+from plumbline.signature import Signature, TensorSpec
+from plumbline.tasks import make_task
+from plumbline.toml import toml_value
+
+KINDS: Mapping[str, str] = MappingProxyType(
+    {
+        "saved_model": "SavedModel",
+        "keras": "Keras file",
+        "h5": "whole Keras model in HDF5",
+        "json": "Keras architecture with its weights",
+    }
+)
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """All that was found; `declared` is plumbline.toml as it stands, {} where there is none."""
+
+    archive: Archive
+    reader: str
+    signatures: Mapping[str, Signature]
+    declared: Mapping[str, Any]
+    verified: bool
+
+    @property
+    def signature(self) -> Signature:
+        """The signature that requests are answered by."""
+        return self.signatures[self.archive.spec.model.signature]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """The (height, width) that pictures are brought to."""
+        return image_size(self.archive.spec, self.signature.input())
+
+
+def inspect(root: Path) -> Inspection:
+    """What the folder `root` would be served as. Raises the `ModelError` that loading would."""
+    verified = manifest.verify(root)
+    archive = open_archive(root)
+    described = [signatures_of(model) for model in archive.models]
+    for model, (_, signatures) in zip(archive.models, described, strict=True):
+        check_fit(archive, model, signatures)
+    reader, signatures = described[0]
+    return Inspection(archive, reader, signatures, declared_in(root), verified)
+
+
+def check_fit(archive: Archive, model: ModelFile, signatures: Mapping[str, Signature]) -> None:
+    """Raise `SpecError` if what the archive declares can't be done with one of its models."""
+    chosen = archive.spec.model.signature
+    if chosen not in signatures:
+        raise SpecError(
+            f"The model {model.name}/{model.version} has no signature {chosen!r}; it has "
+            f"{', '.join(map(repr, signatures)) or 'none'}. Set [model] signature in {specs.FILE}."
+        )
+    make_task(archive.spec, archive.labels).fit(signatures[chosen])
+    image_size(archive.spec, signatures[chosen].input())
+
+
+def declared_in(root: Path) -> Mapping[str, Any]:
+    """What plumbline.toml says, as it stands there."""
+    file = root / specs.FILE
+    return tomllib.loads(read_text(file)) if file.is_file() else {}
+
+
+def signatures_of(model: ModelFile) -> tuple[str, dict[str, Signature]]:
+    """Who reads the model, and its signatures; a Keras file has those that Keras exports."""
+    from plumbline.engines.keras import convert
+    from plumbline.engines.saved_model import read_signatures
+
+    if model.kind == "saved_model":
+        return "TensorFlow", read_signatures(model.path)
+    with tempfile.TemporaryDirectory(prefix="plumbline-inspect-") as folder:
+        reader = convert(model, Path(folder))
+        return reader, read_signatures(Path(folder))
+
+
+def is_declared(found: Inspection, table: str, key: str) -> bool:
+    """Whether plumbline.toml sets this key itself."""
+    return key in found.declared.get(table, {})
+
+
+def preprocessing(found: Inspection) -> dict[str, Any]:
+    """The `[preprocess]` table as it will be applied."""
+    table = asdict(found.archive.spec.preprocess)
+    return {**table, **found.declared.get("preprocess", {}), "size": list(found.size)}
+
+
+def golden_line(found: Inspection) -> str:
+    """What the golden pictures are good for."""
+    count, tolerance = len(found.archive.goldens), found.archive.spec.golden.tolerance
+    if not count:
+        return "none: nobody has compared the answers with the notebook's"
+    return f"{count} pictures, to be reproduced within {tolerance:g} at every start"
+
+
+def stages(found: Inspection) -> Iterator[tuple[str, str]]:
+    """What a request with a picture goes through: the name of each stage, and what it does."""
+    spec, signature = found.archive.spec, found.signature
+    how, applied = spec.preprocess, preprocessing(found)
+    height, width = found.size
+    turned = ", turned upright by EXIF" if how.exif else ""
+    yield "decode", f"the picture by {how.decoder} to {how.color.upper()}{turned}"
+    yield "resize", f"to {height}×{width} (height×width) by {how.resize}, {how.fit}"
+    yield "normalize", f"{words(applied['normalize'])}, as {signature.input().dtype}"
+    yield (
+        "infer",
+        f"{found.archive.spec.model.signature}: {named(signature.inputs)} → "
+        + named(signature.outputs),
+    )
+    settings = asdict(getattr(spec, spec.task)) if hasattr(spec, spec.task) else {}
+    told = ", ".join(f"{key} {words(value)}" for key, value in settings.items())
+    yield spec.task, told or "the outputs as they are"
+    yield "encode", "as the Accept header asks, JSON by default"
+
+
+def words(value: Any) -> str:
+    """A value as plumbline.toml would have it, but a text without its quotes."""
+    if value is None:
+        return "not set"
+    return value if isinstance(value, str) else toml_value(value)
+
+
+def named(tensors: tuple[TensorSpec, ...]) -> str:
+    """The names of some tensors."""
+    return ", ".join(tensor.name for tensor in tensors)
+
+
+def document(found: Inspection) -> dict[str, Any]:
+    """All of it, for scripts."""
+    archive = found.archive
+    return {
+        "found_by": archive.rule,
+        "reader": found.reader,
+        "manifest_verified": found.verified,
+        "models": [
+            {
+                "name": model.name,
+                "version": model.version,
+                "kind": model.kind,
+                "path": place(archive, model.path),
+                "weights": model.weights and place(archive, model.weights),
+                "default": model is archive.model,
+            }
+            for model in archive.models
+        ],
+        "signature": archive.spec.model.signature,
+        "signatures": {name: asdict(signature) for name, signature in found.signatures.items()},
+        "task": archive.spec.task,
+        "labels": None if archive.labels is None else len(archive.labels),
+        "preprocess": preprocessing(found),
+        "declared": sorted(found.declared.get("preprocess", {})),
+        "golden": {
+            "pictures": len(archive.goldens),
+            "tolerance": archive.spec.golden.tolerance,
+        },
+        "stages": [{"stage": stage, "does": text} for stage, text in stages(found)],
+    }
+
+
+def place(archive: Archive, path: Path) -> str:
+    """Where a part of the archive lies in it."""
+    return path.relative_to(archive.root).as_posix()
+
+
+def show(found: Inspection, console: Console) -> None:
+    """All of it, for people: at most 80 columns wide."""
+    sections: tuple[tuple[str, Iterator[tuple[str, str]]], ...] = (
+        ("Model", model_rows(found)),
+        ("Signatures", signature_rows(found)),
+        ("Preprocessing", preprocess_rows(found)),
+        ("Task", task_rows(found)),
+        ("A request with a picture goes through", numbered(stages(found))),
+    )
+    for title, rows in sections:
+        console.print(Text(title, "bold"))
+        table = Table.grid(padding=(0, 2), pad_edge=False)
+        table.add_column(width=18, overflow="fold")
+        table.add_column(overflow="fold")
+        for name, text in rows:
+            table.add_row(Text(f"  {name}"), Text(text))
+        console.print(table, width=min(console.width, 80))
+        console.print()
+
+
+def model_rows(found: Inspection) -> Iterator[tuple[str, str]]:
+    """What is served, where it lies, why it is that, and what else is there."""
+    archive, model = found.archive, found.archive.model
+    where = place(archive, model.path)
+    beside = f", {place(archive, model.weights)}" if model.weights else ""
+    yield "served", f"{model.name}/{model.version}"
+    yield "what", f"{KINDS[model.kind]}: {'the top of the archive' if where == '.' else where}"
+    if beside:
+        yield "weights", beside.removeprefix(", ")
+    yield "why", archive.rule
+    yield "read by", found.reader
+    if others := [f"{other.name}/{other.version}" for other in archive.models[1:]]:
+        yield "also served", f"{', '.join(others)}; requests choose by {NAME} and {VERSION}"
+    yield "files", "as they were packed (manifest)" if found.verified else "no manifest"
+
+
+def signature_rows(found: Inspection) -> Iterator[tuple[str, str]]:
+    """Each signature: what goes in, what comes out."""
+    for name, signature in found.signatures.items():
+        yield name, "answers requests" if signature is found.signature else "not used"
+        for tensor in signature.inputs:
+            yield "  in", str(tensor)
+        for tensor in signature.outputs:
+            yield "  out", str(tensor)
+
+
+def preprocess_rows(found: Inspection) -> Iterator[tuple[str, str]]:
+    """Each key of the table, what it will be, and who says so."""
+    for key, value in preprocessing(found).items():
+        source = "declared" if is_declared(found, "preprocess", key) else "by default"
+        if key == "size" and source == "by default":
+            source = "the model's own"
+        yield key, f"{words(value):<24} {source}"
+
+
+def task_rows(found: Inspection) -> Iterator[tuple[str, str]]:
+    """What is made of the output, and how sure that is."""
+    labels = found.archive.labels
+    source = "declared" if "task" in found.declared else "by default"
+    yield "task", f"{found.archive.spec.task:<24} {source}"
+    yield "labels", str(len(labels)) if labels else "none: classes are answered by their number"
+    yield "golden", golden_line(found)
+
+
+def numbered(rows: Iterator[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    """The rows with their numbers."""
+    return ((f"{number} {name}", text) for number, (name, text) in enumerate(rows, start=1))

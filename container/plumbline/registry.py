@@ -1,0 +1,55 @@
+"""Models by name and version, and which of them a request means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from plumbline.errors import ModelNotFound
+from plumbline.pipeline import Pipeline
+
+NAME = "tfs-model-name"
+VERSION = "tfs-model-version"
+"""The custom attributes by which SageMaker's TensorFlow Serving container chooses a model."""
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model that can answer."""
+
+    name: str
+    version: int
+    pipeline: Pipeline
+
+    def __str__(self) -> str:
+        return f"{self.name}/{self.version}"
+
+
+@dataclass(frozen=True)
+class Registry:
+    """Every loaded model: the default first, and of each name the highest version first."""
+
+    models: tuple[LoadedModel, ...]
+
+    @classmethod
+    def of(cls, pipeline: Pipeline, name: str = "model", version: int = 1) -> Registry:
+        """The registry of one model."""
+        return cls((LoadedModel(name, version, pipeline),))
+
+    @property
+    def default(self) -> LoadedModel:
+        """What answers a request that names no model."""
+        return self.models[0]
+
+    def choose(self, options: Mapping[str, Any]) -> LoadedModel:
+        """The model that the request's options name. Raises `ModelNotFound`."""
+        name, version = options.get(NAME, self.default.name), options.get(VERSION)
+        for model in self.models:
+            if model.name == name and version in (None, model.version):
+                return model
+        asked = name if version is None else f"{name}/{version}"
+        raise ModelNotFound(
+            f"There is no model {asked}; {NAME} and {VERSION} can choose one of "
+            f"{', '.join(map(str, self.models))}."
+        )

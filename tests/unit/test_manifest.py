@@ -1,0 +1,79 @@
+"""What was changed, lost or added after packing is named."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from plumbline import manifest
+from plumbline.errors import ArchiveError
+from plumbline.images import Limits
+from plumbline.loading import load_models
+
+
+@pytest.fixture
+def packed(tmp_path: Path) -> Path:
+    """A folder with a manifest."""
+    (tmp_path / "1" / "variables").mkdir(parents=True)
+    (tmp_path / "1" / "saved_model.pb").write_bytes(b"graph")
+    (tmp_path / "1" / "variables" / "variables.index").write_bytes(b"index")
+    (tmp_path / "plumbline.toml").write_text("")
+    manifest.write(tmp_path)
+    return tmp_path
+
+
+def test_the_manifest_holds_the_sha256_of_every_file(packed: Path) -> None:
+    written = json.loads((packed / "manifest.json").read_text())["sha256"]
+    assert list(written) == ["1/saved_model.pb", "1/variables/variables.index", "plumbline.toml"]
+    assert written["1/saved_model.pb"] == hashlib.sha256(b"graph").hexdigest()
+
+
+def test_what_was_not_touched_is_right(packed: Path) -> None:
+    assert manifest.verify(packed) is True
+
+
+def test_an_archive_without_a_manifest_is_not_checked(tmp_path: Path) -> None:
+    (tmp_path / "anything").write_text("x")
+    assert manifest.verify(tmp_path) is False
+
+
+CHANGES: dict[str, Callable[[Path], object]] = {
+    "1/saved_model.pb was changed": lambda root: (root / "1/saved_model.pb").write_text("grabh"),
+    "plumbline.toml is missing": lambda root: (root / "plumbline.toml").unlink(),
+    "labels.txt was not packed": lambda root: (root / "labels.txt").write_text("cat"),
+    "1/more.bin was not packed": lambda root: (root / "1/more.bin").write_text(""),
+}
+
+
+@pytest.mark.parametrize("complaint", CHANGES)
+def test_every_change_is_named(packed: Path, complaint: str) -> None:
+    CHANGES[complaint](packed)
+    with pytest.raises(ArchiveError) as raised:
+        manifest.verify(packed)
+    assert str(raised.value).startswith(f"manifest.json: {complaint}. The archive was changed")
+
+
+def test_many_changes_are_counted(packed: Path) -> None:
+    for number in range(9):
+        (packed / f"{number}.txt").write_text("")
+    with pytest.raises(ArchiveError, match=r"0\.txt, 1\.txt.*4\.txt and 4 more was not packed"):
+        manifest.verify(packed)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"sha256": []}', "\xff"])
+def test_a_damaged_manifest_is_an_error(packed: Path, text: str) -> None:
+    (packed / "manifest.json").write_bytes(text.encode("latin-1"))
+    with pytest.raises(ArchiveError, match=r"manifest\.json is no manifest"):
+        manifest.verify(packed)
+
+
+def test_loading_checks_the_manifest_before_anything_else(packed: Path) -> None:
+    (packed / "1/saved_model.pb").write_text("other")
+    said: list[str] = []
+    with pytest.raises(ArchiveError, match=r"1/saved_model\.pb was changed"):
+        load_models(packed, Limits(), 1, 1, said.append)
+    assert said == []
