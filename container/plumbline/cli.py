@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
+import json
+import os
 import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -18,8 +23,27 @@ from plumbline.tarball import unpack
 GUNICORN_CONFIG = Path(plumbline.__file__).parents[1] / "gunicorn.conf.py"
 
 
+LAZY = {
+    "pack": "plumbline.packing.commands:pack",
+    "find-preprocess": "plumbline.packing.commands:find_preprocess",
+}
+"""Commands that are imported when they are meant: the server needs nothing of them."""
+
+
 class Commands(click.Group):
     """A group whose commands end with one sentence, not a traceback, when something is wrong."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names of all, in the order of the alphabet."""
+        return sorted([*super().list_commands(ctx), *LAZY])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command, imported if need be."""
+        if cmd_name not in LAZY:
+            return super().get_command(ctx, cmd_name)
+        module, _, name = LAZY[cmd_name].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
 
     def invoke(self, ctx: click.Context) -> object:
         """Run the command; exit with 1 and the sentence of any of our own errors."""
@@ -48,11 +72,19 @@ def serve(model: Path, port: int) -> None:
     plumbline serve build/demo/model.tar.gz
     curl --data-binary @cat.jpg -H 'Content-Type: image/jpeg' localhost:8080/invocations
     """  # noqa: D301 - \b keeps click from rewrapping
+    with unpacked(model) as folder:
+        sys.exit(run_server(folder, port))
+
+
+@contextmanager
+def unpacked(model: Path) -> Iterator[Path]:
+    """The folder itself, or a temporary one with what is in the archive."""
     if model.is_dir():
-        sys.exit(run_server(model.resolve(), port))
+        yield model.resolve()
+        return
     with tempfile.TemporaryDirectory(prefix="plumbline-model-") as folder:
         unpack(model, Path(folder))
-        sys.exit(run_server(Path(folder), port))
+        yield Path(folder)
 
 
 def run_server(folder: Path, port: int) -> int:
@@ -65,6 +97,44 @@ def run_server(folder: Path, port: int) -> int:
     signal.signal(signal.SIGTERM, lambda *_: server.terminate())
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     return server.wait()
+
+
+@main.command()
+@click.argument("model", type=click.Path(exists=True, path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="For scripts: one JSON object.")
+def inspect(model: Path, as_json: bool) -> None:
+    """Say what the server would make of MODEL (a model.tar.gz or a folder), and why.
+
+    The model, its signatures, the preprocessing, the golden pictures, and the stages that a
+    request goes through. The exit status is 1 for what can't be served, with the reason.
+    """
+    environment.quiet_frameworks()
+    from rich.console import Console
+
+    from plumbline import inspection
+
+    console = Console(highlight=False)
+    with unpacked(model) as folder, console.status("Reading the model …"), silent_stderr():
+        found = inspection.inspect(folder)
+    if as_json:
+        click.echo(json.dumps(inspection.document(found), indent=2, ensure_ascii=False))
+    else:
+        inspection.show(found, console)
+
+
+@contextmanager
+def silent_stderr() -> Iterator[None]:
+    """Nothing on standard error while this lasts: TensorFlow's libraries greet on being loaded."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with Path(os.devnull).open("wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 @main.command("settings")

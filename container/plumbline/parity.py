@@ -60,6 +60,16 @@ def difference(name: str, expected: Tensor, actual: Tensor) -> Difference:
     return Difference(name, largest, f"the largest difference is {largest:.3g}")
 
 
+def mismatch(found: Mapping[str, Difference], tolerance: float, cause: str) -> str:
+    """What is wrong with golden pictures, by name; one at least is not within the tolerance."""
+    wrong = sum(not difference.within(tolerance) for difference in found.values())
+    name, worst = max(found.items(), key=lambda item: item[1].largest)
+    return (
+        f"{wrong} of {len(found)} golden pictures come out wrong. The worst is {name}: in "
+        f"{worst.output}, {worst.reason}, and {tolerance:g} is allowed. {cause}"
+    )
+
+
 def trimmed(tensor: Tensor) -> Tensor:
     """The tensor without leading axes of length 1."""
     while tensor.ndim and tensor.shape[0] == 1:

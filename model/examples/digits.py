@@ -16,9 +16,11 @@ from typing import Any
 import keras
 import numpy as np
 from PIL import Image
+from rich.progress import Progress, TaskID
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
+from plumbline.engines.export import export
 from plumbline.packing.assembly import Contents, GoldenPicture, pack
 
 SPEC = """\
@@ -40,6 +42,8 @@ top_k = 3
 """
 
 LABELS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+
+EPOCHS = 25
 
 SCAN = (96, 96)
 """Width and height of the pictures: what a user's scanner would give, not what the model takes."""
@@ -75,6 +79,20 @@ def build_model() -> Any:
     )
 
 
+class ShowEpochs(keras.callbacks.Callback):  # type: ignore[misc]
+    """Moves a progress bar on after every epoch."""
+
+    def __init__(self, task: TaskID, progress: Progress) -> None:
+        super().__init__()
+        self.task = task
+        self.progress = progress
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Show the accuracy on what is learnt from."""
+        said = f"Training, epoch {epoch + 1}: {(logs or {}).get('accuracy', 0):.1%} right"
+        self.progress.update(self.task, advance=1, description=said)
+
+
 def train(pictures: list[Image.Image], labels: np.ndarray) -> tuple[Any, np.ndarray]:
     """A trained model, and the numbers of the pictures that it has not seen."""
     learn, held_out = train_test_split(
@@ -83,7 +101,11 @@ def train(pictures: list[Image.Image], labels: np.ndarray) -> tuple[Any, np.ndar
     inputs = np.stack([model_input(picture) for picture in pictures])
     model = build_model()
     model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
-    model.fit(inputs[learn], labels[learn], batch_size=32, epochs=25, verbose="auto")
+    with Progress() as progress:
+        shown = ShowEpochs(progress.add_task("Training", total=EPOCHS), progress)
+        model.fit(
+            inputs[learn], labels[learn], batch_size=32, epochs=EPOCHS, verbose=0, callbacks=[shown]
+        )
     _, accuracy = model.evaluate(inputs[held_out], labels[held_out], verbose=0)
     print(f"{accuracy:.1%} of {len(held_out)} held-out digits are read correctly.")
     if accuracy < 0.97:
@@ -119,7 +141,8 @@ def main() -> None:
     inputs = np.stack([model_input(Image.open(file)) for file in files])
     goldens = zip(files, model.predict(inputs, verbose=0), strict=True)
     model.save(out / "digits.keras")
-    model.export(out / "saved_model", verbose=False)
+    shutil.rmtree(out / "saved_model", ignore_errors=True)
+    export(model, out / "saved_model")
     contents = Contents(
         model=out / "saved_model",
         spec=SPEC,

@@ -2,65 +2,191 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import shutil
 import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-
-from plumbline import cgroups, spec, tarball
-from plumbline.arrays import Tensor
+from plumbline import cgroups, manifest, spec, tarball
+from plumbline.archive import GoldenPicture as ReadGolden
+from plumbline.archive import open_archive
+from plumbline.arrays import Tensor, Tensors
+from plumbline.errors import GoldenMismatch
 from plumbline.images import Limits
-from plumbline.loading import load_pipeline
+from plumbline.loading import check_golden, make_pipeline, warm_up
+from plumbline.packing import versions
+from plumbline.packing.outputs import save
+from plumbline.packing.quiet import muted
+from plumbline.parity import Difference, compare, mismatch
+from plumbline.pipeline import Pipeline
+from plumbline.suspects import explain
 
 log = logging.getLogger("plumbline.packing")
+
+PARITY = "parity.json"
+
+UNKNOWN_REFERENCE = {"kind": "files"}
 
 
 @dataclass(frozen=True)
 class GoldenPicture:
-    """A picture file, and the output that the user's own code gives for it."""
+    """A picture file, and the outputs that are expected for it: one, or several by name."""
 
     picture: Path
-    expected: Tensor
+    expected: Tensor | Tensors
+
+    @property
+    def outputs(self) -> Tensors:
+        """The expected outputs by name."""
+        return self.expected if isinstance(self.expected, dict) else {"output": self.expected}
 
 
 @dataclass(frozen=True)
 class Contents:
-    """What goes into an archive; `model` is a SavedModel folder or a `.keras` file."""
+    """What goes into an archive; `model` is a SavedModel folder or a Keras file.
+
+    `place` is where in the archive it lies. `files` are texts by their path. `reference` says
+    where the expected outputs come from.
+    """
 
     model: Path
     spec: str
     files: Mapping[str, str] = field(default_factory=dict)
     goldens: tuple[GoldenPicture, ...] = ()
+    place: str | None = None
+    reference: Mapping[str, str] = field(default_factory=lambda: UNKNOWN_REFERENCE)
 
 
-def pack(contents: Contents, archive: Path) -> None:
+@dataclass(frozen=True)
+class Checked:
+    """One golden picture and how it came out."""
+
+    name: str
+    difference: Difference
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was packed: the pictures' differences, the archive's files and its size in bytes.
+
+    `spread` is how far the golden outputs are from each other; `cause` is the likeliest one of a
+    mismatch.
+    """
+
+    checked: tuple[Checked, ...]
+    tolerance: float
+    files: Mapping[str, int]
+    size: int | None = None
+    cause: str = ""
+    spread: float = float("inf")
+
+    @property
+    def wrong(self) -> tuple[Checked, ...]:
+        """The pictures that did not come out right."""
+        return tuple(one for one in self.checked if not one.difference.within(self.tolerance))
+
+
+def pack(contents: Contents, archive: Path) -> Report:
     """Write `archive`, after its golden pictures came out right in the server's own pipeline.
 
     Raises a `ModelError`, `GoldenMismatch` above all; then nothing is written.
     """
     with tempfile.TemporaryDirectory(prefix="plumbline-pack-") as name:
-        folder = Path(name)
-        lay_out(contents, folder)
-        cores = max(1, int(cgroups.machine().cores))
-        load_pipeline(folder, Limits(), len(contents.goldens) or 1, cores, log.info)
-        tarball.pack(folder, archive)
+        report = prepare(contents, Path(name))
+        demand(report)
+        return write(Path(name), report, archive)
+
+
+def prepare(contents: Contents, folder: Path) -> Report:
+    """Lay the archive out in the empty `folder`, and prove it."""
+    lay_out(contents, folder)
+    report = prove(folder)
+    (folder / PARITY).write_text(json.dumps(parity(contents, report), indent=2) + "\n", "utf-8")
+    manifest.write(folder)
+    return replace(report, files=sizes(folder))
+
+
+def write(folder: Path, report: Report, archive: Path) -> Report:
+    """The archive of a folder that is laid out."""
+    tarball.pack(folder, archive)
+    return replace(report, size=archive.stat().st_size)
+
+
+def demand(report: Report) -> None:
+    """Raise `GoldenMismatch` if a golden picture did not come out right."""
+    if report.wrong:
+        found = {one.name: one.difference for one in report.checked}
+        raise GoldenMismatch(mismatch(found, report.tolerance, report.cause))
 
 
 def lay_out(contents: Contents, folder: Path) -> None:
     """The archive's files, in place."""
+    place = folder / (contents.place or contents.model.name)
     if contents.model.is_dir():
-        shutil.copytree(contents.model, folder / contents.model.name)
+        shutil.copytree(contents.model, place, copy_function=shutil.copyfile)
     else:
-        shutil.copy(contents.model, folder)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(contents.model, place)
     (folder / spec.FILE).write_text(contents.spec, "utf-8")
     for name, text in contents.files.items():
-        (folder / name).write_text(text, "utf-8")
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text, "utf-8")
     golden_folder = folder / spec.parse(contents.spec).golden.images
-    golden_folder.mkdir(parents=True)
+    if contents.goldens:
+        golden_folder.mkdir(parents=True)
     for golden in contents.goldens:
-        shutil.copy(golden.picture, golden_folder)
-        np.savez(golden_folder / f"{golden.picture.name}.npz", output=golden.expected)
+        shutil.copyfile(golden.picture, golden_folder / golden.picture.name)
+        save(golden_folder / f"{golden.picture.name}.npz", golden.outputs)
+
+
+def prove(folder: Path) -> Report:
+    """How far every golden picture is off, in the pipeline that requests take."""
+    archive = open_archive(folder)
+    cores = max(1, int(cgroups.machine().cores))
+    with muted():
+        pipeline = make_pipeline(archive, archive.model, Limits(), len(archive.goldens) or 1, cores)
+        warm_up(pipeline)
+    checked = tuple(
+        Checked(golden.name, check_golden(pipeline, golden)) for golden in archive.goldens
+    )
+    spread = spread_of([golden.expected for golden in archive.goldens])
+    report = Report(checked, archive.spec.golden.tolerance, {}, spread=spread)
+    return replace(report, cause=cause_of(report, pipeline, archive.goldens))
+
+
+def spread_of(expected: Sequence[Tensors]) -> float:
+    """How far the outputs of several pictures are from the first one's; infinite for one alone."""
+    apart = (compare(expected[0], other).largest for other in expected[1:])
+    return max(apart, default=float("inf"))
+
+
+def cause_of(report: Report, pipeline: Pipeline, goldens: tuple[ReadGolden, ...]) -> str:
+    """The likeliest cause, where a picture did not come out right."""
+    if not report.wrong:
+        return ""
+    worst = max(report.wrong, key=lambda one: one.difference.largest)
+    golden = next(golden for golden in goldens if golden.name == worst.name)
+    return explain(pipeline, goldens, golden)
+
+
+def parity(contents: Contents, report: Report) -> dict[str, Any]:
+    """What was measured, without anything that differs from run to run."""
+    return {
+        "reference": dict(contents.reference) if contents.goldens else {"kind": "none"},
+        "tolerance": report.tolerance,
+        "largest_difference": {
+            one.name: float(f"{one.difference.largest:.2g}") for one in report.checked
+        },
+        "versions": versions.installed(),
+    }
+
+
+def sizes(folder: Path) -> dict[str, int]:
+    """The files of the archive, and their sizes in bytes."""
+    names = sorted([*manifest.files(folder), manifest.FILE])
+    return {name: (folder / name).stat().st_size for name in names}

@@ -1,0 +1,116 @@
+"""`plumbline pack` and `plumbline find-preprocess`: the command line of packing."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import click
+from rich.console import Console
+
+from plumbline import settings as environment
+from plumbline.packing import find as finding
+from plumbline.packing import pack as packing
+from plumbline.packing import reference as references
+from plumbline.packing import sources, tables, verdicts
+from plumbline.packing.assembly import Report, demand
+from plumbline.packing.progress import Reporter
+
+PATH = click.Path(path_type=Path)
+
+
+@click.command()
+@click.argument("model", type=PATH)
+@click.argument("weights", type=PATH, required=False)
+@click.option("--spec", type=PATH, help="The plumbline.toml.  [default: every key's default]")
+@click.option("--golden", type=PATH, help="A folder of pictures to prove the archive with.")
+@click.option(
+    "--reference",
+    metavar="FILE:FUNCTION",
+    help="Your own prediction code, path -> array: its outputs are the golden ones.",
+)
+@click.option("--out", type=PATH, default="model.tar.gz", show_default=True, help="The archive.")
+@click.option("--custom-objects", type=PATH, help="A Python file with the model's own layers.")
+@click.option("--labels", type=PATH, help="A file with one label a line, in training's order.")
+@click.option("--dry-run", is_flag=True, help="Do everything but write the archive.")
+def pack(
+    model: Path, weights: Path | None, reference: str | None, out: Path, dry_run: bool, **files: Any
+) -> None:
+    """Pack MODEL (and WEIGHTS) as model.tar.gz, and prove that it answers as training did.
+
+    MODEL is a SavedModel folder, a .keras or .h5 file, or a model.json whose WEIGHTS follow. The
+    golden pictures go the very way that requests take; nothing is written unless what comes out
+    is what your own code (--reference) gives. Without it, .npz files beside the pictures count,
+    or else the answers of Keras with the declared preprocessing done by the libraries themselves.
+
+    \b
+    plumbline pack model.json weights.h5 --spec plumbline.toml --golden photos/ \\
+        --reference notebook.py:predict --out model.tar.gz
+    """  # noqa: D301 - \b keeps click from rewrapping
+    environment.quiet_frameworks()
+    signal.signal(signal.SIGTERM, leave)
+    console = Console()
+    asked = references.parse(reference) if reference else None
+    order = packing.Order(sources.find(model, weights), reference=asked, **files)
+    report = packing.pack(order, out, dry_run, Reporter(console))
+    show(console, report, out)
+
+
+def leave(_number: int, _frame: FrameType | None) -> None:
+    """End as at Ctrl-C: temporary folders are removed on the way out."""
+    sys.exit(143)
+
+
+def show(console: Console, report: Report, out: Path) -> None:
+    """The tables; raises `GoldenMismatch` below that of an archive that was not written."""
+    if report.checked:
+        console.print(tables.differences(report))
+    demand(report)
+    console.print(tables.contents(report.files))
+    console.print(packing.summary(report), highlight=False, soft_wrap=True)
+    if report.size is None:
+        console.print(f"--dry-run: {out} was not written.", highlight=False, soft_wrap=True)
+    else:
+        said = f"{out} is packed: {report.size:,} bytes. plumbline serve {out} serves it."
+        console.print(said, highlight=False, soft_wrap=True)
+
+
+@click.command("find-preprocess")
+@click.argument("model", type=PATH)
+@click.argument("weights", type=PATH, required=False)
+@click.option("--images", type=PATH, required=True, help="A folder of pictures; four will do.")
+@click.option(
+    "--expected",
+    metavar="FILE.npz|FILE:FUNCTION",
+    required=True,
+    help="Their outputs: an array for each picture by its file name, or one [pictures, …] in the "
+    "order of the names; or your own code, path -> array.",
+)
+@click.option("--size", type=int, nargs=2, help="Height and width, if the model takes any.")
+@click.option("--custom-objects", type=PATH, help="A Python file with the model's own layers.")
+@click.option("--signature", default="serving_default", show_default=True, help="Of a SavedModel.")
+@click.option("--tolerance", default=1e-5, show_default=True, help="What counts as reproduced.")
+@click.option("--seconds", default=30.0, show_default=True, help="The search's time.")
+def find_preprocess(
+    model: Path, weights: Path | None, images: Path, expected: str, **chosen: Any
+) -> None:
+    """Find the [preprocess] table with which MODEL (and WEIGHTS) gives the expected outputs.
+
+    It tries what plumbline.toml can say (decoders, filters, fits, colours, normalisations,
+    activations) and prints the table that reproduces the outputs, ready to paste. It says so
+    if several do, and what is nearest if none does; then the exit status is 1.
+
+    \b
+    plumbline find-preprocess model.keras --images photos/ --expected notebook.py:predict
+    """  # noqa: D301 - \b keeps click from rewrapping
+    environment.quiet_frameworks()
+    signal.signal(signal.SIGTERM, leave)
+    console = Console()
+    question = finding.Question(sources.find(model, weights), images, expected, **chosen)
+    answer = finding.find(question, Reporter(console))
+    verdicts.show(console, answer)
+    if not answer.found.fits:
+        sys.exit(1)

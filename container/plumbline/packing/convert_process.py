@@ -1,0 +1,142 @@
+"""Runs inside the process of `convert.py`: Keras loads and exports, libraries answer.
+
+It sends `{"done": name}` for each picture and one `{"reader": who}`, or `{"error": text}`.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from plumbline import spec as specs
+from plumbline.discovery import ModelFile
+from plumbline.errors import EngineError, PackingError, PlumblineError
+from plumbline.packing import custom_objects
+from plumbline.packing.child import received, send
+from plumbline.packing.outputs import save
+from plumbline.spec import ModelSpec
+
+Predict = Callable[[Any], Mapping[str, Any]]
+
+
+def main() -> None:
+    """Answer the request; our own errors become messages, others a crash with its traceback."""
+    request, messages = received()
+    try:
+        reader = answer(request, messages)
+    except PlumblineError as exc:
+        traceback.print_exc()
+        send(messages, error=exc.message)
+    else:
+        send(messages, reader=reader)
+
+
+def answer(request: Mapping[str, Any], messages: IO[str]) -> str:
+    """Load, export, predict; who read the model."""
+    objects = request["custom_objects"]
+    with custom_objects.known(Path(objects) if objects else None) as names:
+        load = LOADERS.get(request["kind"], load_keras)
+        reader, predict, shape = load({**request, "custom": names})
+    if request["pictures"]:
+        answer_pictures(request, predict, shape, messages)
+    return reader
+
+
+def load_keras(request: Mapping[str, Any]) -> tuple[str, Predict, tuple[int | None, ...]]:
+    """A Keras file, exported."""
+    from plumbline.engines.export import export, outputs_by_name
+    from plumbline.engines.keras import load
+
+    weights = request["weights"]
+    model_file = ModelFile(
+        request["kind"], Path(request["path"]), Path(weights) if weights else None
+    )
+    library, model = load(model_file, request["custom"])
+    try:
+        export(model, Path(request["folder"]))
+    except Exception as exc:  # whatever a custom layer raises when it is traced
+        raise EngineError(
+            f"{library} has loaded {model_file.path.name}, but can't export it as a SavedModel: "
+            f"{type(exc).__name__}: {exc}"
+        ) from exc
+    shape = tuple(model.inputs[0].shape)
+    return str(library), lambda batch: outputs_by_name(model(batch, training=False)), shape
+
+
+def load_saved_model(request: Mapping[str, Any]) -> tuple[str, Predict, tuple[int | None, ...]]:
+    """A SavedModel: nothing to export, and its own signature answers."""
+    import tensorflow as tf
+
+    if not request["pictures"]:
+        return "tensorflow", lambda _: {}, ()
+    name = specs.parse(request["spec"]).model.signature
+    try:
+        loaded = tf.saved_model.load(request["path"])
+        function = loaded.signatures[name]
+        inputs = list(function.structured_input_signature[1].items())
+        key, tensor = inputs[0]
+    except Exception as exc:  # a SavedModel of TensorFlow 1, or without that signature
+        raise PackingError(
+            f"TensorFlow can't call the SavedModel's signature {name!r} ({exc}); "
+            "give the golden outputs yourself, with --reference FILE:FUNCTION."
+        ) from exc
+    keep = loaded  # its variables live as long as it does
+
+    def predict(batch: Any) -> Mapping[str, Any]:
+        assert keep is not None  # noqa: S101 - held for its variables
+        found: Mapping[str, Any] = function(**{key: tf.constant(batch, tensor.dtype)})
+        return found
+
+    return "tensorflow", predict, tuple(tensor.shape.as_list())
+
+
+LOADERS = {"saved_model": load_saved_model}
+
+
+def answer_pictures(
+    request: Mapping[str, Any],
+    predict: Predict,
+    shape: tuple[int | None, ...],
+    messages: IO[str],
+) -> None:
+    """The model's outputs for each picture, read as declared by the libraries themselves."""
+    from plumbline.packing.libraries import preprocess
+
+    spec = specs.parse(request["spec"])
+    declared = spec.preprocess
+    if len(shape) != 4:
+        raise PackingError(
+            f"The model's input has the shape {list(shape)}, which is no batch of pictures; "
+            "give the golden outputs yourself, with --reference FILE:FUNCTION."
+        )
+    size = declared.size or shape[1:3]
+    if None in size:
+        raise PackingError(
+            "The model takes pictures of any size; say in plumbline.toml which it was trained on: "
+            "[preprocess] size = [height, width]."
+        )
+    for picture in map(Path, request["pictures"]):
+        tensor = preprocess(picture, declared, (int(size[0] or 0), int(size[1] or 0)))
+        outputs = activated(predict(tensor[np.newaxis]), spec)
+        arrays = {name: np.asarray(value)[0] for name, value in outputs.items()}
+        save(Path(request["answers"], f"{picture.name}.npz"), arrays)
+        send(messages, done=picture.name)
+
+
+def activated(outputs: Mapping[str, Any], spec: ModelSpec) -> dict[str, Any]:
+    """The declared output, or all, with the declared activation as TensorFlow computes it."""
+    import tensorflow as tf
+
+    functions = {"none": tf.identity, "softmax": tf.nn.softmax, "sigmoid": tf.sigmoid}
+    section: Any = getattr(spec, spec.task, None)
+    activate = functions[getattr(section, "activation", "none")]
+    wanted = [name for name in outputs if spec.model.output in (None, name)]
+    return {name: activate(outputs[name]) for name in wanted}
+
+
+if __name__ == "__main__":
+    main()

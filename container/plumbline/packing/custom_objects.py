@@ -1,0 +1,51 @@
+"""The user's own layers, models and functions, for Keras to find by name."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from plumbline.errors import PackingError
+
+
+@contextlib.contextmanager
+def known(file: Path | None) -> Iterator[frozenset[str]]:
+    """Both Kerases know the custom objects of the file while this lasts; their names."""
+    if file is None:
+        yield frozenset()
+        return
+    import keras
+    import tf_keras
+
+    found = load(file)
+    with keras.utils.custom_object_scope(found), tf_keras.utils.custom_object_scope(found):
+        yield frozenset(found)
+
+
+def load(file: Path) -> dict[str, Any]:
+    """The classes and functions at the top of the file, by name. Raises `PackingError`."""
+    sys.path.insert(0, str(file.parent))
+    module_spec = importlib.util.spec_from_file_location(file.stem, file)
+    if module_spec is None or module_spec.loader is None:
+        raise PackingError(f"{file.name} is no Python file with custom objects.")
+    module = importlib.util.module_from_spec(module_spec)
+    sys.modules[file.stem] = module
+    try:
+        module_spec.loader.exec_module(module)
+    except BaseException as exc:  # whatever the user's code raises, sys.exit included
+        raise PackingError(
+            f"The custom objects of {file.name} can't be imported: {type(exc).__name__}: {exc}"
+        ) from exc
+    found = {name: value for name, value in vars(module).items() if is_object(name, value)}
+    if not found:
+        raise PackingError(f"{file.name} defines no class or function at its top.")
+    return found
+
+
+def is_object(name: str, value: Any) -> bool:
+    """Whether a name of the file may be one that a model asks for."""
+    return callable(value) and not name.startswith("_") and hasattr(value, "__name__")

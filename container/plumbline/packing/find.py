@@ -1,0 +1,96 @@
+"""`plumbline find-preprocess`: the model, the pictures and what is expected → a search."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from plumbline import cgroups
+from plumbline.discovery import ModelFile
+from plumbline.engines.base import Engine
+from plumbline.engines.loaders import load_engine
+from plumbline.images import Limits
+from plumbline.packing import expected, options, pictures
+from plumbline.packing.convert import Wanted, convert
+from plumbline.packing.options import Options
+from plumbline.packing.progress import Reporter
+from plumbline.packing.quiet import muted
+from plumbline.packing.search import Found, Search
+from plumbline.packing.trials import Inputs, Trials, input_size, names
+
+ORIENTATION = 0x0112
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked: `expected` is a file of arrays or FILE:FUNCTION, `size` (height, width)."""
+
+    model: ModelFile
+    images: Path
+    expected: str
+    size: tuple[int, int] | None = None
+    custom_objects: Path | None = None
+    signature: str = "serving_default"
+    tolerance: float = 1e-5
+    seconds: float = 30.0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What was found, the space it was found in, and the pictures' size for the model."""
+
+    found: Found
+    space: Options
+    size: tuple[int, int]
+
+
+def find(question: Question, reporter: Reporter) -> Answer:
+    """Search. Raises a `ModelError` where there is nothing to search with."""
+    photos = pictures.find(question.images, Limits())
+    with engine_of(question, reporter) as engine:
+        size = input_size(engine, question.size)
+        wanted = names(expected.read(question.expected, photos, reporter), photos)
+        target = engine.signature.input()
+        space = options.options(target.shape[3], any(map(is_turned, photos)))
+        trials = Trials(engine, Inputs(photos, size, target.dtype), wanted)
+        search = Search(trials, space, question.tolerance, question.seconds, reporter)
+        return Answer(search.run(), space, size)
+
+
+@contextmanager
+def engine_of(question: Question, reporter: Reporter) -> Iterator[Engine]:
+    """The model, loaded; TensorFlow is imported here while Keras converts elsewhere."""
+    importing = threading.Thread(target=import_tensorflow)
+    importing.start()
+    with tempfile.TemporaryDirectory(prefix="plumbline-find-") as name:
+        model = question.model
+        try:
+            if model.kind != "saved_model":
+                reporter.say(f"Converting {model.path.name} to a SavedModel …")
+                nothing = Wanted("", ())
+                folder = Path(name, "model")
+                convert(model, folder, question.custom_objects, nothing, lambda _: None)
+                model = ModelFile("saved_model", folder)
+        finally:
+            importing.join()
+        with muted():
+            engine = load_engine(model, question.signature, max(1, int(cgroups.machine().cores)))
+        yield engine
+
+
+def import_tensorflow() -> None:
+    """Import it, whatever it says."""
+    with muted():
+        import tensorflow  # noqa: F401, ICN001 - for the next import to be quick
+
+
+def is_turned(picture: Path) -> bool:
+    """Whether the picture's EXIF notes say that it lies on its side."""
+    with Image.open(picture) as image:
+        return bool(image.getexif().get(ORIENTATION, 1) != 1)

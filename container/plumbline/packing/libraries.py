@@ -1,0 +1,183 @@
+"""A picture as the declared libraries themselves read it: the reference where there is no other.
+
+Nothing here shares code with what serves requests; it needs TensorFlow, and OpenCV for its filters.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from plumbline.arrays import Pixels, Tensor
+from plumbline.errors import PackingError
+from plumbline.spec import Preprocess
+
+ORIENTATION = 0x0112
+
+Size = tuple[int, int]
+
+
+def preprocess(picture: Path, declared: Preprocess, size: Size) -> Tensor:
+    """The model's input for one picture: `[height, width, channels]`; `size` is (height, width)."""
+    if declared.pillow is not None:
+        raise PackingError(
+            f"[preprocess] pillow = {declared.pillow} is another Pillow than the one installed "
+            "here; give the golden outputs yourself, with --reference FILE:FUNCTION."
+        )
+    pixels = DECODERS[declared.decoder](picture, declared)
+    library, _, name = declared.resize.partition("-")
+    if declared.fit == "stretch":
+        resized = RESIZERS[library](pixels, size, name)
+    elif library == "tensorflow" and declared.fit in TENSORFLOW_FITS:
+        resized = TENSORFLOW_FITS[declared.fit](pixels, size, name)
+    else:
+        raise PackingError(
+            f'No library resizes as [preprocess] fit = "{declared.fit}" with resize = '
+            f'"{declared.resize}" in one call; give the golden outputs yourself, with '
+            "--reference FILE:FUNCTION."
+        )
+    return normalize(np.asarray(resized, np.float32), declared.normalize)
+
+
+def with_pillow(picture: Path, declared: Preprocess) -> Pixels:
+    """`Image.open(picture).convert(…)`."""
+    with Image.open(picture) as image:
+        turned = ImageOps.exif_transpose(image) if declared.exif else image
+        return in_color(turned.convert("L" if declared.color == "gray" else "RGB"), declared.color)
+
+
+def with_tensorflow(picture: Path, declared: Preprocess) -> Pixels:
+    """`tf.io.decode_image`, which knows nothing of EXIF: turned afterwards."""
+    import tensorflow as tf
+
+    data = picture.read_bytes()
+    channels = 1 if declared.color == "gray" else 3
+    decoded = tf.io.decode_image(data, channels=channels, expand_animations=False).numpy()
+    image = Image.fromarray(decoded[:, :, 0] if channels == 1 else decoded)
+    if declared.exif:
+        with Image.open(io.BytesIO(data)) as header:
+            image.getexif()[ORIENTATION] = header.getexif().get(ORIENTATION, 1)
+        image = ImageOps.exif_transpose(image)
+    return in_color(image, declared.color)
+
+
+def in_color(image: Image.Image, color: str) -> Pixels:
+    """The picture's pixels `[height, width, channels]` in the declared colours."""
+    pixels = np.asarray(image)
+    return COLORS[color](pixels[:, :, np.newaxis] if pixels.ndim == 2 else pixels)
+
+
+def tensorflow_gray(pixels: Pixels) -> Pixels:
+    """`tf.image.rgb_to_grayscale`."""
+    import tensorflow as tf
+
+    return np.asarray(tf.image.rgb_to_grayscale(pixels))
+
+
+def opencv_gray(pixels: Pixels) -> Pixels:
+    """`cv2.cvtColor`."""
+    cv2 = opencv('color = "opencv-gray"')
+    return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY))[:, :, np.newaxis]
+
+
+def opencv(declared: str) -> Any:
+    """OpenCV. Raises `PackingError` where it is not installed."""
+    try:
+        import cv2
+    except ImportError as exc:
+        raise PackingError(
+            f"[preprocess] {declared} is checked against OpenCV itself, which is not installed: "
+            "pip install opencv-python-headless, or give --reference FILE:FUNCTION."
+        ) from exc
+    return cv2
+
+
+COLORS: Mapping[str, Callable[[Pixels], Pixels]] = {
+    "rgb": lambda pixels: pixels,
+    "bgr": lambda pixels: pixels[:, :, ::-1],
+    "gray": lambda pixels: pixels,
+    "tensorflow-gray": tensorflow_gray,
+    "opencv-gray": opencv_gray,
+}
+
+
+DECODERS: Mapping[str, Callable[[Path, Preprocess], Pixels]] = {
+    "pillow": with_pillow,
+    "tensorflow": with_tensorflow,
+}
+
+
+def pillow_resize(pixels: Pixels, size: Size, name: str) -> Tensor:
+    """`Image.resize`."""
+    image = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
+    resized = np.asarray(image.resize(size[::-1], Image.Resampling[name.upper()]))
+    return resized.reshape(*size, pixels.shape[2])
+
+
+def tensorflow_resize(pixels: Pixels, size: Size, name: str) -> Tensor:
+    """`tf.image.resize`."""
+    import tensorflow as tf
+
+    method, _, antialias = name.partition("-")
+    resized: Tensor = tf.image.resize(
+        pixels, size, method=method, antialias=bool(antialias)
+    ).numpy()
+    return resized
+
+
+def opencv_resize(pixels: Pixels, size: Size, name: str) -> Tensor:
+    """`cv2.resize`."""
+    cv2 = opencv(f'resize = "opencv-{name}"')
+    method: Any = getattr(cv2, f"INTER_{name.upper()}")
+    resized = cv2.resize(np.ascontiguousarray(pixels), size[::-1], interpolation=method)
+    return np.asarray(resized).reshape(*size, pixels.shape[2])
+
+
+RESIZERS: Mapping[str, Callable[[Pixels, Size, str], Tensor]] = {
+    "pillow": pillow_resize,
+    "tensorflow": tensorflow_resize,
+    "opencv": opencv_resize,
+}
+
+
+def tensorflow_crop(pixels: Pixels, size: Size, name: str) -> Tensor:
+    """`keras.preprocessing.image.smart_resize`."""
+    from keras.preprocessing.image import smart_resize
+
+    return np.asarray(smart_resize(pixels.astype(np.float32), size, interpolation=name))
+
+
+def tensorflow_letterbox(pixels: Pixels, size: Size, name: str) -> Tensor:
+    """`tf.image.resize_with_pad`."""
+    import tensorflow as tf
+
+    method, _, antialias = name.partition("-")
+    resized: Tensor = tf.image.resize_with_pad(
+        pixels, *size, method=method, antialias=bool(antialias)
+    ).numpy()
+    return resized
+
+
+TENSORFLOW_FITS: Mapping[str, Callable[[Pixels, Size, str], Tensor]] = {
+    "crop": tensorflow_crop,
+    "letterbox": tensorflow_letterbox,
+}
+
+
+def normalize(pixels: Tensor, declared: Any) -> Tensor:
+    """What the notebook writes: `/ 255`, or `keras.applications.….preprocess_input`."""
+    if declared == "none":
+        return pixels
+    if declared == "unit":
+        return pixels / np.float32(255)
+    if isinstance(declared, str):
+        from keras.applications import imagenet_utils
+
+        return np.asarray(imagenet_utils.preprocess_input(pixels.copy(), mode=declared))
+    scaled = pixels / np.float32(declared.divisor) * np.float32(declared.scale)
+    return (scaled - np.asarray(declared.mean, np.float32)) / np.asarray(declared.std, np.float32)

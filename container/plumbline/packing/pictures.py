@@ -1,0 +1,38 @@
+"""The folder of pictures that packing and searching work with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from plumbline.errors import ImageError, PackingError
+from plumbline.images import Limits, decode
+
+
+def find(folder: Path, limits: Limits) -> tuple[Path, ...]:
+    """The pictures in the folder, sorted by name. Raises `PackingError` if one can't be read."""
+    if not folder.is_dir():
+        raise PackingError(f"There is no folder of pictures {folder}.")
+    pictures = tuple(files(folder))
+    if not pictures:
+        raise PackingError(f"The folder {folder} holds no pictures; put some in it.")
+    for picture in pictures:
+        check(picture, limits)
+    return pictures
+
+
+def files(folder: Path) -> Iterator[Path]:
+    """All files but hidden ones and those with expected outputs."""
+    for file in sorted(folder.iterdir(), key=lambda path: path.name):
+        if file.is_file() and not file.name.startswith(".") and file.suffix != ".npz":
+            yield file
+
+
+def check(picture: Path, limits: Limits) -> None:
+    """Raise `PackingError` if requests could not send this picture."""
+    try:
+        decode(picture.read_bytes(), color="rgb", exif=False, limits=limits)
+    except ImageError as exc:
+        raise PackingError(f"{picture} can't be used as a picture: {exc.message}") from exc
+    except OSError as exc:
+        raise PackingError(f"{picture} can't be read: {exc.strerror}.") from exc

@@ -1,0 +1,47 @@
+"""What packing and searching found, as tables for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+
+from rich.box import SIMPLE
+from rich.table import Table
+
+from plumbline.packing.assembly import Report
+
+
+def differences(report: Report) -> Table:
+    """Each picture, how far it is off, and whether that is allowed."""
+    table = Table("picture", box=SIMPLE)
+    table.add_column("largest difference", justify="right")
+    table.add_column(f"allowed: {report.tolerance:g}")
+    for one in report.checked:
+        right = one.difference.within(report.tolerance)
+        said = "right" if right else "WRONG"
+        table.add_row(one.name, distance(one.difference.largest, one.difference.reason), said)
+    return table
+
+
+def distance(largest: float, reason: str) -> str:
+    """The number, or why there is none."""
+    return reason if largest == float("inf") else f"{largest:.3g}"
+
+
+def contents(files: Mapping[str, int]) -> Table:
+    """What is in the archive: folders of several files in one line each."""
+    table = Table("in the archive", box=SIMPLE)
+    table.add_column("files", justify="right")
+    table.add_column("bytes", justify="right")
+    for name, sizes in grouped(files).items():
+        table.add_row(name, str(len(sizes)), f"{sum(sizes):,}")
+    return table
+
+
+def grouped(files: Mapping[str, int]) -> dict[str, list[int]]:
+    """The sizes by the top folder, or by the file where it lies at the top."""
+    groups: dict[str, list[int]] = {}
+    for name, size in files.items():
+        parts = PurePosixPath(name).parts
+        groups.setdefault(f"{parts[0]}/" if len(parts) > 1 else name, []).append(size)
+    return groups

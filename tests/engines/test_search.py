@@ -1,0 +1,383 @@
+"""`find-preprocess` finds what real pipelines did, from four photographs and their outputs."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from rich.console import Console
+
+from plumbline.discovery import ModelFile
+from plumbline.engines.export import export
+from plumbline.errors import PackingError
+from plumbline.packing import verdicts
+from plumbline.packing.find import Answer, Question, find
+from plumbline.packing.outputs import save
+from plumbline.packing.progress import Reporter
+
+pytestmark = pytest.mark.tensorflow
+
+ROOT = Path(__file__).parents[2]
+
+QUIET = Reporter(Console(quiet=True))
+
+Reference = Callable[[Path], np.ndarray]
+"""The preprocessing of a notebook, by its own libraries: file → `[height, width, channels]`."""
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two photographs of scikit-learn's, and two parts of them, of different sizes and shapes."""
+    from sklearn.datasets import load_sample_image
+
+    folder = tmp_path_factory.mktemp("photos")
+    china, flower = load_sample_image("china.jpg"), load_sample_image("flower.jpg")
+    Image.fromarray(china).save(folder / "china.jpg", quality=92)
+    Image.fromarray(flower[:, :400]).save(folder / "flower.jpg", quality=85)
+    Image.fromarray(china[120:, 60:350]).save(folder / "pavilion.jpg", quality=95)
+    Image.fromarray(flower[100:360, 180:540]).save(folder / "petals.png")
+    return folder
+
+
+def pillow(size: tuple[int, int], mode: str = "RGB", resample: int | None = None) -> Reference:
+    """`Image.open(path).convert(mode).resize(…)`."""
+
+    def read(path: Path) -> np.ndarray:
+        picture = Image.open(path).convert(mode).resize(size[::-1], resample)
+        return np.asarray(picture, np.float32).reshape(*size, -1)
+
+    return read
+
+
+def dataset(size: tuple[int, int], **options: Any) -> Reference:
+    """What `keras.utils.image_dataset_from_directory(…, image_size=size)` yields for a file."""
+
+    def read(path: Path) -> np.ndarray:
+        import shutil
+        import tempfile
+
+        import keras
+
+        with tempfile.TemporaryDirectory() as folder:
+            shutil.copy(path, folder)
+            found = keras.utils.image_dataset_from_directory(
+                folder, labels=None, image_size=size, batch_size=1, verbose=False, **options
+            )
+            return np.asarray(np.asarray(next(iter(found)))[0])
+
+    return read
+
+
+def opencv(size: tuple[int, int]) -> Reference:
+    """`cv2.resize(cv2.imread(path), …)`: blue first."""
+
+    def read(path: Path) -> np.ndarray:
+        import cv2
+
+        return np.asarray(cv2.resize(cv2.imread(str(path)), size[::-1]), np.float32)
+
+    return read
+
+
+def letterboxed(size: tuple[int, int]) -> Reference:
+    """`tf.image.resize_with_pad`."""
+
+    def read(path: Path) -> np.ndarray:
+        import tensorflow as tf
+
+        decoded = tf.io.decode_image(path.read_bytes(), channels=3, expand_animations=False)
+        return np.asarray(tf.image.resize_with_pad(decoded, *size))
+
+    return read
+
+
+def classifier(shape: tuple[int, int, int], classes: int = 10) -> Any:
+    """A small CNN with softmax, after S1."""
+    import keras
+
+    layers = keras.layers
+    model = keras.Sequential([keras.Input(shape)])
+    for filters in (16, 32, 32):
+        model.add(layers.Conv2D(filters, 3, padding="same", activation="relu"))
+        model.add(layers.MaxPooling2D())
+    model.add(layers.Flatten())
+    model.add(layers.Dense(64, activation="relu"))
+    model.add(layers.Dense(classes, activation="softmax"))
+    return model
+
+
+def unet(shape: tuple[int, int, int]) -> Any:
+    """A small network from picture to logits of the same size, after S4."""
+    import keras
+
+    layers = keras.layers
+    picture = keras.Input(shape)
+    down = layers.Conv2D(8, 3, strides=2, padding="same", activation="relu")(picture)
+    low = layers.Conv2D(16, 3, strides=2, padding="same", activation="relu")(down)
+    up = layers.Conv2DTranspose(8, 3, strides=2, padding="same", activation="relu")(low)
+    joined = layers.Concatenate()([up, down])
+    return keras.Model(picture, layers.Conv2DTranspose(3, 3, strides=2, padding="same")(joined))
+
+
+def application(name: str, gain: float = 1.0) -> Callable[[tuple[int, int, int]], Any]:
+    """A network of `keras.applications` with random weights.
+
+    Most let hardly any signal through with these: `gain` is what each normalisation adds.
+    """
+
+    def build(shape: tuple[int, int, int]) -> Any:
+        import keras
+
+        model = getattr(keras.applications, name)(input_shape=shape, weights=None, classes=10)
+        for layer in model.layers:
+            if isinstance(layer, keras.layers.BatchNormalization):
+                layer.gamma.assign(layer.gamma * gain)
+        return model
+
+    return build
+
+
+def mode(name: str) -> Callable[[np.ndarray], np.ndarray]:
+    """`keras.applications.….preprocess_input`."""
+
+    def prepare(pixels: np.ndarray) -> np.ndarray:
+        from keras.applications import imagenet_utils
+
+        return np.asarray(imagenet_utils.preprocess_input(pixels.copy(), mode=name))
+
+    return prepare
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """A notebook: its model, how it reads a file and normalises, and what declares that."""
+
+    build: Callable[[tuple[int, int, int]], Any]
+    read: Callable[[tuple[int, int]], Reference]
+    prepare: Callable[[np.ndarray], np.ndarray]
+    declaration: Mapping[str, Any]
+    size: tuple[int, int] = (64, 64)
+    channels: int = 3
+
+
+TF_LINEAR = {"decoder": "tensorflow", "resize": "tensorflow-bilinear"}
+LETTERBOX = {"fit": "letterbox", **TF_LINEAR}
+
+PIPELINES = {
+    "S1": Pipeline(
+        classifier,
+        pillow,
+        lambda pixels: pixels / 255,
+        {"resize": "pillow-bicubic", "normalize": "unit"},
+        (32, 32),
+    ),
+    "S4": Pipeline(
+        unet,
+        pillow,
+        lambda pixels: pixels / 256,
+        {"resize": "pillow-bicubic", "normalize": {"divisor": 256}},
+        (48, 64),
+    ),
+    "MobileNetV2": Pipeline(
+        application("MobileNetV2", gain=2.4),
+        dataset,
+        mode("tf"),
+        {"normalize": "tf", **TF_LINEAR},
+    ),
+    "ResNet50": Pipeline(
+        application("ResNet50"),
+        dataset,
+        mode("caffe"),
+        {"normalize": "caffe", **TF_LINEAR},
+        (32, 32),
+    ),
+    "EfficientNetB0": Pipeline(
+        application("EfficientNetB0", gain=1.3),
+        dataset,
+        lambda pixels: pixels,
+        {"normalize": "none", **TF_LINEAR},
+    ),
+    "OpenCV": Pipeline(
+        classifier,
+        opencv,
+        lambda pixels: pixels / 255,
+        {"color": "bgr", "resize": "opencv-linear", "normalize": "unit"},
+    ),
+    "letterboxed": Pipeline(
+        classifier, letterboxed, lambda pixels: pixels / 255, {"normalize": "unit", **LETTERBOX}
+    ),
+    "cropped": Pipeline(
+        classifier,
+        lambda size: dataset(size, crop_to_aspect_ratio=True),
+        mode("torch"),
+        {"fit": "crop", "normalize": "torch", **TF_LINEAR},
+        (48, 64),
+    ),
+    "grayscale": Pipeline(
+        classifier,
+        lambda size: pillow(size, "L", Image.Resampling.LANCZOS),
+        lambda pixels: pixels / 255,
+        {"color": "gray", "resize": "pillow-lanczos", "normalize": "unit"},
+        (32, 32),
+        1,
+    ),
+}
+
+
+def ask(
+    pipeline: Pipeline,
+    photos: Path,
+    tmp_path: Path,
+    change: Callable[[np.ndarray], np.ndarray] = lambda outputs: outputs,
+    **options: Any,
+) -> Answer:
+    """Export the model, answer as the notebook does, and search."""
+    import keras
+
+    keras.utils.set_random_seed(4)
+    model = pipeline.build((*pipeline.size, pipeline.channels))
+    read = pipeline.read(pipeline.size)
+    batch = np.stack([pipeline.prepare(read(path)) for path in sorted(photos.iterdir())])
+    save(tmp_path / "outputs.npz", {"outputs": change(np.asarray(model(batch)))})
+    export(model, tmp_path / "model")
+    source = ModelFile("saved_model", tmp_path / "model")
+    return find(Question(source, photos, str(tmp_path / "outputs.npz"), **options), QUIET)
+
+
+def said(answer: Answer) -> str:
+    """What the command prints."""
+    file = StringIO()
+    verdicts.show(Console(file=file, width=120), answer)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("name", PIPELINES)
+def test_the_true_declaration_is_found(name: str, photos: Path, tmp_path: Path) -> None:
+    pipeline = PIPELINES[name]
+    start = time.monotonic()
+    answer = ask(pipeline, photos, tmp_path)
+    assert time.monotonic() - start < 60
+    text = said(answer)
+    assert answer.found.fits, text
+    printed = tomllib.loads(text[text.index("[preprocess]") :])["preprocess"]
+    assert printed["size"] == list(pipeline.size)
+    assert printed | dict(pipeline.declaration) == printed, text
+
+
+def test_declarations_that_these_pictures_can_not_tell_apart_are_named(
+    photos: Path, tmp_path: Path
+) -> None:
+    """PNG files are decoded alike by every library."""
+    (tmp_path / "png").mkdir()
+    for file in photos.iterdir():
+        Image.open(file).save(tmp_path / "png" / f"{file.stem}.png")
+    text = said(ask(PIPELINES["S1"], tmp_path / "png", tmp_path))
+    assert "2 reproduce the outputs alike" in text
+    assert '  decoder = "pillow" or "tensorflow" (more pictures would tell: JPEG files)' in text
+    assert tomllib.loads(text[text.index("[preprocess]") :])["preprocess"]["decoder"] == "pillow"
+
+
+def test_an_activation_that_is_missing_is_found(photos: Path, tmp_path: Path) -> None:
+    def softmax(scores: np.ndarray) -> np.ndarray:
+        raised = np.exp(scores - scores.max(axis=-1, keepdims=True))
+        return np.asarray(raised / raised.sum(axis=-1, keepdims=True))
+
+    answer = ask(PIPELINES["S4"], photos, tmp_path, softmax)
+    assert answer.found.fits
+    assert answer.found.best.declaration.activation == "softmax"
+    printed = tomllib.loads(said(answer)[said(answer).index("[preprocess]") :])
+    assert printed["classification"] == {"activation": "softmax"}
+    assert printed["preprocess"]["normalize"] == {"divisor": 256}
+
+
+def test_pictures_that_lie_on_their_side_tell_whether_exif_counts(
+    photos: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "turned").mkdir()
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for file in photos.glob("*.jpg"):
+        Image.open(file).save(tmp_path / "turned" / file.name, exif=exif)
+    answer = ask(PIPELINES["S1"], tmp_path / "turned", tmp_path)
+    assert answer.found.fits
+    assert answer.found.best.declaration.preprocess.exif is False
+
+
+def test_it_says_so_if_nothing_fits_and_what_is_nearest(photos: Path, tmp_path: Path) -> None:
+    odd = replace(PIPELINES["S1"], prepare=lambda pixels: pixels / 255 + 0.01)
+    answer = ask(odd, photos, tmp_path, seconds=4.0)
+    assert not answer.found.fits
+    text = said(answer)
+    assert "None fits: " in text
+    assert re.search(r"the nearest is off by [\d.e-]+, where [\d.e-]+ counts as reproduced", text)
+    assert 'normalize = "unit"' in text
+    assert "The time was up" in text or answer.found.complete
+
+
+def test_a_model_that_hardly_listens_tells_nothing(photos: Path, tmp_path: Path) -> None:
+    deaf = replace(PIPELINES["S1"], build=lambda shape: muffled(classifier(shape)))
+    answer = ask(deaf, photos, tmp_path, seconds=2.0)
+    assert not answer.found.fits
+    assert "Nothing can be found: " in said(answer)
+
+
+def muffled(model: Any) -> Any:
+    """The model with a last layer that gives the same for everything."""
+    kernel, bias = model.layers[-1].get_weights()
+    model.layers[-1].set_weights([kernel * 0, bias])
+    return model
+
+
+def test_one_array_must_fit_the_model(photos: Path, tmp_path: Path) -> None:
+    with pytest.raises(PackingError, match=r"have the shape \[3\] for each picture, but the model"):
+        ask(PIPELINES["S1"], photos, tmp_path, lambda outputs: outputs[:, :3])
+
+
+NOTEBOOK = """
+import keras
+import numpy as np
+from PIL import Image
+
+model = keras.saving.load_model("model.keras")
+
+
+def predict(path):
+    picture = Image.open(path).convert("RGB").resize((32, 32), Image.Resampling.BOX)
+    return model.predict(np.asarray(picture)[None] / 127.5 - 1, verbose=0)
+"""
+
+
+def test_the_command_prints_a_table_to_paste(photos: Path, tmp_path: Path) -> None:
+    import keras
+
+    keras.utils.set_random_seed(4)
+    classifier((32, 32, 3)).save(tmp_path / "model.keras")
+    (tmp_path / "notebook.py").write_text(NOTEBOOK)
+    command = ["find-preprocess", "model.keras", "--images", str(photos)]
+    done = subprocess.run(
+        [sys.executable, "-m", "plumbline", *command, "--expected", "notebook.py:predict"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "container")},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Searching: normalisation and colour (" in done.stdout
+    assert "one reproduces the outputs, to" in done.stdout
+    printed = tomllib.loads(done.stdout[done.stdout.index("[preprocess]") :])["preprocess"]
+    assert (printed["resize"], printed["normalize"]) == ("pillow-box", "tf")
+    assert done.stderr == ""

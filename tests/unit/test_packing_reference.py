@@ -1,0 +1,146 @@
+"""The user's own code in a process of its own: what it returns, and whatever else it does."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from plumbline.errors import PackingError
+from plumbline.packing import reference
+
+PICTURES = ("a.png", "b.png")
+
+
+def answers(folder: Path, code: str, function: str = "predict") -> dict[str, dict[str, np.ndarray]]:
+    """What this code gives for two files."""
+    (folder / "notebook.py").write_text(code)
+    pictures = [folder / name for name in PICTURES]
+    for number, picture in enumerate(pictures):
+        picture.write_bytes(bytes([number + 1]))
+    done: list[str] = []
+    parsed = reference.parse(f"{folder / 'notebook.py'}:{function}")
+    found = reference.outputs(parsed, pictures, done.append)
+    assert done == list(PICTURES)
+    return found
+
+
+def failure(folder: Path, code: str, function: str = "predict") -> str:
+    with pytest.raises(PackingError) as raised:
+        answers(folder, code, function)
+    return str(raised.value)
+
+
+RETURNS = {
+    "an array": ("np.array([size, 2.0])", {"output": [1.0, 2.0]}),
+    "a list of numbers": ("[size, 2]", {"output": [1, 2]}),
+    "a number": ("size / 2", {"output": 0.5}),
+    "several arrays": ("[np.ones(2), np.zeros(1)]", {"output_0": [1, 1], "output_1": [0]}),
+    "named arrays": ("{'boxes': np.ones(1), 'file': [3]}", {"boxes": [1], "file": [3]}),
+}
+
+
+@pytest.mark.parametrize("returned", RETURNS)
+def test_what_it_returns_arrives(tmp_path: Path, returned: str) -> None:
+    expression, expected = RETURNS[returned]
+    code = "import numpy as np\ndef predict(path):\n    size = open(path, 'rb').read()[0]\n"
+    found = answers(tmp_path, f"{code}    return {expression}\n")["a.png"]
+    assert {name: value.tolist() for name, value in found.items()} == expected
+
+
+def test_it_may_print_and_change_the_folder_and_import_its_neighbours(tmp_path: Path) -> None:
+    (tmp_path / "helper.py").write_text("VALUE = 7\n")
+    (tmp_path / "json.py").write_text("raise RuntimeError('the wrong json')\n")
+    code = """
+import os, sys
+import helper
+print("loading")
+def predict(path):
+    print("predicting", path)
+    print("a warning", file=sys.stderr)
+    os.chdir("/")
+    return [helper.VALUE, len(sys.argv)]
+"""
+    before = Path.cwd(), list(sys.path), dict(os.environ)
+    assert answers(tmp_path, code)["b.png"]["output"].tolist() == [7, 1]
+    assert (Path.cwd(), list(sys.path), dict(os.environ)) == before
+
+
+FAILURES = {
+    "raises at import": ("raise ValueError('no model')", "importing notebook.py raised ValueError"),
+    "raises": ("def predict(path): return 1 / 0", "predict('a.png') raised ZeroDivisionError"),
+    "exits": (
+        "import sys\ndef predict(path): sys.exit(3)",
+        "predict('a.png') ended the process (sys.exit(3))",
+    ),
+    "dies": (
+        "import os\ndef predict(path): os._exit(5)",
+        "its process ended with exit status 5 before it came to a.png",
+    ),
+    "is killed": (
+        "import os, signal\ndef predict(path): os.kill(os.getpid(), signal.SIGKILL)",
+        "its process was killed by SIGKILL before it came to a.png",
+    ),
+    "is interrupted": ("def predict(path): raise KeyboardInterrupt", "raised KeyboardInterrupt"),
+    "returns nothing": ("def predict(path): pass", "predict('a.png') returned None; it must"),
+    "returns text": ("def predict(path): return 'cat'", "returned a str (<U3, shape []); it must"),
+    "returns an object": ("def predict(path): return object()", "returned a object (object"),
+    "returns ragged lists": (
+        "def predict(path): return [[1], [1, 2]]",
+        "returned what is no array",
+    ),
+    "returns too little": ("def predict(path): return []", "returned a list (float64, shape [0])"),
+    "has other functions": ("def guess(path): pass", "found no function 'predict'; it has guess"),
+    "is no Python": ("def predict(path", "importing notebook.py raised SyntaxError"),
+}
+
+
+@pytest.mark.parametrize("what", FAILURES)
+def test_whatever_it_does_is_said_in_a_sentence(tmp_path: Path, what: str) -> None:
+    code, said = FAILURES[what]
+    message = failure(tmp_path, code)
+    assert message.startswith("The reference notebook.py:predict failed: ")
+    assert said in message
+
+
+def test_its_last_lines_are_shown(tmp_path: Path) -> None:
+    code = "for n in range(99): print('line', n)\ndef predict(path): raise OSError('no weights')"
+    message = failure(tmp_path, code)
+    assert "It printed last:\n" in message
+    assert "OSError: no weights" in message
+    assert "line 98" in message
+    assert "line 50" not in message
+
+
+def test_it_fails_in_the_middle(tmp_path: Path) -> None:
+    code = "def predict(path):\n    assert 'b.png' not in path, 'not this one'\n    return 1.0"
+    assert "predict('b.png') raised AssertionError: not this one" in failure(tmp_path, code)
+
+
+@pytest.mark.parametrize("text", ["predict", "notebook.py", "notebook.py:", ":predict", "a.py:b c"])
+def test_a_reference_is_a_file_and_a_function(text: str) -> None:
+    with pytest.raises(PackingError, match=re.escape("write FILE:FUNCTION, such as")):
+        reference.parse(text)
+
+
+def test_a_file_that_is_not_there_is_named() -> None:
+    with pytest.raises(PackingError, match=r"There is no file nowhere\.py; write FILE:FUNCTION"):
+        reference.parse("nowhere.py:predict")
+
+
+def test_a_notebook_has_to_be_written_as_python_first() -> None:
+    with pytest.raises(PackingError, match=r"jupyter nbconvert --to script train\.ipynb"):
+        reference.parse("train.ipynb:predict")
+
+
+def test_nothing_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(temporary))
+    code = "import tempfile\ntempfile.mkdtemp()\ndef predict(path): return 1 / 0"
+    failure(tmp_path, code)
+    assert list(temporary.iterdir()) == []
