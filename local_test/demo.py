@@ -143,13 +143,14 @@ def show_how_to_try(port: int) -> None:
     """What to type into another terminal."""
     shown = PICTURE.relative_to(ROOT).with_name("seven.png")
     console.print(
-        f"Serving at [bold]http://localhost:{port}[/]; /ping says 200 because the golden pictures "
-        "came out right.\nTry it yourself, in another terminal:\n"
+        f"Serving at [bold]http://localhost:{port}[/]; the golden pictures came out right.\n"
+        "Try it yourself, in another terminal:\n"
     )
     console.print(
         f"    curl --data-binary @{shown} -H 'Content-Type: image/png' \\\n"
         f"         http://localhost:{port}/invocations\n",
         style="cyan",
+        soft_wrap=True,  # to be copied as it is
     )
     console.print(f"The server's log is {LOG.relative_to(ROOT)}. Ctrl-C stops the server.")
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +12,8 @@ import numpy as np
 from plumbline import responses
 from plumbline.arrays import Tensor, Tensors
 from plumbline.engines.base import Engine
-from plumbline.errors import InvalidInstances, SpecError
-from plumbline.images import Limits, decode
+from plumbline.errors import InvalidInstances, RequestError, SpecError
+from plumbline.images import COLORS, Limits, decode
 from plumbline.preprocess import preprocess
 from plumbline.requests import Payload, Pictures, Request, read, to_tensors
 from plumbline.responses import Response
@@ -24,7 +25,7 @@ from plumbline.tasks.base import Task
 TimeLeft = Callable[[], float]
 """Seconds until the deadline; raises `DeadlineExceeded` when there are none."""
 
-CHANNELS = {"rgb": 3, "bgr": 3, "gray": 1}
+CHANNELS = {color: 1 if color.endswith("gray") else 3 for color in COLORS}
 
 
 @dataclass(frozen=True)
@@ -73,15 +74,21 @@ class Pipeline:
             return to_tensors(payload.rows, self.engine.signature)
 
     def tensors(
-        self, pictures: Iterable[bytes], time_left: TimeLeft, watch: Stopwatch
+        self, pictures: Sequence[bytes], time_left: TimeLeft, watch: Stopwatch
     ) -> Iterator[Tensor]:
         """Each picture as the model's input `[height, width, channels]`."""
         declared, target = self.spec.preprocess, self.engine.signature.input()
         size = image_size(self.spec, target)
-        for data in pictures:
+        for number, data in enumerate(pictures):
             time_left()
-            with watch.lap("decode"):
-                pixels = decode(data, color=declared.color, exif=declared.exif, limits=self.limits)
+            with watch.lap("decode"), numbered(number, len(pictures)):
+                pixels = decode(
+                    data,
+                    decoder=declared.decoder,
+                    color=declared.color,
+                    exif=declared.exif,
+                    limits=self.limits,
+                )
             with watch.lap("preprocess"):
                 tensor = preprocess(pixels, declared, size, target.dtype)
             yield tensor
@@ -91,6 +98,17 @@ class Pipeline:
         if isinstance(payload, Pictures):
             return self.task.results(self.task.values(outputs), request.options)
         return responses.tensor_rows(outputs)
+
+
+@contextmanager
+def numbered(number: int, count: int) -> Iterator[None]:
+    """Say which one of several pictures is wrong."""
+    try:
+        yield
+    except RequestError as exc:
+        if count == 1:
+            raise
+        raise type(exc)(f"Instance {number}: {exc}") from exc
 
 
 def image_size(spec: ModelSpec, target: TensorSpec) -> tuple[int, int]:

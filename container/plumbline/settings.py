@@ -93,7 +93,8 @@ class Settings:
     slots: int | None = setting(
         None,
         whole(1, 1024),
-        "Requests of one process that are computed at a time; by itself its cores.",
+        "Requests of one process that are computed at a time; by itself its cores, as far as "
+        "memory allows.",
         "PLUMBLINE_SLOTS",
     )
     queue: int | None = setting(
@@ -219,9 +220,17 @@ def shown(
 
 
 def environment_for(model_dir: Path, port: int) -> dict[str, str]:
-    """The environment of a server started from this process."""
+    """The environment of a server started from this process, threads of BLAS as in `serve`."""
     chosen = {"PLUMBLINE_MODEL_DIR": str(model_dir), "SAGEMAKER_BIND_TO_PORT": str(port)}
-    return {**os.environ, **chosen}
+    return {"OPENBLAS_NUM_THREADS": "1", **os.environ, **chosen}
+
+
+def child_environment(folder: Path) -> dict[str, str]:
+    """The environment of a process that packing starts, its temporary files in `folder`.
+
+    The fixed seed gives names and orders that are the same every time.
+    """
+    return {**FRAMEWORKS, **os.environ, "PYTHONHASHSEED": "0", "TMPDIR": str(folder)}
 
 
 def quiet_frameworks() -> None:

@@ -18,6 +18,12 @@ MOST_WAITING = 64
 
 FEWEST_WAITING = 4
 
+MEMORY_PER_PICTURE = 384 * 1024**2
+"""The largest picture, while it is decoded and resized, in bytes: 332 MiB were measured."""
+
+MEMORY_OF_MODEL = 512 * 1024**2
+"""What is there before any picture comes: TensorFlow and a model, in bytes."""
+
 SPARE_THREADS = 16
 """Beside those that work or wait: they answer pings and turn away what is too much."""
 
@@ -50,7 +56,7 @@ def plan(
     return Sizes(
         workers=workers,
         cores=cores,
-        slots=slots or cores,
+        slots=slots or min(cores, picture_slots(machine.memory // workers)),
         queue=queue if queue is not None else queue_length(machine.memory // workers, max_body),
     )
 
@@ -65,3 +71,8 @@ def worker_count(machine: Machine) -> int:
 def queue_length(memory: int, max_body: int) -> int:
     """As many as a quarter of the memory can hold, should each bring the largest body."""
     return max(FEWEST_WAITING, min(MOST_WAITING, memory // 4 // max_body))
+
+
+def picture_slots(memory: int) -> int:
+    """As many of the largest pictures as fit in beside the model."""
+    return max(1, (memory - MEMORY_OF_MODEL) // MEMORY_PER_PICTURE)

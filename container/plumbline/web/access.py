@@ -37,7 +37,7 @@ def end(response: Response) -> Response:
     milliseconds = {stage: round(spent, 2) for stage, spent in laps.items()}
     fields = {
         "id": g.id,
-        "model": "default",
+        "model": g.get("model"),
         "status": response.status_code,
         "error": g.get("error"),
         "bytes_in": request.content_length,

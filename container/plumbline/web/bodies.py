@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from flask import Request
+from werkzeug.exceptions import ClientDisconnected
 
 from plumbline.admission import Deadline
 from plumbline.errors import BodyTooLarge, RequestTimeout
@@ -37,8 +38,8 @@ def read_chunk(request: Request, deadline: Deadline) -> bytes:
         connection.settimeout(deadline.remaining())
     try:
         return bytes(request.stream.read(CHUNK))
-    except TimeoutError as exc:
-        raise RequestTimeout("The body did not arrive in time; send it again.") from exc
+    except (TimeoutError, ClientDisconnected) as exc:  # Werkzeug turns the one into the other
+        raise RequestTimeout("The body did not arrive whole and in time; send it again.") from exc
 
 
 def too_large(limit: int) -> BodyTooLarge:

@@ -6,7 +6,7 @@ import logging
 import re
 
 from flask import Flask, Response, g
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from plumbline.errors import PlumblineError, Unavailable
 from plumbline.responses import encode_error
@@ -50,7 +50,10 @@ def answer_http(error: HTTPException) -> Response:
     if error.code in (404, 405):
         sentence = f"{error.name}. This server answers GET /ping and POST /invocations."
     code = re.sub(r"\W+", "_", error.name).lower()
-    return answer(HTTPError(sentence, error.code or 500, code))
+    response = answer(HTTPError(sentence, error.code or 500, code))
+    if isinstance(error, MethodNotAllowed):
+        response.allow.update(error.valid_methods or ())
+    return response
 
 
 def answer_unexpected(error: Exception) -> Response:

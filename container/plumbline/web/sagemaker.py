@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from flask import Blueprint, Response, current_app, g, request
 
 from plumbline import responses
 from plumbline.admission import Admission, Deadline
+from plumbline.allocator import tidied_after
 from plumbline.errors import ModelNotReady
 from plumbline.loading import ServedModel
 from plumbline.requests import Request, read_options
@@ -28,13 +31,16 @@ class Service:
     settings: Settings
 
     def invoke(self) -> responses.Response:
-        """A place, the body, a slot, the pipeline."""
+        """The model that is asked, a place, the body, a slot, the pipeline."""
         deadline = Deadline(self.settings.deadline)
-        pipeline = self.model.pipeline()
-        with self.admission.place():
-            asked = read_request(self.settings.max_body, deadline)
+        models = self.model.models()
+        options = read_options(request.headers.get(CUSTOM_ATTRIBUTES, ""))
+        model = models.choose(options)
+        g.model = str(model)
+        with self.admission.place(), tidied_after(request.content_length):
+            asked = read_request(options, self.settings.max_body, deadline)
             with self.admission.slot(deadline, g.watch):
-                return pipeline(asked, deadline.remaining, g.watch)
+                return model.pipeline(asked, deadline.remaining, g.watch)
 
 
 def service() -> Service:
@@ -43,13 +49,13 @@ def service() -> Service:
     return found
 
 
-def read_request(max_body: int, deadline: Deadline) -> Request:
+def read_request(options: Mapping[str, Any], max_body: int, deadline: Deadline) -> Request:
     """The HTTP request in the house's own words."""
     return Request(
         body=read_body(request, max_body, deadline),
         content_type=request.headers.get("Content-Type", ""),
         accept=request.headers.get("Accept", ""),
-        options=read_options(request.headers.get(CUSTOM_ATTRIBUTES, "")),
+        options=options,
     )
 
 

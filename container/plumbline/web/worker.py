@@ -1,7 +1,9 @@
-"""gunicorn's threaded worker, with every wait on a client's connection kept off its main loop.
+"""gunicorn's threaded worker, with every wait for a client kept off its threads and its main loop.
 
-The main loop accepts connections, pings among them; the pool's threads answer. A client that
-connects and sends nothing, or half a header, or does not hang up, must hold neither.
+The main loop accepts connections, pings among them, and the pool's threads answer. Whoever sends
+nothing, half a header or half a body, or does not hang up, must hold neither: a thread gets a
+connection only with a whole header, and a body that nobody wanted is thrown away by the main
+loop, as it comes, after the answer.
 
 Of several workers only the first says that the model is loading; the others begin to accept when
 theirs is there. So no request that came after a healthy ping meets a worker without a model.
@@ -10,42 +12,153 @@ theirs is there. So no request that came after a healthy ping meets a worker wit
 from __future__ import annotations
 
 import socket
-import struct
+import time
+from collections.abc import Callable
 from concurrent.futures import Future
+from functools import partial
+from selectors import EVENT_READ
 from typing import Any
 
 from gunicorn.workers import gthread
 
-HEADER_SECONDS = 10
+HEADER_SECONDS = 10.0
 """How long the rest of a header may take."""
+
+HEADER_BYTES = 64 * 1024
+
+LINGER_SECONDS = 5.0
+"""How long a client may go on sending after its answer; a reset would take the answer from it."""
+
+MOMENT = 0.01
+"""Time enough to read what has come already."""
 
 
 class Worker(gthread.ThreadWorker):  # type: ignore[misc]
     """What `worker_class` names in gunicorn.conf.py."""
 
-    def set_accept_enabled(self, enabled: bool) -> None:
-        """Accept connections or not; called about once a second."""
-        super().set_accept_enabled(enabled and self.may_accept())
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.waiting: set[Any] = set()
+        """What the poller waits for beside the connections that gunicorn keeps alive."""
 
     def may_accept(self) -> bool:
         """Whether the model is there, or it falls to this worker to say that it is not."""
         alone = self.cfg.workers == 1 or self.age == 1
-        return alone or self.wsgi.extensions["plumbline"].model.status.state != "loading"
+        return bool(alone or self.wsgi.extensions["plumbline"].model.status.state != "loading")
 
     def enqueue_req(self, conn: Any) -> None:
-        """Hand a connection to the pool, but only once it has something to say."""
-        if conn.initialized or conn.data_ready:
-            super().enqueue_req(conn)
-            return
-        limit = struct.pack("ll", HEADER_SECONDS, 0)
-        conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
-        silent: Future[Any] = Future()
-        silent.set_result(gthread._DEFER)  # noqa: SLF001 - gunicorn's own way to park it
-        self.finish_request(conn, silent)
+        """Hand a connection to the pool, but only once its header is whole."""
+        conn.init()
+        conn.data_ready = True
+        conn.sock.setblocking(False)
+        conn.timeout = time.monotonic() + self.cfg.keepalive
+        self.read_header(conn)
 
-    def handle(self, conn: Any) -> Any:
-        """Answer, and hang up here rather than on the main loop, where gunicorn would."""
-        result = super().handle(conn)
-        if result is False:
-            conn.close(graceful=True)
-        return result
+    def read_header(self, conn: Any) -> None:
+        """Take what has come of a header; the rest has a time of its own."""
+        piece, unreader = receive(conn.sock), conn.parser.unreader
+        header = (unreader.take_buffered() + (piece or b"")).lstrip(b"\r\n")
+        unreader.unread(header)
+        if b"\r\n\r\n" in header:
+            super().enqueue_req(conn)
+        elif piece == b"" or len(header) > HEADER_BYTES:
+            self.drop(conn)
+        else:
+            if len(header) == len(piece or b"") > 0:
+                conn.timeout = time.monotonic() + HEADER_SECONDS
+            self.wait_for(conn, self.read_header)
+
+    def handle_request(self, req: Any, conn: Any) -> Any:
+        """Answer; where a body has not been read, say that the connection ends here."""
+        asked = req.should_close
+        req.should_close = lambda: asked() or not body_is_read(conn.parser)
+        return super().handle_request(req, conn)
+
+    def finish_request(self, conn: Any, fs: Future[Any]) -> None:
+        """Keep the connection, or end it without waiting for the client."""
+        if fs.cancelled() or fs.exception() or not fs.result():
+            self.linger(conn)
+        else:
+            super().finish_request(conn, fs)
+
+    def linger(self, conn: Any) -> None:
+        """Hang up, and read on until the client does too."""
+        try:
+            conn.sock.shutdown(socket.SHUT_WR)
+            conn.sock.setblocking(False)
+        except OSError:  # it is gone already
+            self.drop(conn)
+        else:
+            conn.timeout = time.monotonic() + LINGER_SECONDS
+            self.discard(conn)
+
+    def discard(self, conn: Any) -> None:
+        """Throw away what the client still sends."""
+        if receive(conn.sock) == b"":
+            self.drop(conn)
+        else:
+            self.wait_for(conn, self.discard)
+
+    def wait_for(self, conn: Any, act: Callable[[Any], None]) -> None:
+        """Let `act` go on when the client has sent something."""
+        self.waiting.add(conn)
+        self.poller.register(conn.sock, EVENT_READ, partial(self.resume, conn, act))
+
+    def resume(self, conn: Any, act: Callable[[Any], None], _sock: Any) -> None:
+        """Go on with a connection that waited."""
+        self.waiting.discard(conn)
+        self.poller.unregister(conn.sock)
+        act(conn)
+
+    def drop(self, conn: Any) -> None:
+        """Close a connection that nobody waits for."""
+        self.nr_conns -= 1
+        conn.close()
+
+    def murder_pending(self) -> None:
+        """Drop the connections whose time is up; gunicorn asks for it on every turn of its loop."""
+        now = time.monotonic()
+        for conn in [conn for conn in self.waiting if conn.timeout <= now]:
+            self.resume(conn, self.drop, conn.sock)
+
+    def set_accept_enabled(self, enabled: bool) -> None:
+        """Accept connections or not; called about once a second.
+
+        At the end, those who have connected already are taken, and everybody else is refused.
+        """
+        super().set_accept_enabled(enabled and self.may_accept())
+        if not self.alive:
+            for listener in self.sockets:
+                self.accept_all(listener)
+                listener.close()
+
+    def accept_all(self, listener: Any) -> None:
+        """Accept until nobody is left in the backlog."""
+        before = -1
+        while before != self.nr_conns:
+            before = self.nr_conns
+            self.accept(listener)
+
+    def _cap_keepalive(self, deadline: float) -> None:
+        """Don't let those who say nothing hold up the end."""
+        super()._cap_keepalive(deadline)
+        for conn in self.waiting:
+            conn.timeout = min(conn.timeout, deadline)
+
+
+def receive(sock: socket.socket) -> bytes | None:
+    """What has come, None if that is nothing; empty when the other side has hung up."""
+    try:
+        return sock.recv(65536)
+    except BlockingIOError:
+        return None
+    except OSError:
+        return b""
+
+
+def body_is_read(parser: Any) -> bool:
+    """Whether nothing of the request is left to read, the little that has come thrown away."""
+    try:
+        return bool(parser.finish_body(deadline=time.monotonic() + MOMENT))
+    except Exception:  # chunks that are none: where the next request begins is unknown
+        return False

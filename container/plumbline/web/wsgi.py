@@ -9,9 +9,9 @@ from functools import partial
 
 from flask import Flask
 
-from plumbline import cgroups, settings
+from plumbline import allocator, cgroups, settings
 from plumbline.admission import Admission
-from plumbline.loading import ServedModel, load_pipeline
+from plumbline.loading import ServedModel, load_models
 from plumbline.web.app import create_app
 
 log = logging.getLogger("plumbline.web")
@@ -23,9 +23,11 @@ BOOT_FAILED = 3
 def application() -> Flask:
     """The app for this process's environment, its model beginning to load."""
     chosen = settings.from_environment()
+    allocator.reuse_small_blocks_only()
+    logging.captureWarnings(capture=True)  # Pillow's, about odd pictures: as lines like all others
     sizes = chosen.sizes(cgroups.machine())
     model = ServedModel(
-        partial(load_pipeline, chosen.model_dir, chosen.limits, chosen.max_instances, sizes.cores)
+        partial(load_models, chosen.model_dir, chosen.limits, chosen.max_instances, sizes.cores)
     )
     model.start(on_failure=partial(exit_after, chosen.failure_grace))
     return create_app(model, Admission(sizes.slots, sizes.queue), chosen)

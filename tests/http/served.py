@@ -1,0 +1,71 @@
+"""An app over the fake engine, and what every error body must be."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from plumbline.admission import Admission
+from plumbline.engines.fake import FakeEngine
+from plumbline.loading import ServedModel
+from plumbline.pipeline import Pipeline
+from plumbline.registry import Registry
+from plumbline.settings import Settings
+from plumbline.spec import ModelSpec, Preprocess
+from plumbline.tasks import make_task
+from plumbline.web.app import create_app
+
+PROJECT = str(Path(__file__).parents[2])
+
+
+@dataclass
+class Served:
+    """Everything behind one app, each part to be exchanged by a test before `client`."""
+
+    settings: Settings = field(default_factory=Settings)
+    admission: Admission = field(default_factory=lambda: Admission(2, 4))
+    engine: FakeEngine = field(default_factory=FakeEngine)
+    preprocess: Preprocess = field(default_factory=lambda: Preprocess(normalize="unit"))
+
+    def pipeline(self, say: Callable[[str], None]) -> Pipeline:
+        """The pipeline, as if it had been loaded."""
+        spec = ModelSpec(preprocess=self.preprocess)
+        task = make_task(spec, None)
+        task.fit(self.engine.signature)
+        return Pipeline(spec, self.engine, task, self.settings.limits, self.settings.max_instances)
+
+    def models(self, say: Callable[[str], None]) -> Registry:
+        """The pipeline as the only model."""
+        return Registry.of(self.pipeline(say))
+
+    def client(self) -> FlaskClient:
+        """A client of an app whose model is ready."""
+        model = ServedModel(self.models)
+        model.load(on_failure=lambda: pytest.fail("the fake pipeline did not load"))
+        return create_app(model, self.admission, self.settings).test_client()
+
+
+Serve = Callable[..., FlaskClient]
+Refused = Callable[..., str]
+Pack = Callable[..., bytes]
+
+
+def message_of(response: TestResponse, code: str) -> str:
+    """The message of an error body that gives nothing away and arrives whole."""
+    assert response.content_type == "application/json"
+    assert len(response.data) < 2048
+    document = json.loads(response.data)
+    assert list(document) == ["error"]
+    assert sorted(document["error"]) == ["code", "message"]
+    assert document["error"]["code"] == code
+    message = document["error"]["message"]
+    assert isinstance(message, str)
+    for secret in ("Traceback", PROJECT, ".py", "/opt/ml", "site-packages", " at 0x"):
+        assert secret not in message
+    return message

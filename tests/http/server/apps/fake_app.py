@@ -1,0 +1,49 @@
+"""The server as it is shipped, except that a fake model stands where TensorFlow would load one.
+
+gunicorn calls `application` with what its command line says: `fake_app:application(delay=0.5)`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from flask import Flask
+
+from plumbline.engines.fake import FakeEngine
+from plumbline.errors import EngineError
+from plumbline.images import Limits
+from plumbline.loading import Say
+from plumbline.pipeline import Pipeline
+from plumbline.registry import Registry
+from plumbline.spec import ModelSpec
+from plumbline.tasks import make_task
+from plumbline.web import wsgi
+
+
+def application(delay: float = 0.0, loads_after: str = "", failure: str = "") -> Flask:
+    """The app of `plumbline.web.wsgi`.
+
+    Its model takes `delay` seconds for a picture, is loaded once the file `loads_after` is there,
+    and fails to load, with that message, where there is a `failure`.
+    """
+    wsgi.load_models = loader(delay, loads_after, failure)
+    return wsgi.application()
+
+
+def loader(delay: float, loads_after: str, failure: str) -> Callable[..., Registry]:
+    """What stands for `plumbline.loading.load_models`."""
+
+    def load(root: Path, limits: Limits, max_instances: int, cores: int, say: Say) -> Registry:
+        say("The model fake is loading.")
+        while loads_after and not Path(loads_after).exists():
+            time.sleep(0.05)
+        if failure:
+            raise EngineError(failure)
+        engine, spec = FakeEngine(delay=delay), ModelSpec()
+        task = make_task(spec, None)
+        task.fit(engine.signature)
+        return Registry.of(Pipeline(spec, engine, task, limits, max_instances))
+
+    return load

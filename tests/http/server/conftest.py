@@ -1,0 +1,76 @@
+"""Servers to test, and crowds of clients."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from gunicorn_server import Server, running, wait_until
+from PIL import Image
+
+Serve = Callable[..., Server]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Serve]:
+    """Start a server: `start("delay=0.5", PLUMBLINE_QUEUE="4")`."""
+    with ExitStack() as stack:
+        yield lambda arguments="", **settings: stack.enter_context(
+            running(tmp_path, arguments, settings)
+        )
+
+
+@pytest.fixture
+def serve(start: Serve) -> Serve:
+    """Start a server and wait until it is ready."""
+
+    def ready(arguments: str = "", **settings: str) -> Server:
+        server = start(arguments, **settings)
+        wait_until(server.is_ready)
+        return server
+
+    return ready
+
+
+@pytest.fixture(scope="session")
+def picture() -> bytes:
+    """A small PNG."""
+    return png(np.full((32, 32, 3), 128, np.uint8))
+
+
+def png(pixels: np.ndarray) -> bytes:
+    """The pixels as a PNG file."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def crowd() -> Iterator[Callable[..., list[Future[Any]]]]:
+    """Do something many times at once: `crowd(6, server.invoke, picture)`."""
+    with ThreadPoolExecutor(64) as pool:
+
+        def many(count: int, act: Callable[..., Any], *args: Any) -> list[Future[Any]]:
+            return [pool.submit(act, *args) for _ in range(count)]
+
+        yield many
+
+
+@pytest.fixture
+def fill(crowd, picture: bytes) -> Callable[[Server, int], list[Future[Any]]]:
+    """Fill a server that holds `count` requests; what comes back are those in flight."""
+
+    def full(server: Server, count: int) -> list[Future[Any]]:
+        sent = crowd(count + 1, server.try_to_invoke, picture)
+        # One too many was sent: once it is refused, the others are inside.
+        refused, in_flight = wait(sent, timeout=30, return_when=FIRST_COMPLETED)
+        assert [answer.result().error for answer in refused] == ["server_busy"]
+        return list(in_flight)
+
+    return full

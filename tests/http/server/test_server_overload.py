@@ -1,0 +1,63 @@
+"""More clients than the server can answer."""
+
+from __future__ import annotations
+
+import threading
+
+from gunicorn_server import PING_SECONDS, Server
+
+SMALL = {"PLUMBLINE_SLOTS": "2", "PLUMBLINE_QUEUE": "4"}
+"""A server that holds six requests."""
+
+
+def test_pings_are_answered_while_a_crowd_saturates_the_server(
+    serve, crowd, picture: bytes
+) -> None:
+    server: Server = serve("delay=0.25", **SMALL)
+    enough = threading.Event()
+
+    def hammer() -> list[int]:
+        statuses = []
+        while not enough.is_set():
+            answer = server.invoke(picture)
+            assert answer.status == 200 or answer.error == "server_busy"
+            assert answer.status == 200 or int(answer.headers["Retry-After"]) >= 1
+            statuses.append(answer.status)
+        return statuses
+
+    hammering = crowd(48, hammer)
+    pings = iter(range(60))
+    slowest = server.slowest_ping(lambda: next(pings, None) is not None)
+    enough.set()
+
+    statuses = [status for client in hammering for status in client.result()]
+    assert slowest < PING_SECONDS
+    assert 200 in statuses
+    assert statuses.count(503) > len(hammering), "the server was not saturated"
+
+
+def test_the_surplus_is_turned_away_while_the_others_wait(
+    serve, fill, crowd, picture: bytes
+) -> None:
+    server: Server = serve("delay=3", PLUMBLINE_SLOTS="6", PLUMBLINE_QUEUE="0")
+
+    admitted = fill(server, 6)
+    surplus = [answer.result() for answer in crowd(100, server.invoke, picture)]
+
+    assert not any(answer.done() for answer in admitted), "the surplus had to wait"
+    assert {(answer.status, answer.error) for answer in surplus} == {(503, "server_busy")}
+    assert {answer.headers["Retry-After"] for answer in surplus} == {"1"}
+    assert [answer.result().status for answer in admitted] == [200] * 6
+
+
+def test_a_request_that_waits_too_long_is_answered_at_its_deadline(
+    serve, crowd, picture: bytes
+) -> None:
+    server: Server = serve("delay=0.8", PLUMBLINE_SLOTS="1", PLUMBLINE_DEADLINE_SECONDS="1")
+
+    answers = [answer.result() for answer in crowd(3, server.invoke, picture)]
+
+    assert sorted(answer.status for answer in answers) == [200, 503, 503]
+    late = [answer for answer in answers if answer.status == 503]
+    assert {answer.error for answer in late} == {"deadline_exceeded"}
+    assert server.invoke(picture).status == 200

@@ -1,0 +1,58 @@
+"""From the start of the processes to the first answer, or to the end of a server that has none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gunicorn_server import wait_until
+
+
+def test_it_listens_while_the_model_loads(start, tmp_path: Path, picture: bytes) -> None:
+    go_on = tmp_path / "go-on"
+    server = start(f"loads_after={str(go_on)!r}")
+
+    wait_until(lambda: not server.refuses())
+    wait_until(lambda: b"fake is loading" in server.ping().body)
+    ping, invocation = server.ping(), server.invoke(picture)
+    assert (ping.status, ping.error) == (503, "model_not_ready")
+    assert (invocation.status, invocation.error) == (503, "model_not_ready")
+    assert int(invocation.headers["Retry-After"]) > 0
+
+    go_on.touch()
+    wait_until(server.is_ready)
+    assert server.ping().body == b""
+    assert server.invoke(picture).status == 200
+
+
+def test_a_model_that_fails_says_why_and_then_ends_the_server(start, picture: bytes) -> None:
+    failure = "The file is\nbroken."
+    server = start(f"failure={failure!r}", PLUMBLINE_FAILURE_GRACE_SECONDS="2")
+
+    wait_until(lambda: not server.refuses())
+    wait_until(lambda: b"failed to load" in server.ping().body)
+    ping = server.ping()
+    assert (ping.status, ping.error) == (503, "model_not_ready")
+    assert b"The file is broken." in ping.body
+    assert server.invoke(picture).status == 503
+
+    assert server.process.wait(30) == 3
+    assert "EngineError" in server.said()
+    assert server.workers() == server.workers()[:1], "the failure was tried again"
+
+
+def test_a_wrong_setting_ends_the_server_with_one_sentence(start) -> None:
+    server = start(PLUMBLINE_QUEUE="abc")
+
+    assert server.process.wait(30) not in (0, None)
+    assert server.said() == (
+        "plumbline: PLUMBLINE_QUEUE=abc: it must be a whole number from 0 to 10000.\n"
+    )
+
+
+def test_a_port_that_is_taken_ends_the_server(serve, start) -> None:
+    first = serve()
+    second = start(SAGEMAKER_BIND_TO_PORT=str(first.port))
+
+    assert second.process.wait(30) not in (0, None)
+    assert "in use" in second.said()
+    assert first.is_ready()
