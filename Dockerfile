@@ -15,7 +15,7 @@ COPY ${REQUIREMENTS} /tmp/requirements.txt
 # in C++ (350 MB), and its libraries are not stripped (200 MB): nothing that serves reads either.
 # Other wheels' libraries are left alone, because strip breaks those that auditwheel rewrote.
 RUN /opt/pip/bin/pip --python /opt/venv install --no-cache-dir --quiet \
-        --only-binary :all: --require-hashes --requirement /tmp/requirements.txt \
+        --only-binary :all: --require-hashes --no-deps --requirement /tmp/requirements.txt \
     && cd /opt/venv/lib/python3*/site-packages \
     && rm -rf tensorflow/include tensorflow/xla_aot_runtime_src clang \
     && find . -path './tensorflow/*.so*' -type f -exec strip --strip-unneeded {} +

@@ -15,13 +15,14 @@ DEMO_SOURCES := $(wildcard model/examples/digits.py model/examples/digits/*) \
 	$(shell find container/plumbline/packing -name '*.py')
 
 # Fast first; the engine and the container come after what fails in seconds.
-TESTS := $(wildcard tests/unit) $(wildcard tests/http) $(wildcard tests/engines) \
+TESTS := $(wildcard tests/unit) $(wildcard tests/http) $(wildcard tests/parity) \
+	$(wildcard tests/engines) \
 	$(wildcard tests/deployment) $(wildcard tests/container)
-TYPED := container/plumbline $(wildcard deploy.py deployment local_test/*.py model/examples/*.py)
+TYPED := container/plumbline benchmarks $(wildcard deploy.py deployment local_test/*.py model/examples/*.py)
 SCRIPTS := container/serve $(wildcard .ci/run .ci/*.sh local_test/*.sh *.sh)
 
 .DELETE_ON_ERROR:
-.PHONY: help venv demo test lint format image lock clean
+.PHONY: help venv demo test bench parity lint format image lock clean
 
 help:  ## show this list
 	@echo 'Plumbline serves a Keras or TensorFlow image model as Amazon SageMaker wants it served.'
@@ -43,7 +44,7 @@ $(VENV): requirements/dev.txt pyproject.toml
 		echo "$(PYTHON) lacks the venv module; on Debian and Ubuntu: sudo apt-get install python3-venv" >&2; exit 1; }
 	@echo 'Installing into .venv, once: TensorFlow and its company, 2 GB on disk; this takes a minute or two.'
 	@$(PYTHON) -m venv --clear .venv
-	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/dev.txt
+	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --requirement requirements/dev.txt
 	@$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
@@ -56,6 +57,12 @@ $(DEMO): $(DEMO_SOURCES) | $(VENV)
 
 test: $(VENV)  ## run every test that this machine can run, and say what was skipped and why
 	$(PY) -m pytest $(TESTS)
+
+bench: $(VENV)  ## time preprocessing beside the libraries that it equals (benchmarks/README.md)
+	@$(PY) benchmarks/preprocess.py
+
+parity: $(VENV)  ## measure how far preprocessing is from those libraries, and write docs/parity.md
+	@$(PY) benchmarks/parity.py
 
 lint: $(VENV)  ## check style, types and shell scripts
 	$(PY) -m ruff check
@@ -73,7 +80,7 @@ image:  ## build the container (IMAGE=plumbline, BASE_IMAGE=, DOCKER_BUILD_FLAGS
 
 # The image's lock is held to the developers' one, so that what is tested is what is shipped.
 COMPILE = $(PY) -m uv pip compile pyproject.toml --quiet --no-config --no-emit-index-url --universal \
-	--python-version 3.11 --generate-hashes --custom-compile-command 'make lock' $(LOCK_FLAGS)
+	--python-version 3.11 --override requirements/overrides.txt --generate-hashes --custom-compile-command 'make lock' $(LOCK_FLAGS)
 
 lock: $(VENV)  ## pin the dependencies anew (LOCK_FLAGS=--upgrade takes the newest)
 	$(COMPILE) --all-extras --output-file requirements/dev.txt
@@ -81,4 +88,4 @@ lock: $(VENV)  ## pin the dependencies anew (LOCK_FLAGS=--upgrade takes the newe
 
 clean:  ## remove what was made here: .venv, build and caches
 	rm -rf .venv build container/*.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
-	find container tests local_test model -name __pycache__ -type d -prune -exec rm -rf {} +
+	find container benchmarks tests local_test model -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,6 +1,6 @@
 """What the machine lacks is skipped, in a line each that says why; CI demands that nothing is.
 
-`PLUMBLINE_TEST_REQUIRE=docker,tensorflow` turns the skips of those into failures.
+`PLUMBLINE_TEST_REQUIRE=docker,opencv,tensorflow` turns the skips of those into failures.
 """
 
 from __future__ import annotations
@@ -33,8 +33,15 @@ def tensorflow_problem() -> str | None:
     return None if importlib.util.find_spec("tensorflow") else "TensorFlow is not installed"
 
 
+@cache
+def opencv_problem() -> str | None:
+    """Why there is no OpenCV here, or None."""
+    return None if importlib.util.find_spec("cv2") else "OpenCV is not installed"
+
+
 NEEDS: dict[str, Callable[[], str | None]] = {
     "docker": docker_problem,
+    "opencv": opencv_problem,
     "tensorflow": tensorflow_problem,
 }
 

@@ -12,6 +12,11 @@ from click.testing import CliRunner
 
 from plumbline import errors, requests, spec
 from plumbline.cli import main
+from plumbline.decoders import DECODERS
+from plumbline.fit import FITS
+from plumbline.images import COLORS
+from plumbline.normalize import NORMALIZATIONS
+from plumbline.resize import FILTERS
 
 ROOT = Path(__file__).parents[2]
 
@@ -42,6 +47,26 @@ def spec_keys() -> Iterator[str]:
 @pytest.mark.parametrize("key", list(spec_keys()))
 def test_every_key_of_the_spec_is_documented(key: str) -> None:
     assert f"`{key}`" in page("archive.md")
+
+
+CHOICES = [*DECODERS, *COLORS, *FITS, *FILTERS, *NORMALIZATIONS]
+
+
+@pytest.mark.parametrize("name", [name for name in CHOICES if name != "none"])
+def test_how_exactly_every_choice_of_preprocessing_equals_its_library_is_published(
+    name: str,
+) -> None:
+    assert f"`{name}`" in page("parity.md")
+
+
+@pytest.mark.parametrize("name", CHOICES)
+def test_every_choice_of_preprocessing_is_documented(name: str) -> None:
+    """A filter is named in full, or behind others of its library: `pillow-box`, `-hamming`."""
+    library, _, rest = name.partition("-")
+    rows = [line for line in page("archive.md").splitlines() if line.startswith("| `[preprocess]")]
+    assert any(
+        f"`{name}`" in row or (f"`{library}-" in row and f"`-{rest}`" in row) for row in rows
+    )
 
 
 def request_errors(kind: type[errors.PlumblineError]) -> Iterator[type[errors.PlumblineError]]:

@@ -43,12 +43,12 @@ class ClassificationTask(Task):
                 f"{len(signature.inputs)}: {', '.join(map(str, signature.inputs))}."
             )
         found = self.scores_of(signature)
-        classes = found.shape[-1]
         if len(found.shape) != 2:
             raise SpecError(
                 f'task = "classification" needs an output [batch, classes], but the model\'s is '
                 f"{found}."
             )
+        classes = found.shape[1]
         if self.labels and classes is not None and len(self.labels) != classes:
             raise SpecError(
                 f"There are {len(self.labels)} labels, but the model has {classes} classes "

@@ -1,0 +1,54 @@
+"""The end of a container, and the death of a worker in it."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from running_container import DRAIN_SECONDS, Running, wait_until
+
+pytestmark = pytest.mark.docker
+
+
+def test_sigterm_lets_requests_in_flight_finish(serve, crowd, demo, large_jpeg: bytes) -> None:
+    server: Running = serve(environment={"PLUMBLINE_SLOTS": "1", "PLUMBLINE_QUEUE": "8"})
+    in_flight = crowd(4, server.invoke, large_jpeg)
+    wait_until(lambda: any(answer.done() for answer in in_flight))
+
+    server.container.kill("SIGTERM")
+    started = time.monotonic()
+
+    assert [answer.result().status for answer in in_flight] == [200] * 4
+    assert server.end() == 0
+    assert time.monotonic() - started < DRAIN_SECONDS
+
+
+def test_a_killed_worker_is_replaced(serve, demo) -> None:
+    server: Running = serve()
+    (killed,) = server.workers()
+
+    server.run("python3", "-c", f"import os; os.kill({killed}, 9)")
+    wait_until(lambda: server.workers() not in ([], [killed]))
+    wait_until(server.is_ready)
+
+    assert server.invoke(demo.pictures["five"]).status == 200
+
+
+def test_a_broken_model_ends_the_container_and_the_log_says_why(start, broken_model) -> None:
+    server: Running = start(
+        model_folder=broken_model, environment={"PLUMBLINE_FAILURE_GRACE_SECONDS": "5"}
+    )
+
+    wait_until(server.listens)
+    wait_until(lambda: b"failed to load" in server.ping().body)
+
+    assert server.end() != 0
+    assert "The model failed to load" in server.said()
+    assert "variables" in server.said()
+
+
+def test_a_wrong_setting_ends_the_container_with_a_sentence(start) -> None:
+    server: Running = start(environment={"PLUMBLINE_QUEUE": "abc"})
+
+    assert server.end() != 0
+    assert "PLUMBLINE_QUEUE=abc" in server.said()

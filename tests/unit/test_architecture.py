@@ -1,0 +1,339 @@
+"""The rules of the house: imports point down, and each foreign thing is known in one room."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+CONTAINER = ROOT / "container"
+DEPLOYMENT = ROOT / "deployment"
+
+LAYERS: dict[str, tuple[str, ...]] = {
+    "vocabulary": (
+        "plumbline",
+        "plumbline.arrays",
+        "plumbline.errors",
+        "plumbline.signature",
+    ),
+    "core": (
+        "plumbline.bands",
+        "plumbline.color",
+        "plumbline.decoders",
+        "plumbline.fit",
+        "plumbline.geometry",
+        "plumbline.taps",
+        "plumbline.images",
+        "plumbline.keras1",
+        "plumbline.keras_config",
+        "plumbline.normalize",
+        "plumbline.parity",
+        "plumbline.preprocess",
+        "plumbline.requests",
+        "plumbline.resize",
+        "plumbline.responses",
+        "plumbline.rounding",
+        "plumbline.spec",
+        "plumbline.tasks",
+        "plumbline.tasks.base",
+        "plumbline.tasks.classification",
+        "plumbline.toml",
+    ),
+    "adapters": (
+        "plumbline.allocator",
+        "plumbline.archive",
+        "plumbline.cgroups",
+        "plumbline.diagnosis",
+        "plumbline.discovery",
+        "plumbline.engines",
+        "plumbline.engines.base",
+        "plumbline.engines.export",
+        "plumbline.engines.fake",
+        "plumbline.engines.hdf5",
+        "plumbline.engines.keras",
+        "plumbline.engines.keras_files",
+        "plumbline.engines.loaders",
+        "plumbline.engines.saved_model",
+        "plumbline.engines.tensorflow",
+        "plumbline.manifest",
+        "plumbline.scene",
+        "plumbline.tarball",
+    ),
+    "runtime": (
+        "plumbline.admission",
+        "plumbline.loading",
+        "plumbline.pipeline",
+        "plumbline.registry",
+        "plumbline.sizing",
+        "plumbline.stopwatch",
+        "plumbline.suspects",
+    ),
+    "edge": (
+        "plumbline.__main__",
+        "plumbline.cli",
+        "plumbline.inspection",
+        "plumbline.logs",
+        "plumbline.packing",
+        "plumbline.packing.assembly",
+        "plumbline.packing.child",
+        "plumbline.packing.commands",
+        "plumbline.packing.convert",
+        "plumbline.packing.convert_process",
+        "plumbline.packing.custom_objects",
+        "plumbline.packing.expected",
+        "plumbline.packing.find",
+        "plumbline.packing.libraries",
+        "plumbline.packing.options",
+        "plumbline.packing.outputs",
+        "plumbline.packing.pack",
+        "plumbline.packing.pictures",
+        "plumbline.packing.progress",
+        "plumbline.packing.quiet",
+        "plumbline.packing.reference",
+        "plumbline.packing.reference_process",
+        "plumbline.packing.search",
+        "plumbline.packing.sources",
+        "plumbline.packing.tables",
+        "plumbline.packing.trials",
+        "plumbline.packing.verdicts",
+        "plumbline.packing.versions",
+        "plumbline.settings",
+        "plumbline.web",
+        "plumbline.web.access",
+        "plumbline.web.app",
+        "plumbline.web.bodies",
+        "plumbline.web.errors",
+        "plumbline.web.sagemaker",
+        "plumbline.web.worker",
+        "plumbline.web.wsgi",
+    ),
+}
+"""From the bottom to the top; every module stands in exactly one layer."""
+
+HEIGHT = {module: height for height, modules in enumerate(LAYERS.values()) for module in modules}
+
+FRAMEWORKS = {"tensorflow", "keras", "tf_keras", "openvino"}
+
+OUTSIDE_WORLD = {
+    "asyncio",
+    "concurrent",
+    "logging",
+    "multiprocessing",
+    "os",
+    "queue",
+    "random",
+    "shutil",
+    "signal",
+    "socket",
+    "subprocess",
+    "sys",
+    "tempfile",
+    "threading",
+    "time",
+    "urllib",
+}
+"""What a pure module has no use for: the clock, the disk, the network, threads, the log."""
+
+READS_A_FILE = {"open", "read_bytes", "read_text", "write_bytes", "write_text", "iterdir", "glob"}
+
+MOST_LINES_OF_A_FUNCTION = 50
+MOST_LINES_OF_A_FILE = 300
+
+
+def module_name(file: Path) -> str:
+    parts = file.relative_to(CONTAINER).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {module_name(file): file for file in sorted((CONTAINER / "plumbline").rglob("*.py"))}
+TREES = {name: ast.parse(file.read_text("utf-8")) for name, file in MODULES.items()}
+DEPLOYMENT_TREES = {
+    str(file.relative_to(ROOT)): ast.parse(file.read_text("utf-8"))
+    for file in [*sorted(DEPLOYMENT.rglob("*.py")), ROOT / "deploy.py"]
+    if file.is_file()
+}
+ALL_TREES = {**TREES, **DEPLOYMENT_TREES}
+
+each_module = pytest.mark.parametrize("name", MODULES)
+each_file = pytest.mark.parametrize("name", ALL_TREES)
+
+
+def imported(tree: ast.AST) -> Iterator[str]:
+    """The modules that a tree imports, anywhere in it, as precisely as it says."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "relative imports hide what is imported"
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}"
+                yield inner if inner in MODULES else str(node.module)
+
+
+def imported_at_once(tree: ast.Module) -> Iterator[str]:
+    """The modules that are imported when this one is."""
+    inside_functions = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        for inner in ast.walk(node)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import | ast.ImportFrom) and id(node) not in inside_functions:
+            yield from imported(node)
+
+
+def tops(names: Iterator[str]) -> set[str]:
+    return {name.partition(".")[0] for name in names}
+
+
+def functions(tree: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node
+
+
+def public(tree: ast.Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef]:
+    """Public functions and classes, with the public methods of those classes."""
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+            yield node
+            yield from (inner for inner in functions(node) if inner in node.body and shown(inner))
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and shown(node):
+            yield node
+
+
+def shown(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    return not function.name.startswith("_")
+
+
+def layer_of(name: str) -> str:
+    return next(layer for layer, modules in LAYERS.items() if name in modules)
+
+
+def test_every_module_has_its_layer_and_every_layer_its_modules() -> None:
+    listed = [name for modules in LAYERS.values() for name in modules]
+    assert sorted(listed) == sorted(MODULES)
+
+
+@each_module
+def test_imports_point_down(name: str) -> None:
+    ours = {other for other in imported(TREES[name]) if other.partition(".")[0] == "plumbline"}
+    upwards = {other for other in ours if HEIGHT.get(other, 0) > HEIGHT.get(name, len(LAYERS))}
+    assert upwards == set()
+
+
+@each_module
+def test_flask_is_known_in_web_only(name: str) -> None:
+    if not name.startswith("plumbline.web"):
+        assert tops(imported(TREES[name])) & {"flask", "werkzeug", "gunicorn"} == set()
+
+
+@each_module
+def test_the_environment_is_read_in_settings_only(name: str) -> None:
+    touched = {
+        node.attr
+        for node in ast.walk(TREES[name])
+        if isinstance(node, ast.Attribute)
+        and node.attr in {"environ", "environb", "getenv"}
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "os"
+    }
+    imports = {
+        alias.name
+        for node in ast.walk(TREES[name])
+        if isinstance(node, ast.ImportFrom) and node.module == "os"
+        for alias in node.names
+    }
+    if name != "plumbline.settings":
+        assert touched | imports & {"environ", "environb", "getenv"} == set()
+
+
+@each_module
+def test_frameworks_are_known_in_their_engines_and_in_packing_only(name: str) -> None:
+    if not name.startswith(("plumbline.engines.", "plumbline.packing")):
+        assert tops(imported(TREES[name])) & FRAMEWORKS == set()
+    if name.startswith("plumbline.engines.") and "openvino" not in name:
+        assert "openvino" not in tops(imported(TREES[name]))
+
+
+@each_module
+def test_frameworks_are_imported_when_first_needed(name: str) -> None:
+    assert tops(imported_at_once(TREES[name])) & FRAMEWORKS == set()
+
+
+@pytest.mark.parametrize("name", [*LAYERS["vocabulary"], *LAYERS["core"]])
+def test_the_core_is_pure(name: str) -> None:
+    assert tops(imported(TREES[name])) & OUTSIDE_WORLD == set()
+    called = {
+        node.func.attr if isinstance(node.func, ast.Attribute) else node.func.id
+        for node in ast.walk(TREES[name])
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute | ast.Name)
+        if not (isinstance(node.func, ast.Attribute) and ast.unparse(node.func) == "Image.open")
+    }
+    assert called & READS_A_FILE == set()
+
+
+@each_file
+def test_deployment_and_container_do_not_know_each_other(name: str) -> None:
+    stranger = "plumbline" if name in DEPLOYMENT_TREES else "deployment"
+    assert stranger not in tops(imported(ALL_TREES[name]))
+
+
+@each_file
+def test_everything_public_says_what_it_is(name: str) -> None:
+    tree = ALL_TREES[name]
+    assert ast.get_docstring(tree)
+    assert [node.name for node in public(tree) if not ast.get_docstring(node)] == []
+
+
+@each_file
+def test_functions_and_files_are_short(name: str) -> None:
+    file = MODULES.get(name, ROOT / name)
+    assert len(file.read_text("utf-8").splitlines()) <= MOST_LINES_OF_A_FILE
+    long = {
+        node.name
+        for node in functions(ALL_TREES[name])
+        if node.end_lineno is not None
+        and node.end_lineno - node.lineno + 1 > MOST_LINES_OF_A_FUNCTION
+    }
+    assert long == set()
+
+
+def written() -> list[Path]:
+    """What people read, and what they install from."""
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "model").rglob("*.md")]
+    return [*pages, *(ROOT / "requirements").glob("*")]
+
+
+@pytest.mark.parametrize("file", written(), ids=lambda file: str(file.relative_to(ROOT)))
+def test_no_page_names_a_package_index_or_the_machine_it_was_written_on(file: Path) -> None:
+    text = file.read_text("utf-8")
+    found = re.findall(
+        r"--(?:extra-)?index-url|https?://[^\s)]*/simple\b|(?<![\w.])/(?:work|home|root)/", text
+    )
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    "module", ["plumbline.web.app", "plumbline.pipeline", "plumbline.loading", "plumbline.cli"]
+)
+def test_importing_the_server_imports_no_framework(module: str) -> None:
+    code = f"import sys, {module}; print(*{sorted(FRAMEWORKS)!r} & sys.modules.keys())"
+    code = code.replace(f"*{sorted(FRAMEWORKS)!r}", f"*set({sorted(FRAMEWORKS)!r})")
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": str(CONTAINER)},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert done.stdout.split() == []

@@ -1,0 +1,95 @@
+"""Log lines: JSON for machines, plain text for a terminal."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import logging.config
+import sys
+from datetime import datetime
+
+import pytest
+
+from plumbline.logs import FIELDS, JSONFormatter, TextFormatter, configuration, formatter
+
+
+def record(message: str, *args: object, **fields: object) -> logging.LogRecord:
+    made = logging.LogRecord("plumbline.test", logging.WARNING, __file__, 1, message, args, None)
+    setattr(made, FIELDS, fields)
+    return made
+
+
+def test_a_line_is_one_json_object_with_its_fields() -> None:
+    text = JSONFormatter().format(record("%d pictures\nhere", 3, id="a1", ms={"total": 1.5}))
+    assert "\n" not in text
+    line = json.loads(text)
+    assert datetime.fromisoformat(line.pop("time")).utcoffset() is not None
+    assert line == {
+        "level": "warning",
+        "message": "3 pictures\nhere",
+        "id": "a1",
+        "ms": {"total": 1.5},
+    }
+
+
+def test_a_record_of_another_library_needs_no_fields() -> None:
+    made = logging.LogRecord("gunicorn", logging.INFO, __file__, 1, "café", (), None)
+    line = json.loads(JSONFormatter().format(made))
+    assert sorted(line) == ["level", "message", "time"]
+    assert line["message"] == "café"
+
+
+def test_a_traceback_stays_on_its_line() -> None:
+    error = ZeroDivisionError("by zero")
+    made = record("failed")
+    made.exc_info = (type(error), error, None)
+    text = JSONFormatter().format(made)
+    assert "\n" not in text
+    assert json.loads(text)["traceback"].endswith("ZeroDivisionError: by zero")
+
+
+def test_what_json_does_not_know_is_written_as_text() -> None:
+    assert json.loads(JSONFormatter().format(record("x", value={1}.copy())))["value"] == "{1}"
+
+
+def test_text_is_for_people() -> None:
+    text = TextFormatter().format(record("ready"))
+    assert text[8:] == " WARNING ready"
+
+
+@pytest.mark.parametrize(
+    ("name", "terminal", "kind"),
+    [
+        ("json", True, JSONFormatter),
+        ("text", False, TextFormatter),
+        ("auto", True, TextFormatter),
+        ("auto", False, JSONFormatter),
+    ],
+)
+def test_auto_is_text_on_a_terminal_only(
+    name: str, terminal: bool, kind: type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = io.StringIO()
+    monkeypatch.setattr(stream, "isatty", lambda: terminal)
+    monkeypatch.setattr(sys, "stderr", stream)
+    assert type(formatter(name)) is kind
+
+
+def test_the_configuration_is_one_that_logging_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream, root = io.StringIO(), logging.getLogger()
+    monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setattr(root, "handlers", [])
+    levels = {name: logging.getLogger(name).level for name in ("", "plumbline", "gunicorn.error")}
+    try:
+        logging.config.dictConfig(configuration("info", "json"))
+        logging.getLogger("plumbline.test").info("ours")
+        logging.getLogger("plumbline.test").debug("too fine")
+        logging.getLogger("gunicorn.error").info("gunicorn's")
+        logging.getLogger("someone.else").info("not asked for")
+        logging.getLogger("someone.else").warning("a warning")
+    finally:
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)
+    messages = [json.loads(line)["message"] for line in stream.getvalue().splitlines()]
+    assert messages == ["ours", "gunicorn's", "a warning"]

@@ -1,0 +1,94 @@
+"""Cores and memory → processes, threads and waiting requests."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from plumbline.cgroups import Machine
+from plumbline.sizing import (
+    FEWEST_WAITING,
+    MEMORY_OF_MODEL,
+    MEMORY_PER_PICTURE,
+    MOST_WAITING,
+    SPARE_THREADS,
+    Sizes,
+    plan,
+)
+
+GIB = 1024**3
+BODY = 25 * 1024**2
+CORES = st.floats(0.1, 256)
+MEMORY = st.integers(64 * 1024**2, 2048 * GIB)
+BODIES = st.integers(1024, GIB)
+
+
+@pytest.mark.parametrize(
+    ("machine", "sizes"),
+    [
+        (Machine(0.5, GIB), Sizes(workers=1, cores=1, slots=1, queue=10)),
+        (Machine(2, 4 * GIB), Sizes(workers=1, cores=2, slots=2, queue=40)),
+        (Machine(2, GIB), Sizes(workers=1, cores=2, slots=1, queue=10)),
+        (Machine(1.5, 8 * GIB), Sizes(workers=1, cores=2, slots=2, queue=64)),
+        (Machine(16, 64 * GIB), Sizes(workers=2, cores=8, slots=8, queue=64)),
+        (Machine(96, 4 * GIB), Sizes(workers=2, cores=48, slots=4, queue=20)),
+        (Machine(96, 192 * GIB), Sizes(workers=12, cores=8, slots=8, queue=64)),
+    ],
+)
+def test_known_machines(machine: Machine, sizes: Sizes) -> None:
+    assert plan(machine, BODY) == sizes
+
+
+@given(CORES, MEMORY, BODIES)
+def test_every_size_is_within_its_bounds(cores: float, memory: int, body: int) -> None:
+    sizes = plan(Machine(cores, memory), body)
+    assert 1 <= sizes.workers <= max(1, cores / 8)
+    assert cores <= sizes.workers * sizes.cores < cores + sizes.workers + 1e-6
+    assert 1 <= sizes.slots <= sizes.cores
+    assert FEWEST_WAITING <= sizes.queue <= MOST_WAITING
+    assert sizes.threads == sizes.slots + sizes.queue + SPARE_THREADS
+
+
+@given(CORES, MEMORY, BODIES)
+def test_what_waits_fits_a_quarter_of_the_memory_or_is_the_least(
+    cores: float, memory: int, body: int
+) -> None:
+    sizes = plan(Machine(cores, memory), body)
+    held = sizes.workers * sizes.queue * body
+    assert held <= memory / 4 or sizes.queue == FEWEST_WAITING
+
+
+@given(CORES, MEMORY)
+def test_the_largest_pictures_fit_beside_the_model_or_come_one_at_a_time(
+    cores: float, memory: int
+) -> None:
+    sizes = plan(Machine(cores, memory), BODY)
+    needed = MEMORY_OF_MODEL + sizes.slots * MEMORY_PER_PICTURE
+    assert sizes.workers * needed <= memory or sizes.slots == 1
+
+
+@given(CORES, CORES, MEMORY)
+def test_more_cores_never_mean_fewer_workers(one: float, other: float, memory: int) -> None:
+    few, many = (plan(Machine(cores, memory), BODY) for cores in sorted((one, other)))
+    assert few.workers <= many.workers
+
+
+@given(CORES, MEMORY, MEMORY)
+def test_more_memory_never_means_fewer_workers(cores: float, one: int, other: int) -> None:
+    small, large = (plan(Machine(cores, memory), BODY) for memory in sorted((one, other)))
+    assert small.workers <= large.workers
+
+
+@given(MEMORY, BODIES, BODIES)
+def test_larger_bodies_never_mean_more_waiting(memory: int, one: int, other: int) -> None:
+    small, large = (plan(Machine(4, memory), body) for body in sorted((one, other)))
+    assert small.queue >= large.queue
+
+
+@given(CORES, MEMORY, st.integers(1, 9), st.integers(1, 9), st.integers(0, 9))
+def test_what_is_given_is_kept(
+    cores: float, memory: int, workers: int, slots: int, queue: int
+) -> None:
+    sizes = plan(Machine(cores, memory), BODY, workers=workers, slots=slots, queue=queue)
+    assert (sizes.workers, sizes.slots, sizes.queue) == (workers, slots, queue)
