@@ -96,7 +96,7 @@ class Pipeline:
     def interpret(self, payload: Payload, outputs: Tensors, request: Request) -> Any:
         """Pictures are answered by the task, tensors as TF Serving answers them."""
         if isinstance(payload, Pictures):
-            return self.task.results(self.task.values(outputs), request.options)
+            return self.task.results(outputs, request.options)
         return responses.tensor_rows(outputs)
 
 

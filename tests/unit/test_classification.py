@@ -174,3 +174,24 @@ def test_pictures_need_a_model_with_one_input() -> None:
         'task = "classification" needs a model with one input, but this one has 2: '
         "image: float32 [?, 8, 8, 3], embedding: float32 [?, 8]."
     )
+
+
+WORDS = TensorSpec("words", (None,), "string")
+
+
+@pytest.mark.parametrize(
+    ("said", "labels"),
+    [([b"bee"], ["bee", "0", "1"]), ([[b"cat", b"dog", b"bee"]], ["bee", "cat", "dog"])],
+    ids=["the best", "each class"],
+)
+def test_labels_can_come_from_the_model_itself(said: list[object], labels: list[str]) -> None:
+    task = ClassificationTask(ModelSpec(), None)
+    task.fit(Signature((IMAGE,), (SCORES, WORDS)))
+    scores = np.array([[0.25, 0.125, 0.5]], np.float32)
+    [answer] = task.results({"scores": scores, "words": np.array(said, object)}, {})
+    assert [best["label"] for best in answer["classes"]] == labels
+
+
+def test_a_model_that_says_words_alone_is_refused() -> None:
+    with pytest.raises(SpecError, match="needs an output of scores"):
+        ClassificationTask(ModelSpec(), None).fit(Signature((IMAGE,), (WORDS,)))

@@ -13,6 +13,9 @@ from plumbline.errors import SpecError
 from plumbline.signature import Signature, TensorSpec
 from plumbline.tasks.base import Task
 
+TEXT = "string"
+"""The dtype of TensorFlow's texts, which arrive as bytes."""
+
 
 def softmax(logits: Tensor) -> Tensor:
     """Equals `tf.nn.softmax` over the last axis, in float32."""
@@ -31,9 +34,10 @@ ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = MappingProxyType(
 
 
 class ClassificationTask(Task):
-    """One output `[batch, classes]`."""
+    """One output of scores `[batch, classes]`; another may say the best label, or each class's."""
 
     output: str
+    words: str | None
 
     def fit(self, signature: Signature) -> None:
         """Take the output that holds the scores, and check it against the labels."""
@@ -55,13 +59,19 @@ class ClassificationTask(Task):
                 f"({found}). Give one label for each class, in the order of training."
             )
         self.output = found.name
+        self.words = next((spec.name for spec in signature.outputs if spec.dtype == TEXT), None)
 
     def scores_of(self, signature: Signature) -> TensorSpec:
-        """The declared output, or the only one."""
-        named = {output.name: output for output in signature.outputs}
+        """The declared output, or the only one of numbers."""
+        named = {spec.name: spec for spec in signature.outputs if spec.dtype != TEXT}
         wanted = self.spec.model.output
+        if not named:
+            raise SpecError(
+                'task = "classification" needs an output of scores [batch, classes], but the model '
+                f"gives only {', '.join(map(str, signature.outputs))}. Export it with its scores."
+            )
         if wanted is None and len(named) == 1:
-            return signature.outputs[0]
+            return next(iter(named.values()))
         if wanted in named:
             return named[wanted]
         said = f"[model] output = {wanted!r}" if wanted else "[model] output is not set"
@@ -72,19 +82,29 @@ class ClassificationTask(Task):
         activate = ACTIVATIONS[self.spec.classification.activation]
         return {self.output: activate(outputs[self.output])}
 
-    def results(self, values: Tensors, options: Mapping[str, Any]) -> list[dict[str, Any]]:
+    def results(self, outputs: Tensors, options: Mapping[str, Any]) -> list[dict[str, Any]]:
         """The `top_k` classes of each picture, the best first."""
         top_k = options.get("top_k", self.spec.classification.top_k)
-        return [{"classes": self.best(scores, top_k)} for scores in values[self.output]]
-
-    def best(self, scores: Tensor, top_k: int) -> list[dict[str, Any]]:
-        """The best classes of one picture; equal scores in the order of their classes."""
-        order = np.argsort(-scores.astype(np.float64), kind="stable")[:top_k]
+        scores = self.values(outputs)[self.output]
+        words = outputs[self.words] if self.words else [None] * len(scores)
         return [
-            {"label": self.label(index), "class_id": index, "score": scores[index]}
-            for index in map(int, order)
+            {"classes": self.best(row, said, top_k)}
+            for row, said in zip(scores, words, strict=True)
         ]
 
-    def label(self, index: int) -> str:
-        """The class's label; its number where there are none."""
-        return self.labels[index] if self.labels else str(index)
+    def best(self, scores: Tensor, said: Any, top_k: int) -> list[dict[str, Any]]:
+        """The best classes of one picture; equal scores in the order of their classes."""
+        order = np.argsort(-scores.astype(np.float64), kind="stable")[:top_k]
+        words = [word.decode("utf-8", "replace") for word in np.atleast_1d(said) if word]
+        return [
+            {"label": self.label(index, words, rank), "class_id": index, "score": scores[index]}
+            for rank, index in enumerate(map(int, order))
+        ]
+
+    def label(self, index: int, words: list[str], rank: int) -> str:
+        """The class's label: the archive's, or what the model says, or else its number."""
+        if self.labels:
+            return self.labels[index]
+        if len(words) == 1:
+            return str(index) if rank else words[0]
+        return words[index] if index < len(words) else str(index)

@@ -1,0 +1,119 @@
+"""The examples, run as one would type them, and models that need no preprocessing declared."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from plumbline import tarball
+from plumbline.images import Limits
+from plumbline.loading import load_pipeline
+from plumbline.pipeline import Pipeline
+from plumbline.requests import Request
+from plumbline.stopwatch import Stopwatch
+
+pytestmark = pytest.mark.tensorflow
+
+ROOT = Path(__file__).parents[2]
+
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT / "container")}
+
+
+def run_example(name: str, *arguments: str | Path) -> str:
+    """What the example prints."""
+    command = [sys.executable, ROOT / "model/examples" / name, *arguments]
+    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def served(archive: Path, folder: Path) -> Pipeline:
+    """What answers for the archive, its golden pictures checked."""
+    tarball.unpack(archive, folder)
+    return load_pipeline(folder, Limits(), 64, 2, lambda _: None)
+
+
+def forever() -> float:
+    """A deadline for slow machines."""
+    return 300.0
+
+
+def test_cifar10_is_served_from_its_old_export_as_its_author_predicts(tmp_path: Path) -> None:
+    """Every held-out picture, as a JPEG, gets the probabilities of `predict` (S1)."""
+    out = tmp_path / "cifar10"
+    run_example("cifar10.py", "--data", "digits", "--epochs", "1", "--out", out)
+    predict = author_of("cifar10")
+    pipeline = served(out / "model.tar.gz", tmp_path / "served")
+
+    differences = [
+        np.abs(predict(str(file)) - only(pipeline.values(file.read_bytes(), forever))).max()
+        for file in sorted((out / "pictures").iterdir())
+    ]
+
+    assert len(differences) == 10
+    assert max(differences) <= 1e-5
+
+
+def test_mobilenet_is_served_as_the_documentation_of_keras_predicts(tmp_path: Path) -> None:
+    out = tmp_path / "mobilenet"
+    run_example("mobilenet.py", "--weights", "random", "--out", out)
+    predict = author_of("mobilenet")
+    pipeline = served(out / "model.tar.gz", tmp_path / "served")
+
+    for file in sorted((out / "pictures").iterdir()):
+        found = only(pipeline.values(file.read_bytes(), forever))
+        np.testing.assert_allclose(found, predict(str(file)), atol=1e-5)
+
+
+def author_of(example: str) -> Any:
+    """The example's own prediction code."""
+    sys.path.insert(0, str(ROOT / "model/examples"))
+    try:
+        return __import__(example).predict
+    finally:
+        sys.path.pop(0)
+
+
+def only(values: dict[str, np.ndarray]) -> np.ndarray:
+    """The one output of one picture."""
+    [output] = values.values()
+    return output[0]
+
+
+def test_a_model_that_preprocesses_by_itself_needs_no_more_than_its_size(tmp_path: Path) -> None:
+    """Resizing, Rescaling and Normalization inside, labels by a StringLookup."""
+    import keras
+
+    keras.utils.set_random_seed(0)
+    layers = keras.layers
+    picture = keras.Input((48, 64, 3), name="picture")
+    small = layers.Resizing(16, 16)(picture)
+    scaled = layers.Normalization(mean=[0.5] * 3, variance=[0.25] * 3)(
+        layers.Rescaling(1 / 255)(small)
+    )
+    scores = layers.Dense(3, activation="softmax")(layers.Flatten()(scaled))
+    best = layers.Lambda(lambda row: keras.ops.argmax(row, axis=-1))(scores)
+    lookup = layers.StringLookup(vocabulary=["cat", "dog", "bee"], invert=True, num_oov_indices=0)
+    model = keras.Model(picture, {"scores": scores, "label": lookup(best)})
+    model.export(tmp_path / "archive", verbose=False)
+    (tmp_path / "archive" / "plumbline.toml").write_text("[preprocess]\nsize = [48, 64]\n")
+    photo = Image.fromarray(np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8))
+    photo.save(tmp_path / "photo.png")
+    expected = model.predict(np.asarray(photo, np.float32)[np.newaxis], verbose=0)
+
+    pipeline = load_pipeline(tmp_path / "archive", Limits(), 64, 2, lambda _: None)
+    body = (tmp_path / "photo.png").read_bytes()
+    answer = pipeline(Request(body, "image/png"), forever, Stopwatch())
+    found = only(pipeline.values(body, forever))
+
+    np.testing.assert_allclose(found, expected["scores"][0], atol=1e-6)
+    said = expected["label"][0]
+    said = said.decode() if isinstance(said, bytes) else str(said)
+    assert f'"label":"{said}"'.encode() in answer.body
