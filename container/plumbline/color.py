@@ -51,9 +51,13 @@ def pillow_grey(pixels: Bytes) -> Bytes:
     return in_strips(_by_pillow, pixels)
 
 
+# What a level of red, green or blue adds, `[3, 256]`, each step rounded as TensorFlow rounds it.
+LEVELS = np.arange(256, dtype=np.float32) * np.float32(1 / 255)
+SHARES = np.array([[0.2989], [0.5870], [0.1140]], np.float32) * LEVELS
+
+
 def _by_tensorflow(pixels: Bytes) -> Bytes:
-    unit = pixels.astype(np.float32) * np.float32(1 / 255)
-    red, green, blue = np.moveaxis(unit * np.array([0.2989, 0.5870, 0.1140], np.float32), -1, 0)
+    red, green, blue = (SHARES[channel].take(pixels[..., channel]) for channel in range(3))
     # A dot product would be free to add up in another order, or to round once less.
     grey: Bytes = ((red + green + blue) * np.float32(255.5)).astype(np.uint8)
     return grey[..., None]

@@ -39,7 +39,9 @@ def blue_first(pixels: Pixels) -> Pixels:
     rows = max(1, STRIP // pixels.shape[1])
     for top in range(0, len(pixels), rows):
         strip = pixels[top : top + rows]
-        strip[:] = strip[:, :, ::-1].copy()
+        red = strip[:, :, 0].copy()
+        strip[:, :, 0] = strip[:, :, 2]
+        strip[:, :, 2] = red
     return pixels
 
 
