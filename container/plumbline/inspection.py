@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -19,10 +19,10 @@ from plumbline import spec as specs
 from plumbline.archive import Archive, open_archive, read_text
 from plumbline.discovery import ModelFile
 from plumbline.errors import SpecError
-from plumbline.pipeline import image_size
+from plumbline.pipeline import check_pictures, decodes_itself, image_size
 from plumbline.registry import NAME, VERSION
 from plumbline.signature import Signature, TensorSpec
-from plumbline.tasks import make_task
+from plumbline.tasks import make_task, suited
 from plumbline.toml import toml_value
 
 KINDS: Mapping[str, str] = MappingProxyType(
@@ -51,9 +51,17 @@ class Inspection:
         return self.signatures[self.archive.spec.model.signature]
 
     @property
-    def size(self) -> tuple[int, int]:
-        """The (height, width) that pictures are brought to."""
-        return image_size(self.archive.spec, self.signature.input())
+    def no_pictures(self) -> str | None:
+        """Why the model takes no pictures, or None if it does."""
+        return check_pictures(self.archive.spec, self.signature)
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """The (height, width) that pictures are brought to; None if they are left as they are."""
+        target = self.signature.input()
+        if self.no_pictures or decodes_itself(target):
+            return None
+        return image_size(self.archive.spec, target)
 
 
 def inspect(root: Path) -> Inspection:
@@ -64,7 +72,8 @@ def inspect(root: Path) -> Inspection:
     for model, (_, signatures) in zip(archive.models, described, strict=True):
         check_fit(archive, model, signatures)
     reader, signatures = described[0]
-    return Inspection(archive, reader, signatures, declared_in(root), verified)
+    spec = suited(archive.spec, signatures[archive.spec.model.signature])
+    return Inspection(replace(archive, spec=spec), reader, signatures, declared_in(root), verified)
 
 
 def check_fit(archive: Archive, model: ModelFile, signatures: Mapping[str, Signature]) -> None:
@@ -75,8 +84,9 @@ def check_fit(archive: Archive, model: ModelFile, signatures: Mapping[str, Signa
             f"The model {model.name}/{model.version} has no signature {chosen!r}; it has "
             f"{', '.join(map(repr, signatures)) or 'none'}. Set [model] signature in {specs.FILE}."
         )
-    make_task(archive.spec, archive.labels).fit(signatures[chosen])
-    image_size(archive.spec, signatures[chosen].input())
+    spec = suited(archive.spec, signatures[chosen])
+    make_task(spec, archive.labels).fit(signatures[chosen])
+    check_pictures(spec, signatures[chosen])
 
 
 def declared_in(root: Path) -> Mapping[str, Any]:
@@ -105,7 +115,8 @@ def is_declared(found: Inspection, table: str, key: str) -> bool:
 def preprocessing(found: Inspection) -> dict[str, Any]:
     """The `[preprocess]` table as it will be applied."""
     table = asdict(found.archive.spec.preprocess)
-    return {**table, **found.declared.get("preprocess", {}), "size": list(found.size)}
+    size = list(found.size) if found.size else None
+    return {**table, **found.declared.get("preprocess", {}), "size": size}
 
 
 def golden_line(found: Inspection) -> str:
@@ -119,12 +130,10 @@ def golden_line(found: Inspection) -> str:
 def stages(found: Inspection) -> Iterator[tuple[str, str]]:
     """What a request with a picture goes through: the name of each stage, and what it does."""
     spec, signature = found.archive.spec, found.signature
-    how, applied = spec.preprocess, preprocessing(found)
-    height, width = found.size
-    turned = ", turned upright by EXIF" if how.exif else ""
-    yield "decode", f"the picture by {how.decoder} to {how.color.upper()}{turned}"
-    yield "resize", f"to {height}×{width} (height×width) by {how.resize}, {how.fit}"
-    yield "normalize", f"{words(applied['normalize'])}, as {signature.input().dtype}"
+    if found.no_pictures:
+        yield "refuse", f"{found.no_pictures} Tensors, as application/json, are answered."
+        return
+    yield from prepared(found)
     yield (
         "infer",
         f"{found.archive.spec.model.signature}: {named(signature.inputs)} → "
@@ -134,6 +143,19 @@ def stages(found: Inspection) -> Iterator[tuple[str, str]]:
     told = ", ".join(f"{key} {words(value)}" for key, value in settings.items())
     yield spec.task, told or "the outputs as they are"
     yield "encode", "as the Accept header asks, JSON by default"
+
+
+def prepared(found: Inspection) -> Iterator[tuple[str, str]]:
+    """How a picture becomes the model's input."""
+    how, applied = found.archive.spec.preprocess, preprocessing(found)
+    if found.size is None:
+        yield "pass on", "the picture's file as it is: the model decodes it itself"
+        return
+    height, width = found.size
+    turned = ", turned upright by EXIF" if how.exif else ""
+    yield "decode", f"the picture by {how.decoder} to {how.color.upper()}{turned}"
+    yield "resize", f"to {height}×{width} (height×width) by {how.resize}, {how.fit}"
+    yield "normalize", f"{words(applied['normalize'])}, as {found.signature.input().dtype}"
 
 
 def words(value: Any) -> str:
@@ -243,7 +265,7 @@ def preprocess_rows(found: Inspection) -> Iterator[tuple[str, str]]:
 def task_rows(found: Inspection) -> Iterator[tuple[str, str]]:
     """What is made of the output, and how sure that is."""
     labels = found.archive.labels
-    source = "declared" if "task" in found.declared else "by default"
+    source = "declared" if "task" in found.declared else "by the look of its outputs"
     yield "task", f"{found.archive.spec.task:<24} {source}"
     yield "labels", str(len(labels)) if labels else "none: classes are answered by their number"
     yield "golden", golden_line(found)

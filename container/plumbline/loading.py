@@ -18,10 +18,10 @@ from plumbline.engines.loaders import load_engine
 from plumbline.errors import ArchiveError, GoldenMismatch, ImageError, ModelNotReady, PlumblineError
 from plumbline.images import Limits
 from plumbline.parity import Difference, compare, mismatch
-from plumbline.pipeline import Pipeline
+from plumbline.pipeline import Pipeline, check_pictures
 from plumbline.registry import LoadedModel, Registry
 from plumbline.suspects import explain
-from plumbline.tasks import make_task
+from plumbline.tasks import make_task, suited
 
 log = logging.getLogger("plumbline.loading")
 
@@ -122,9 +122,10 @@ def make_pipeline(
 ) -> Pipeline:
     """One model, and around it what the archive declares."""
     engine = load_engine(model, archive.spec.model.signature, cores)
-    task = make_task(archive.spec, archive.labels)
+    spec = suited(archive.spec, engine.signature)
+    task = make_task(spec, archive.labels)
     task.fit(engine.signature)
-    return Pipeline(archive.spec, engine, task, limits, max_instances)
+    return Pipeline(spec, engine, task, limits, max_instances)
 
 
 def load_pipeline(root: Path, limits: Limits, max_instances: int, cores: int, say: Say) -> Pipeline:
@@ -139,6 +140,10 @@ def time_left() -> float:
 
 def warm_up(pipeline: Pipeline) -> None:
     """Answer for a black picture, so that no caller pays for what only the first run does."""
+    reason = check_pictures(pipeline.spec, pipeline.engine.signature)
+    if reason:
+        log.warning("The model is served for tensors only, not for pictures. %s", reason)
+        return
     black = io.BytesIO()
     Image.new("RGB", (64, 64)).save(black, pipeline.limits.formats[0])
     pipeline.values(black.getvalue(), time_left)

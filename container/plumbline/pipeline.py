@@ -13,11 +13,11 @@ from plumbline import responses
 from plumbline.arrays import Tensor, Tensors
 from plumbline.engines.base import Engine
 from plumbline.errors import InvalidInstances, RequestError, SpecError
-from plumbline.images import COLORS, Limits, decode
+from plumbline.images import COLORS, Limits, decode, open_within
 from plumbline.preprocess import preprocess
 from plumbline.requests import Payload, Pictures, Request, read, to_tensors
 from plumbline.responses import Response
-from plumbline.signature import TensorSpec
+from plumbline.signature import TEXT, Signature, TensorSpec
 from plumbline.spec import ModelSpec
 from plumbline.stopwatch import Stopwatch
 from plumbline.tasks.base import Task
@@ -67,18 +67,35 @@ class Pipeline:
 
     def inputs(self, payload: Payload, time_left: TimeLeft, watch: Stopwatch) -> Tensors:
         """The batch for the model; of many pictures only one is decoded at a time."""
+        target = self.engine.signature.input()
+        if isinstance(payload, Pictures) and decodes_itself(target):
+            with watch.lap("decode"):
+                return {target.name: self.files(payload.data)}
         if isinstance(payload, Pictures):
             batch = list(self.tensors(payload.data, time_left, watch))
-            return {self.engine.signature.input().name: np.stack(batch)}
+            return {target.name: np.stack(batch)}
         with watch.lap("preprocess"):
             return to_tensors(payload.rows, self.engine.signature)
+
+    def files(self, pictures: Sequence[bytes]) -> Tensor:
+        """The pictures' files as they are, for a model that decodes them; within the limits."""
+        for number, data in enumerate(pictures):
+            with numbered(number, len(pictures)):
+                open_within(data, self.limits)
+        return np.array(pictures, object)
 
     def tensors(
         self, pictures: Sequence[bytes], time_left: TimeLeft, watch: Stopwatch
     ) -> Iterator[Tensor]:
         """Each picture as the model's input `[height, width, channels]`."""
         declared, target = self.spec.preprocess, self.engine.signature.input()
-        size = image_size(self.spec, target)
+        try:
+            size = image_size(self.spec, target)
+        except SpecError as exc:
+            raise InvalidInstances(
+                f"This model takes no pictures. {exc} It does take tensors: "
+                '{"instances": [...]} as application/json.'
+            ) from exc
         for number, data in enumerate(pictures):
             time_left()
             with watch.lap("decode"), numbered(number, len(pictures)):
@@ -109,6 +126,33 @@ def numbered(number: int, count: int) -> Iterator[None]:
         if count == 1:
             raise
         raise type(exc)(f"Instance {number}: {exc}") from exc
+
+
+def decodes_itself(target: TensorSpec) -> bool:
+    """Whether the model takes the bytes of pictures, as exports with a decoder inside do."""
+    return target.dtype == TEXT and len(target.shape) == 1
+
+
+def check_pictures(spec: ModelSpec, signature: Signature) -> str | None:
+    """Why the model takes no pictures, or None if it does.
+
+    Raises `SpecError` where a plumbline.toml promises that it does.
+    """
+    try:
+        fit_pictures(spec, signature)
+    except SpecError as exc:
+        if spec.declared:
+            raise
+        return str(exc)
+    return None
+
+
+def fit_pictures(spec: ModelSpec, signature: Signature) -> None:
+    """Raise `SpecError` if pictures can't be brought into the model's input."""
+    if len(signature.inputs) > 1:
+        raise SpecError(f"The model has {len(signature.inputs)} inputs, and a picture fills one.")
+    if not decodes_itself(signature.input()):
+        image_size(spec, signature.input())
 
 
 def image_size(spec: ModelSpec, target: TensorSpec) -> tuple[int, int]:

@@ -20,7 +20,7 @@ from plumbline.errors import (
     InvalidJSON,
     UnsupportedContentType,
 )
-from plumbline.signature import Signature, TensorSpec
+from plumbline.signature import TEXT, Signature, TensorSpec
 
 FORM = 'Send {"instances": [...]}, each instance a tensor or {"b64": "<a picture in base64>"}.'
 
@@ -123,8 +123,22 @@ def to_tensors(rows: list[Any], signature: Signature) -> Tensors:
     }
 
 
+def to_bytes(row: Any, spec: TensorSpec) -> bytes:
+    """A text, or `{"b64": "…"}`, as TensorFlow's strings are."""
+    if isinstance(row, str):
+        return row.encode()
+    try:
+        return base64.b64decode(row["b64"], validate=True)
+    except (binascii.Error, KeyError, TypeError, ValueError) as exc:
+        raise InvalidInstances(
+            f'The model\'s input is {spec}: each instance must be a text or {{"b64": "…"}}.'
+        ) from exc
+
+
 def to_tensor(rows: list[Any], spec: TensorSpec) -> Tensor:
     """One input's batch, of the dtype and shape that the model declares."""
+    if spec.dtype == TEXT and len(spec.shape) == 1:
+        return np.array([to_bytes(row, spec) for row in rows], object)
     try:
         tensor = np.asarray(rows)
     except ValueError as exc:

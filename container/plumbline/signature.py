@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+TEXT = "string"
+"""The dtype of TensorFlow's texts and bytes."""
+
 
 @dataclass(frozen=True)
 class TensorSpec:

@@ -74,6 +74,8 @@ class ModelSpec:
     preprocess: Preprocess = field(default_factory=Preprocess)
     classification: Classification = field(default_factory=Classification)
     golden: Golden = field(default_factory=Golden)
+    declared: frozenset[str] = field(default=frozenset(), compare=False)
+    """The keys and tables at the top of the file that are there."""
 
 
 Check = Callable[[str, Any], Any]
@@ -90,7 +92,7 @@ def parse(text: str) -> ModelSpec:
 
 def read_document(document: Mapping[str, Any]) -> ModelSpec:
     """The spec of a parsed document."""
-    return ModelSpec(**read_table(document, "", TOP))
+    return ModelSpec(**read_table(document, "", TOP), declared=frozenset(document))
 
 
 def read_table(table: Mapping[str, Any], name: str, checks: Mapping[str, Check]) -> dict[str, Any]:
@@ -265,7 +267,7 @@ PREPROCESS: Mapping[str, Check] = {
 }
 
 TOP: Mapping[str, Check] = {
-    "task": one_of("classification"),
+    "task": one_of("classification", "raw"),
     "labels": label_source,
     "model": table(ModelChoice, {"path": inner_path, "signature": string, "output": string}),
     "preprocess": for_its_color(table(Preprocess, PREPROCESS)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import subprocess
 import sys
@@ -13,10 +14,12 @@ import pytest
 from PIL import Image
 
 from plumbline import tarball
+from plumbline.errors import InvalidInstances
 from plumbline.images import Limits
 from plumbline.loading import load_pipeline
 from plumbline.pipeline import Pipeline
 from plumbline.requests import Request
+from plumbline.responses import JSON, to_json
 from plumbline.stopwatch import Stopwatch
 
 pytestmark = pytest.mark.tensorflow
@@ -117,3 +120,52 @@ def test_a_model_that_preprocesses_by_itself_needs_no_more_than_its_size(tmp_pat
     said = expected["label"][0]
     said = said.decode() if isinstance(said, bytes) else str(said)
     assert f'"label":"{said}"'.encode() in answer.body
+
+
+def test_a_model_that_decodes_pictures_itself_gets_their_bytes(tmp_path: Path) -> None:
+    """An export of TensorFlow's, with its decoder inside and nothing declared."""
+    import tensorflow as tf
+
+    def sizes(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
+        decode = tf.function(lambda one: tf.shape(tf.io.decode_image(one, expand_animations=False)))
+        shapes = tf.map_fn(decode, image_bytes, fn_output_signature=tf.TensorSpec([3], tf.int32))
+        return {"mean": tf.cast(shapes, tf.float32)[:, tf.newaxis, :]}
+
+    module = tf.Module()
+    module.serve = tf.function(sizes, input_signature=[tf.TensorSpec([None], tf.string)])
+    tf.saved_model.save(module, str(tmp_path / "1"), signatures=module.serve)
+    Image.new("RGB", (7, 5)).save(tmp_path / "photo.png")
+    picture = (tmp_path / "photo.png").read_bytes()
+
+    pipeline = load_pipeline(tmp_path, Limits(), 64, 2, lambda _: None)
+
+    asked = [
+        Request(picture, "image/png"),
+        Request(to_json({"instances": [{"b64": base64.b64encode(picture).decode()}]}), JSON),
+    ]
+    for request in asked:
+        answer = pipeline(request, forever, Stopwatch())
+        assert answer.body == b'{"predictions":[[[5.0,7.0,3.0]]]}'
+
+
+def test_a_model_that_takes_no_pictures_is_served_for_tensors(tmp_path: Path) -> None:
+    import tensorflow as tf
+
+    module = tf.Module()
+    module.add = tf.function(
+        lambda left, right: {"sum": left + right},
+        input_signature=[
+            tf.TensorSpec([None, 2], name="left"),
+            tf.TensorSpec([None, 2], name="right"),
+        ],
+    )
+    tf.saved_model.save(module, str(tmp_path / "1"), signatures=module.add)
+
+    pipeline = load_pipeline(tmp_path, Limits(), 64, 2, lambda _: None)
+
+    body = b'{"instances": [{"left": [1, 2], "right": [3, 4]}]}'
+    assert (
+        pipeline(Request(body, JSON), forever, Stopwatch()).body == b'{"predictions":[[4.0,6.0]]}'
+    )
+    with pytest.raises(InvalidInstances, match="takes no pictures"):
+        pipeline(Request(b"\xff\xd8\xff", "image/jpeg"), forever, Stopwatch())

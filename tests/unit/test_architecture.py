@@ -44,6 +44,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "plumbline.tasks",
         "plumbline.tasks.base",
         "plumbline.tasks.classification",
+        "plumbline.tasks.raw",
         "plumbline.toml",
     ),
     "adapters": (

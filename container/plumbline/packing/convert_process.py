@@ -132,7 +132,7 @@ def activated(outputs: Mapping[str, Any], spec: ModelSpec) -> dict[str, Any]:
     import tensorflow as tf
 
     functions = {"none": tf.identity, "softmax": tf.nn.softmax, "sigmoid": tf.sigmoid}
-    section: Any = getattr(spec, spec.task, None)
+    section: Any = getattr(spec, spec.task, spec.classification)
     activate = functions[getattr(section, "activation", "none")]
     wanted = [name for name in outputs if spec.model.output in (None, name)]
     return {name: activate(outputs[name]) for name in wanted}

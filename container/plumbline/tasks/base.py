@@ -27,5 +27,5 @@ class Task(ABC):
         """The outputs with the activation applied; `[batch, …]`."""
 
     @abstractmethod
-    def results(self, outputs: Tensors, options: Mapping[str, Any]) -> list[dict[str, Any]]:
+    def results(self, outputs: Tensors, options: Mapping[str, Any]) -> list[Any]:
         """The typed answer for each picture of the batch; `options` are the request's own."""

@@ -10,11 +10,8 @@ import numpy as np
 
 from plumbline.arrays import Tensor, Tensors
 from plumbline.errors import SpecError
-from plumbline.signature import Signature, TensorSpec
+from plumbline.signature import TEXT, Signature, TensorSpec
 from plumbline.tasks.base import Task
-
-TEXT = "string"
-"""The dtype of TensorFlow's texts, which arrive as bytes."""
 
 
 def softmax(logits: Tensor) -> Tensor:
@@ -60,6 +57,12 @@ class ClassificationTask(Task):
             )
         self.output = found.name
         self.words = next((spec.name for spec in signature.outputs if spec.dtype == TEXT), None)
+
+    @classmethod
+    def suits(cls, signature: Signature) -> bool:
+        """Whether the model looks like a classifier: one input, one output `[batch, classes]`."""
+        numbers = [spec for spec in signature.outputs if spec.dtype != TEXT]
+        return len(signature.inputs) == len(numbers) == 1 and len(numbers[0].shape) == 2
 
     def scores_of(self, signature: Signature) -> TensorSpec:
         """The declared output, or the only one of numbers."""

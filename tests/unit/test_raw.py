@@ -1,0 +1,73 @@
+"""Outputs as they are, and which task a model gets that declares none."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from plumbline.errors import SpecError
+from plumbline.responses import to_json
+from plumbline.signature import Signature, TensorSpec
+from plumbline.spec import ModelChoice, ModelSpec, parse
+from plumbline.tasks import make_task, suited
+from plumbline.tasks.raw import RawTask
+
+IMAGE = TensorSpec("image", (None, 8, 8, 3), "float32")
+MASK = TensorSpec("mask", (None, 2, 2), "float32")
+SCORES = TensorSpec("scores", (None, 3), "float32")
+WORDS = TensorSpec("words", (None,), "string")
+CLASSIFIER = Signature((IMAGE,), (SCORES,))
+SEGMENTER = Signature((IMAGE,), (MASK,))
+OUTPUTS = {
+    "mask": np.arange(8, dtype=np.float32).reshape(2, 2, 2),
+    "words": np.array([b"cat", b"dog"], object),
+}
+
+
+def fitted(output: str | None = None) -> RawTask:
+    """A raw task for a mask and words."""
+    task = RawTask(ModelSpec(task="raw", model=ModelChoice(output=output)), None)
+    task.fit(Signature((IMAGE,), (MASK, WORDS)))
+    return task
+
+
+@pytest.mark.parametrize(
+    ("text", "signature", "task"),
+    [
+        ("", CLASSIFIER, "classification"),
+        ("", Signature((IMAGE,), (SCORES, WORDS)), "classification"),
+        ("", SEGMENTER, "raw"),
+        ("", Signature((IMAGE, MASK), (SCORES,)), "raw"),
+        ('task = "raw"', CLASSIFIER, "raw"),
+        ('task = "classification"', SEGMENTER, "classification"),
+        ('labels = ["cat", "dog"]', SEGMENTER, "classification"),
+    ],
+)
+def test_what_is_declared_counts_and_else_the_look_of_the_model(
+    text: str, signature: Signature, task: str
+) -> None:
+    assert suited(parse(text), signature).task == task
+
+
+def test_several_outputs_are_an_object_for_each_picture() -> None:
+    assert to_json(fitted().results(OUTPUTS, {})) == (
+        b'[{"mask":[[0.0,1.0],[2.0,3.0]],"words":"cat"},'
+        b'{"mask":[[4.0,5.0],[6.0,7.0]],"words":"dog"}]'
+    )
+
+
+def test_the_declared_output_is_answered_alone() -> None:
+    assert to_json(fitted("words").results(OUTPUTS, {})) == b'["cat","dog"]'
+
+
+def test_golden_pictures_are_compared_by_numbers_alone() -> None:
+    assert list(fitted().values(OUTPUTS)) == ["mask"]
+
+
+def test_an_output_that_is_not_there_is_refused() -> None:
+    with pytest.raises(SpecError, match="must be one of mask, words"):
+        fitted("masks")
+
+
+def test_the_declared_task_is_made() -> None:
+    assert isinstance(make_task(suited(ModelSpec(), SEGMENTER), None), RawTask)
