@@ -24,12 +24,6 @@ rm -f "$root.log"
 # A build behind a TLS-inspecting proxy must trust what this machine trusts.
 cp /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/ca-certificates.crt"
 
-# The published image takes these fixes too; debootstrap enables only the release itself.
-cat >>"$root/etc/apt/sources.list" <<SOURCES
-deb http://deb.debian.org/debian $suite-updates main
-deb http://deb.debian.org/debian-security $suite-security main
-SOURCES
-
 # What makes the published image "slim"; copyright files stay, as their licences ask.
 find "$root/usr/share/doc" -depth -type f ! -name copyright -delete
 rm -rf "$root"/usr/share/{man,info,locale}/* \
