@@ -63,10 +63,6 @@ TRICKS: dict[str, tuple[Callable[[], bytes], str]] = {
         lambda: header("a", 7 * 1024**3) + bytes(1024),
         "The archive unpacks to more than 33,554,432 bytes or 20,000 files.",
     ),
-    "a negative size": (
-        lambda: pax(size="-1024"),
-        "The archive says that 'a' has less than no bytes.",
-    ),
     "a PAX size of 8 GB": (
         lambda: pax(size=str(8 * 1024**3)),
         "The archive unpacks to more than 33,554,432 bytes or 20,000 files.",
@@ -127,6 +123,20 @@ def test_a_trick_is_refused_in_little_memory_and_leaves_nothing(
     assert caught.value.message.startswith(sentence)
     assert peak < 8 * MEBIBYTE
     assert list(target.iterdir()) == []
+
+
+def test_a_negative_size_is_refused_or_not_believed(tmp_path: Path) -> None:
+    """Newer versions of Python take the member's own size where the overriding one can't be."""
+    file, target = tmp_path / "model.tar.gz", tmp_path / "target"
+    file.write_bytes(pax(size="-1024"))
+    target.mkdir()
+    try:
+        unpack(file, target)
+    except ArchiveError as error:
+        assert error.message == "The archive says that 'a' has less than no bytes."
+        assert list(target.iterdir()) == []
+    else:
+        assert {path.name: path.read_bytes() for path in target.iterdir()} == {"a": b"xy"}
 
 
 def test_what_breaks_off_on_the_disk_leaves_nothing(
