@@ -75,6 +75,7 @@ def unpack(archive: Path, target: Path, bounds: Bounds | None = None) -> None:
         with opened(archive) as stream, tarfile.open(fileobj=stream, mode="r:") as tar:
             members = list(checked(tar, bounds, bounds.size_for(archive.stat().st_size)))
             check_end(stream, tar.offset)
+            check_any(members, archive.name)
             for member, path in members:
                 extract(tar, member, target / path)
     except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, OSError, ValueError) as exc:
@@ -83,6 +84,12 @@ def unpack(archive: Path, target: Path, bounds: Bounds | None = None) -> None:
     except BaseException:
         clear(target)
         raise
+
+
+def check_any(members: list[Any], name: str) -> None:
+    """Raise `ArchiveError` if there is nothing: tarfile takes some damage for the end."""
+    if not members:
+        raise ArchiveError(f"{name} is an empty archive; pack the model's files.")
 
 
 @contextmanager
