@@ -67,15 +67,22 @@ class Pipeline:
 
     def inputs(self, payload: Payload, time_left: TimeLeft, watch: Stopwatch) -> Tensors:
         """The batch for the model; of many pictures only one is decoded at a time."""
-        target = self.engine.signature.input()
-        if isinstance(payload, Pictures) and decodes_itself(target):
+        signature = self.engine.signature
+        if not isinstance(payload, Pictures):
+            with watch.lap("preprocess"):
+                return to_tensors(payload.rows, signature)
+        try:
+            fit_pictures(self.spec, signature)
+        except SpecError as exc:
+            raise InvalidInstances(
+                f"This model takes no pictures. {exc} It does take tensors: "
+                '{"instances": [...]} as application/json.'
+            ) from exc
+        target = signature.input()
+        if decodes_itself(target):
             with watch.lap("decode"):
                 return {target.name: self.files(payload.data)}
-        if isinstance(payload, Pictures):
-            batch = list(self.tensors(payload.data, time_left, watch))
-            return {target.name: np.stack(batch)}
-        with watch.lap("preprocess"):
-            return to_tensors(payload.rows, self.engine.signature)
+        return {target.name: np.stack(list(self.tensors(payload.data, time_left, watch)))}
 
     def files(self, pictures: Sequence[bytes]) -> Tensor:
         """The pictures' files as they are, for a model that decodes them; within the limits."""
@@ -89,13 +96,7 @@ class Pipeline:
     ) -> Iterator[Tensor]:
         """Each picture as the model's input `[height, width, channels]`."""
         declared, target = self.spec.preprocess, self.engine.signature.input()
-        try:
-            size = image_size(self.spec, target)
-        except SpecError as exc:
-            raise InvalidInstances(
-                f"This model takes no pictures. {exc} It does take tensors: "
-                '{"instances": [...]} as application/json.'
-            ) from exc
+        size = image_size(self.spec, target)
         for number, data in enumerate(pictures):
             time_left()
             with watch.lap("decode"), numbered(number, len(pictures)):

@@ -15,7 +15,7 @@ from plumbline import cgroups
 from plumbline.discovery import ModelFile
 from plumbline.engines.base import Engine
 from plumbline.engines.loaders import load_engine
-from plumbline.images import Limits
+from plumbline.images import ORIENTATION, UPRIGHT, Limits
 from plumbline.packing import expected, options, pictures
 from plumbline.packing.convert import Wanted, convert
 from plumbline.packing.options import Options
@@ -23,8 +23,6 @@ from plumbline.packing.progress import Reporter
 from plumbline.packing.quiet import muted
 from plumbline.packing.search import Found, Search
 from plumbline.packing.trials import Inputs, Trials, input_size, names
-
-ORIENTATION = 0x0112
 
 
 @dataclass(frozen=True)
@@ -93,4 +91,4 @@ def import_tensorflow() -> None:
 def is_turned(picture: Path) -> bool:
     """Whether the picture's EXIF notes say that it lies on its side."""
     with Image.open(picture) as image:
-        return bool(image.getexif().get(ORIENTATION, 1) != 1)
+        return bool(image.getexif().get(ORIENTATION, UPRIGHT) != UPRIGHT)
