@@ -128,11 +128,6 @@ def make_pipeline(
     return Pipeline(spec, engine, task, limits, max_instances)
 
 
-def load_pipeline(root: Path, limits: Limits, max_instances: int, cores: int, say: Say) -> Pipeline:
-    """The pipeline of the archive's default model; see `load_models`."""
-    return load_models(root, limits, max_instances, cores, say).default.pipeline
-
-
 def time_left() -> float:
     """The deadline of everything that happens while loading."""
     return LOAD_SECONDS

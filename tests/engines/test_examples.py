@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import os
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from PIL import Image
 from plumbline import tarball
 from plumbline.errors import InvalidInstances
 from plumbline.images import Limits
-from plumbline.loading import load_pipeline
+from plumbline.loading import load_models
 from plumbline.pipeline import Pipeline
 from plumbline.requests import Request
 from plumbline.responses import JSON, to_json
@@ -40,7 +41,7 @@ def run_example(name: str, *arguments: str | Path) -> str:
 def served(archive: Path, folder: Path) -> Pipeline:
     """What answers for the archive, its golden pictures checked."""
     tarball.unpack(archive, folder)
-    return load_pipeline(folder, Limits(), 64, 2, lambda _: None)
+    return load_models(folder, Limits(), 64, 2, lambda _: None).default.pipeline
 
 
 def forever() -> float:
@@ -111,7 +112,7 @@ def test_a_model_that_preprocesses_by_itself_needs_no_more_than_its_size(tmp_pat
     photo.save(tmp_path / "photo.png")
     expected = model.predict(np.asarray(photo, np.float32)[np.newaxis], verbose=0)
 
-    pipeline = load_pipeline(tmp_path / "archive", Limits(), 64, 2, lambda _: None)
+    pipeline = load_models(tmp_path / "archive", Limits(), 64, 2, lambda _: None).default.pipeline
     body = (tmp_path / "photo.png").read_bytes()
     answer = pipeline(Request(body, "image/png"), forever, Stopwatch())
     found = only(pipeline.values(body, forever))
@@ -137,7 +138,7 @@ def test_a_model_that_decodes_pictures_itself_gets_their_bytes(tmp_path: Path) -
     Image.new("RGB", (7, 5)).save(tmp_path / "photo.png")
     picture = (tmp_path / "photo.png").read_bytes()
 
-    pipeline = load_pipeline(tmp_path, Limits(), 64, 2, lambda _: None)
+    pipeline = load_models(tmp_path, Limits(), 64, 2, lambda _: None).default.pipeline
 
     asked = [
         Request(picture, "image/png"),
@@ -161,7 +162,7 @@ def test_a_model_that_takes_no_pictures_is_served_for_tensors(tmp_path: Path) ->
     )
     tf.saved_model.save(module, str(tmp_path / "1"), signatures=module.add)
 
-    pipeline = load_pipeline(tmp_path, Limits(), 64, 2, lambda _: None)
+    pipeline = load_models(tmp_path, Limits(), 64, 2, lambda _: None).default.pipeline
 
     body = b'{"instances": [{"left": [1, 2], "right": [3, 4]}]}'
     assert (
@@ -169,3 +170,25 @@ def test_a_model_that_takes_no_pictures_is_served_for_tensors(tmp_path: Path) ->
     )
     with pytest.raises(InvalidInstances, match="takes no pictures"):
         pipeline(Request(b"\xff\xd8\xff", "image/jpeg"), forever, Stopwatch())
+
+
+def test_a_picture_for_a_model_of_two_inputs_is_refused(tmp_path: Path) -> None:
+    """Its first input could be a picture, and nothing would fill the second."""
+    import tensorflow as tf
+
+    module = tf.Module()
+    module.join = tf.function(
+        lambda image, mask: {"sum": tf.reduce_sum(image, [1, 2, 3]) + mask},
+        input_signature=[
+            tf.TensorSpec([None, 8, 8, 3], name="image"),
+            tf.TensorSpec([None], name="mask"),
+        ],
+    )
+    tf.saved_model.save(module, str(tmp_path / "1"), signatures=module.join)
+    stream = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(stream, "PNG")
+
+    pipeline = load_models(tmp_path, Limits(), 64, 2, lambda _: None).default.pipeline
+
+    with pytest.raises(InvalidInstances, match=r"takes no pictures\. The model has 2 inputs"):
+        pipeline(Request(stream.getvalue(), "image/png"), forever, Stopwatch())
