@@ -70,6 +70,26 @@ class Geometry:
     inner: Rect
     orientation: int = 1
 
+    @property
+    def upright(self) -> Size:
+        """The size (height, width) of the picture once it is turned upright."""
+        return self.source[::-1] if TURNS[self.orientation].swap else self.source
+
+    @classmethod
+    def whole(cls, size: Size, orientation: int = 1) -> Geometry:
+        """Of a picture of this upright size that is the model's input as it is."""
+        height, width = size
+        whole = Rect(0, 0, width, height)
+        source = size[::-1] if TURNS[orientation].swap else size
+        return cls(source, whole, whole, orientation)
+
+    def turn_back(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Pixels `[h, w]` of the upright picture as those of the picture as it was sent."""
+        swap, mirror_x, mirror_y = TURNS[self.orientation]
+        turned = pixels.swapaxes(0, 1) if swap else pixels
+        mirrored = turned[:: -1 if mirror_y else 1, :: -1 if mirror_x else 1]
+        return np.ascontiguousarray(mirrored)
+
     def to_upright(self, boxes: ArrayLike) -> Boxes:
         """Map boxes `[..., 4]` in input pixels to pixels of the upright picture."""
         points = np.asarray(boxes, np.float64).reshape(*np.shape(boxes)[:-1], 2, 2)

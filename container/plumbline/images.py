@@ -6,6 +6,7 @@ import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import NamedTuple
 
 from PIL import Image
 
@@ -86,13 +87,30 @@ class Limits:
 
     pixels: int = 50_331_648
     side: int = 16_384
-    formats: tuple[str, ...] = ("JPEG", "PNG")
+    formats: tuple[str, ...] = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
+
+
+class Picture(NamedTuple):
+    """Upright pixels `[height, width, channels]`, and EXIF's orientation before that."""
+
+    pixels: Pixels
+    orientation: int = UPRIGHT
 
 
 def decode(
     data: bytes, *, color: str, exif: bool, limits: Limits, decoder: str = "pillow"
 ) -> Pixels:
     """A picture as `[height, width, channels]` uint8, equal to what the library named gives.
+
+    See `read_picture`.
+    """
+    return read_picture(data, color=color, exif=exif, limits=limits, decoder=decoder).pixels
+
+
+def read_picture(
+    data: bytes, *, color: str, exif: bool, limits: Limits, decoder: str = "pillow"
+) -> Picture:
+    """A picture's pixels, and how they were turned.
 
     `decoder` is one of `DECODERS`, `color` one of `COLORS`; with `exif` the picture is turned
     upright, as `PIL.ImageOps.exif_transpose` does. Raises an `ImageError` that says what is wrong.
@@ -101,7 +119,8 @@ def decode(
     channels, arrange = COLORS[color]
     pixels = arrange(DECODERS[decoder](file, channels))
     # Not before: Pillow turns TIFFs itself when it loads them, and strikes the note out.
-    return upright(pixels, orientation_of(file) if exif else UPRIGHT)
+    orientation = orientation_of(file) if exif else UPRIGHT
+    return Picture(upright(pixels, orientation), orientation)
 
 
 def orientation_of(file: File) -> int:

@@ -6,6 +6,8 @@ import numpy as np
 
 from plumbline.arrays import Pixels, Tensor
 from plumbline.fit import FITS, place
+from plumbline.geometry import Geometry
+from plumbline.images import Picture
 from plumbline.normalize import NORMALIZATIONS
 from plumbline.resize import FILTERS, Resizer, pillow_filters
 from plumbline.spec import Preprocess
@@ -16,8 +18,18 @@ def preprocess(pixels: Pixels, spec: Preprocess, size: tuple[int, int], dtype: s
 
     `pixels` is `[height, width, channels]` uint8; `size` is (height, width).
     """
-    resized, _ = place(pixels, size, FITS[spec.fit], resizer(spec))
-    return in_dtype(normalized(resized, spec), dtype)
+    tensor, _ = prepare(Picture(pixels), spec, size, dtype)
+    return tensor
+
+
+def prepare(
+    picture: Picture, spec: Preprocess, size: tuple[int, int], dtype: str
+) -> tuple[Tensor, Geometry]:
+    """The model's input as in `preprocess`, and where it came from in the picture as sent."""
+    resized, geometry = place(
+        picture.pixels, size, FITS[spec.fit], resizer(spec), picture.orientation
+    )
+    return in_dtype(normalized(resized, spec), dtype), geometry
 
 
 def resizer(spec: Preprocess) -> Resizer:

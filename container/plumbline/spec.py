@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
-import difflib
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 from typing import Any
 
+from plumbline.boxes import FORMATS
+from plumbline.checks import FILE as FILE  # the file is the spec's
+from plumbline.checks import (
+    Check,
+    boolean,
+    divisor,
+    fraction,
+    image_size,
+    inner_path,
+    list_of,
+    number,
+    one_of,
+    per_channel,
+    positive,
+    read_table,
+    string,
+    table,
+    whole,
+    wrong,
+)
 from plumbline.decoders import DECODERS
 from plumbline.errors import SpecError
 from plumbline.fit import FITS
@@ -16,9 +34,15 @@ from plumbline.images import COLORS
 from plumbline.normalize import NORMALIZATIONS, Normalization
 from plumbline.resize import FILTERS
 
-FILE = "plumbline.toml"
+TASKS = ("classification", "detection", "segmentation", "raw")
 
 ACTIVATIONS = ("none", "softmax", "sigmoid")
+
+RESPONSES = ("typed", "builtin")
+
+DETECTION_FORMATS = ("ssd", "boxes", "builtin")
+
+SUPPRESSIONS = ("per-class", "agnostic", "none")
 
 
 @dataclass(frozen=True)
@@ -50,10 +74,57 @@ class Preprocess:
 
 @dataclass(frozen=True)
 class Classification:
-    """`[classification]`: what is done with the scores."""
+    """`[classification]`: what is done with the scores.
+
+    With a `threshold` (one, or one for each class) the classes are not exclusive: all that reach
+    theirs are answered.
+    """
 
     activation: str = "none"
     top_k: int = 5
+    threshold: float | tuple[float, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Detection:
+    """`[detection]`: how boxes are read from the outputs, and which are kept.
+
+    None in `format`, `box_format`, `nms` and the outputs' names lets the model's outputs decide.
+    """
+
+    format: str | None = None
+    box_format: str | None = None
+    boxes: str | None = None
+    scores: str | None = None
+    classes: str | None = None
+    count: str | None = None
+    background: int | None = 0
+    first_class: int = 0
+    activation: str = "none"
+    score_threshold: float = 0.2
+    nms: str | None = None
+    nms_iou: float = 0.45
+    max_candidates: int = 400
+    max_detections: int = 200
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """`[segmentation]`: how the class of a pixel is found, and how it is drawn.
+
+    `threshold` is for an output of one channel, the probability of class 1.
+    """
+
+    activation: str = "none"
+    threshold: float = 0.5
+    palette: tuple[tuple[int, int, int], ...] | None = None
+
+
+@dataclass(frozen=True)
+class Response:
+    """`[response]`: the form of JSON, `typed` or `builtin`, where a request does not say."""
+
+    format: str = "typed"
 
 
 @dataclass(frozen=True)
@@ -73,12 +144,12 @@ class ModelSpec:
     model: ModelChoice = field(default_factory=ModelChoice)
     preprocess: Preprocess = field(default_factory=Preprocess)
     classification: Classification = field(default_factory=Classification)
+    detection: Detection = field(default_factory=Detection)
+    segmentation: Segmentation = field(default_factory=Segmentation)
+    response: Response = field(default_factory=Response)
     golden: Golden = field(default_factory=Golden)
     declared: frozenset[str] = field(default=frozenset(), compare=False)
     """The keys and tables at the top of the file that are there."""
-
-
-Check = Callable[[str, Any], Any]
 
 
 def parse(text: str) -> ModelSpec:
@@ -95,89 +166,6 @@ def read_document(document: Mapping[str, Any]) -> ModelSpec:
     return ModelSpec(**read_table(document, "", TOP), declared=frozenset(document))
 
 
-def read_table(table: Mapping[str, Any], name: str, checks: Mapping[str, Check]) -> dict[str, Any]:
-    """The checked values of one table; `name` is "" for the top of the file."""
-    for key in table:
-        if key not in checks:
-            raise unknown_key(key, name, checks)
-    prefix = f"{name}." if name else ""
-    return {key: checks[key](prefix + key, value) for key, value in table.items()}
-
-
-def unknown_key(key: str, table: str, checks: Mapping[str, Check]) -> SpecError:
-    """The error for a key that means nothing, with the one that was probably meant."""
-    where = f"[{table}] in {FILE}" if table else FILE
-    near = difflib.get_close_matches(key, checks, n=1)
-    hint = f"Did you mean {near[0]!r}?" if near else f"Known keys: {', '.join(checks)}."
-    return SpecError(f"{where} has a key {key!r} that means nothing here. {hint}")
-
-
-def wrong(key: str, value: object, expected: str) -> SpecError:
-    """The error for a value that its key can't have."""
-    return SpecError(f"{FILE}: {key} = {value!r}, but it must be {expected}.")
-
-
-def one_of(*allowed: str) -> Check:
-    """A check for one of some words."""
-
-    def check(key: str, value: Any) -> str:
-        if isinstance(value, str) and value in allowed:
-            return value
-        near = difflib.get_close_matches(str(value), allowed, n=1)
-        hint = f" (did you mean {near[0]!r}?)" if near else ""
-        raise wrong(key, value, f"one of {', '.join(map(repr, allowed))}{hint}")
-
-    return check
-
-
-def boolean(key: str, value: Any) -> bool:
-    """A check for true or false."""
-    if isinstance(value, bool):
-        return value
-    raise wrong(key, value, "true or false, without quotes")
-
-
-def string(key: str, value: Any) -> str:
-    """A check for text."""
-    if isinstance(value, str) and value:
-        return value
-    raise wrong(key, value, "a text in quotes")
-
-
-def whole(least: int, most: int) -> Check:
-    """A check for a whole number between two."""
-
-    def check(key: str, value: Any) -> int:
-        if isinstance(value, int) and not isinstance(value, bool) and least <= value <= most:
-            return value
-        raise wrong(key, value, f"a whole number from {least} to {most}")
-
-    return check
-
-
-def positive(key: str, value: Any) -> float:
-    """A check for a number above zero."""
-    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < float("inf"):
-        return float(value)
-    raise wrong(key, value, "a number above 0, such as 1e-5")
-
-
-def image_size(key: str, value: Any) -> tuple[int, int]:
-    """A check for [height, width]."""
-    side = whole(1, 8192)
-    if not isinstance(value, list) or len(value) != 2:
-        raise wrong(key, value, "[height, width], such as [224, 224]")
-    return side(f"{key}[0]", value[0]), side(f"{key}[1]", value[1])
-
-
-def inner_path(key: str, value: Any) -> str:
-    """A check for a path that stays inside the archive."""
-    path = PurePosixPath(string(key, value))
-    if path.is_absolute() or ".." in path.parts:
-        raise wrong(key, value, "a path inside the archive, relative to its top")
-    return str(path)
-
-
 def label_source(key: str, value: Any) -> str | tuple[str, ...]:
     """A check for a file of labels or the labels themselves."""
     if isinstance(value, list) and value and all(isinstance(label, str) for label in value):
@@ -187,30 +175,25 @@ def label_source(key: str, value: Any) -> str | tuple[str, ...]:
     raise wrong(key, value, "a file with one label a line, or a list of texts")
 
 
-def number(key: str, value: Any) -> float:
-    """A check for a number."""
-    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < float("inf"):
-        return float(value)
-    raise wrong(key, value, "a number")
+def thresholds(key: str, value: Any) -> float | tuple[float, ...]:
+    """A check for a threshold, or a list of one for each class."""
+    if isinstance(value, list):
+        return list_of(fraction, "numbers from 0 to 1")(key, value)  # type: ignore[no-any-return]
+    return fraction(key, value)
 
 
-def divisor(key: str, value: Any) -> float:
-    """A check for a number to divide by."""
-    if number(key, value):
-        return float(value)
-    raise wrong(key, value, "a number other than 0")
+def background(key: str, value: Any) -> int | None:
+    """A check for the number of the class that means nothing is there, or false for none."""
+    return None if value is False else whole(0, 100_000)(key, value)  # type: ignore[no-any-return]
 
 
-def per_channel(check: Check) -> Check:
-    """A check for a number, or a list of one for each channel."""
-
-    def checked(key: str, value: Any) -> tuple[float, ...]:
-        values = value if isinstance(value, list) else [value]
-        if len(values) not in (1, 3):
-            raise wrong(key, value, "a number, or a list of three, one for each channel")
-        return tuple(check(key, each) for each in values)
-
-    return checked
+def color(key: str, value: Any) -> tuple[int, int, int]:
+    """A check for [red, green, blue]."""
+    channel = whole(0, 255)
+    if not isinstance(value, list) or len(value) != 3:
+        raise wrong(key, value, "[red, green, blue], such as [220, 20, 60]")
+    red, green, blue = (channel(f"{key}[{place}]", each) for place, each in enumerate(value))
+    return red, green, blue
 
 
 def normalization(key: str, value: Any) -> str | Normalization:
@@ -227,17 +210,6 @@ SCALING: Mapping[str, Check] = {
     "std": per_channel(divisor),
 }
 """The keys of `normalize = {…}`: (x / divisor * scale - mean) / std."""
-
-
-def table(build: Callable[..., Any], checks: Mapping[str, Check]) -> Check:
-    """A check for a table of keys."""
-
-    def check(key: str, value: Any) -> Any:
-        if not isinstance(value, dict):
-            raise wrong(key, value, f"a table: a line [{key}] with its keys below")
-        return build(**read_table(value, key, checks))
-
-    return check
 
 
 def for_its_color(check: Check) -> Check:
@@ -266,14 +238,44 @@ PREPROCESS: Mapping[str, Check] = {
     "pillow": whole(1, 99),
 }
 
+CLASSIFICATION: Mapping[str, Check] = {
+    "activation": one_of(*ACTIVATIONS),
+    "top_k": whole(1, 1000),
+    "threshold": thresholds,
+}
+
+DETECTION: Mapping[str, Check] = {
+    "format": one_of(*DETECTION_FORMATS),
+    "box_format": one_of(*FORMATS),
+    "boxes": string,
+    "scores": string,
+    "classes": string,
+    "count": string,
+    "background": background,
+    "first_class": whole(0, 1),
+    "activation": one_of(*ACTIVATIONS),
+    "score_threshold": fraction,
+    "nms": one_of(*SUPPRESSIONS),
+    "nms_iou": fraction,
+    "max_candidates": whole(1, 100_000),
+    "max_detections": whole(1, 100_000),
+}
+
+SEGMENTATION: Mapping[str, Check] = {
+    "activation": one_of(*ACTIVATIONS),
+    "threshold": fraction,
+    "palette": list_of(color, "colours [red, green, blue]"),
+}
+
 TOP: Mapping[str, Check] = {
-    "task": one_of("classification", "raw"),
+    "task": one_of(*TASKS),
     "labels": label_source,
     "model": table(ModelChoice, {"path": inner_path, "signature": string, "output": string}),
     "preprocess": for_its_color(table(Preprocess, PREPROCESS)),
-    "classification": table(
-        Classification, {"activation": one_of(*ACTIVATIONS), "top_k": whole(1, 1000)}
-    ),
+    "classification": table(Classification, CLASSIFICATION),
+    "detection": table(Detection, DETECTION),
+    "segmentation": table(Segmentation, SEGMENTATION),
+    "response": table(Response, {"format": one_of(*RESPONSES)}),
     "golden": table(Golden, {"images": inner_path, "tolerance": positive}),
 }
 """Every key of the file, and what its value must be."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from plumbline.arrays import Tensors
+from plumbline.geometry import Geometry
+from plumbline.results import Result
 from plumbline.signature import Signature
 from plumbline.spec import ModelSpec
 
@@ -24,8 +26,14 @@ class Task(ABC):
 
     @abstractmethod
     def values(self, outputs: Tensors) -> Tensors:
-        """The outputs with the activation applied; `[batch, …]`."""
+        """What golden pictures are compared by: the outputs, activated; `[batch, …]`."""
 
     @abstractmethod
-    def results(self, outputs: Tensors, options: Mapping[str, Any]) -> list[Any]:
-        """The typed answer for each picture of the batch; `options` are the request's own."""
+    def results(
+        self, outputs: Tensors, geometries: Sequence[Geometry], options: Mapping[str, Any]
+    ) -> list[Result]:
+        """The answer for each picture of the batch; `options` are the request's own."""
+
+    def readings(self, outputs: Tensors, geometry: Geometry) -> tuple[Tensors, ...]:  # noqa: ARG002
+        """What a user's own code may have given for this one picture; golden pictures hold it."""
+        return (self.values(outputs),)
