@@ -11,6 +11,7 @@ import numpy as np
 from plumbline import diagnosis
 from plumbline import spec as specs
 from plumbline.arrays import Tensors
+from plumbline.checks import FILE
 from plumbline.discovery import ModelFile, find_models
 from plumbline.errors import ArchiveError
 from plumbline.spec import ModelSpec
@@ -63,7 +64,7 @@ def open_archive(root: Path) -> Archive:
 
 def read_spec(root: Path) -> ModelSpec:
     """The folder's plumbline.toml; every key at its default where there is none."""
-    file = root / specs.FILE
+    file = root / FILE
     if file.is_file():
         return specs.parse(read_text(file))
     if misplaced := diagnosis.misplaced_spec(root):

@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from plumbline import keras_config, spec
+from plumbline import keras_config
+from plumbline.checks import FILE
 from plumbline.engines import hdf5
 from plumbline.errors import ArchiveError
 from plumbline.scene import Scene
@@ -68,7 +69,7 @@ def no_model(root: Path) -> ArchiveError:
 def declared_missing(root: Path, declared: str) -> ArchiveError:
     """The error for a plumbline.toml that names what is not a model."""
     path = root / declared
-    said = f"{spec.FILE}: [model] path = {declared!r}"
+    said = f"{FILE}: [model] path = {declared!r}"
     if not path.exists():
         return screen(root, f"{said}, but nothing of that name is in the archive.")
     mistake = git_lfs(path) or (
@@ -81,10 +82,10 @@ def declared_missing(root: Path, declared: str) -> ArchiveError:
 def misplaced_spec(root: Path) -> ArchiveError | None:
     """The error for a plumbline.toml that would not be seen because it lies too deep."""
     scene = Scene(root)
-    deep = [file for file in scene.ending(spec.FILE) if file.name == spec.FILE]
+    deep = [file for file in scene.ending(FILE) if file.name == FILE]
     if not deep or len(deep[0].parts) == 1:
         return None
-    return screen(root, f"{spec.FILE} is not at the top of the archive. {one_deeper(deep[0])}")
+    return screen(root, f"{FILE} is not at the top of the archive. {one_deeper(deep[0])}")
 
 
 def incomplete(root: Path, model: Path) -> ArchiveError | None:

@@ -15,8 +15,8 @@ from rich.table import Table
 from rich.text import Text
 
 from plumbline import manifest
-from plumbline import spec as specs
 from plumbline.archive import Archive, open_archive, read_text
+from plumbline.checks import FILE
 from plumbline.discovery import ModelFile
 from plumbline.errors import SpecError
 from plumbline.pipeline import check_pictures, decodes_itself, image_size
@@ -82,7 +82,7 @@ def check_fit(archive: Archive, model: ModelFile, signatures: Mapping[str, Signa
     if chosen not in signatures:
         raise SpecError(
             f"The model {model.name}/{model.version} has no signature {chosen!r}; it has "
-            f"{', '.join(map(repr, signatures)) or 'none'}. Set [model] signature in {specs.FILE}."
+            f"{', '.join(map(repr, signatures)) or 'none'}. Set [model] signature in {FILE}."
         )
     spec = suited(archive.spec, signatures[chosen])
     make_task(spec, archive.labels).fit(signatures[chosen])
@@ -91,7 +91,7 @@ def check_fit(archive: Archive, model: ModelFile, signatures: Mapping[str, Signa
 
 def declared_in(root: Path) -> Mapping[str, Any]:
     """What plumbline.toml says, as it stands there."""
-    file = root / specs.FILE
+    file = root / FILE
     return tomllib.loads(read_text(file)) if file.is_file() else {}
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from plumbline.boxes import FORMATS
-from plumbline.checks import FILE as FILE  # the file is the spec's
 from plumbline.checks import (
+    FILE,
     Check,
     boolean,
     divisor,

@@ -15,6 +15,7 @@ from plumbline import cgroups, manifest, spec, tarball
 from plumbline.archive import GoldenPicture as ReadGolden
 from plumbline.archive import open_archive
 from plumbline.arrays import Tensor, Tensors
+from plumbline.checks import FILE
 from plumbline.errors import GoldenMismatch
 from plumbline.images import Limits
 from plumbline.loading import check_golden, make_pipeline, warm_up
@@ -131,7 +132,7 @@ def lay_out(contents: Contents, folder: Path) -> None:
     else:
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(contents.model, place)
-    (folder / spec.FILE).write_text(contents.spec, "utf-8")
+    (folder / FILE).write_text(contents.spec, "utf-8")
     for name, text in contents.files.items():
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -11,6 +11,7 @@ from pathlib import Path
 from plumbline import spec as specs
 from plumbline.archive import read_outputs, read_text
 from plumbline.arrays import Tensors
+from plumbline.checks import FILE
 from plumbline.discovery import ModelFile
 from plumbline.errors import PackingError
 from plumbline.images import Limits
@@ -101,7 +102,7 @@ def labels_of(order: Order, spec: ModelSpec) -> dict[str, str]:
     if not isinstance(spec.labels, str):
         if order.labels is not None:
             raise PackingError(
-                f"--labels {order.labels} is given, but {specs.FILE} lists the labels itself; "
+                f"--labels {order.labels} is given, but {FILE} lists the labels itself; "
                 "keep one of the two."
             )
         return {}
@@ -109,8 +110,7 @@ def labels_of(order: Order, spec: ModelSpec) -> dict[str, str]:
     file = order.labels or beside
     if not file.is_file():
         raise PackingError(
-            f"{specs.FILE}: labels = {spec.labels!r}, but there is no file {file}; "
-            "name it with --labels."
+            f"{FILE}: labels = {spec.labels!r}, but there is no file {file}; name it with --labels."
         )
     return {spec.labels: read_text(file)}
 
