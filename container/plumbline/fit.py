@@ -114,4 +114,4 @@ def place(
     resized = resizer(_look(pixels, window, fill), (inner.height, inner.width))
     laid: Resized = _lay(resized, size, inner.left, inner.top, fill)
     sent = (width, height) if orientation >= 5 else (height, width)
-    return laid, Geometry(sent, window, inner, orientation)
+    return laid, Geometry(sent, window, inner, size, orientation)

@@ -62,12 +62,13 @@ class Geometry:
 
     `source` is the size `(height, width)` of the picture as it was sent, before it was turned
     upright by EXIF's `orientation`. `window` is the part of the upright picture that was resized
-    to `inner`, a part of the model's input.
+    to `inner`, a part of the model's input, whose size (height, width) is `canvas`.
     """
 
     source: Size
     window: Rect
     inner: Rect
+    canvas: Size
     orientation: int = 1
 
     @property
@@ -81,7 +82,7 @@ class Geometry:
         height, width = size
         whole = Rect(0, 0, width, height)
         source = size[::-1] if TURNS[orientation].swap else size
-        return cls(source, whole, whole, orientation)
+        return cls(source, whole, whole, size, orientation)
 
     def turn_back(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Pixels `[h, w]` of the upright picture as those of the picture as it was sent."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import NamedTuple
@@ -156,7 +156,7 @@ def open_within(data: bytes, limits: Limits) -> Image.Image:
 
 def not_readable(data: bytes, limits: Limits) -> ImageError:
     """The error for bytes that Pillow does not open under the allowed formats."""
-    what, allowed = describe(data), " or ".join(limits.formats)
+    what, allowed = describe(data), alternatives(limits.formats)
     if not what.endswith("picture"):
         return NotAnImage(
             f"The body is not a picture: it is {what}. "
@@ -165,6 +165,12 @@ def not_readable(data: bytes, limits: Limits) -> ImageError:
     if what.split()[1] in limits.formats:
         return ImageDamaged(f"The body is {what} whose header is damaged; send the whole file.")
     return ImageFormatRefused(f"The body is {what}; this server takes {allowed}. Convert it first.")
+
+
+def alternatives(names: Sequence[str]) -> str:
+    """`JPEG, PNG or GIF`."""
+    *others, last = names
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 def describe(data: bytes) -> str:

@@ -19,10 +19,10 @@ from plumbline.archive import Archive, open_archive, read_text
 from plumbline.checks import FILE
 from plumbline.discovery import ModelFile
 from plumbline.errors import SpecError
-from plumbline.pipeline import check_pictures, decodes_itself, image_size
+from plumbline.inputs import check_pictures, decodes_itself, image_size
 from plumbline.registry import NAME, VERSION
 from plumbline.signature import Signature, TensorSpec
-from plumbline.tasks import make_task, suited
+from plumbline.tasks import fitted, suited
 from plumbline.toml import toml_value
 
 KINDS: Mapping[str, str] = MappingProxyType(
@@ -85,7 +85,7 @@ def check_fit(archive: Archive, model: ModelFile, signatures: Mapping[str, Signa
             f"{', '.join(map(repr, signatures)) or 'none'}. Set [model] signature in {FILE}."
         )
     spec = suited(archive.spec, signatures[chosen])
-    make_task(spec, archive.labels).fit(signatures[chosen])
+    fitted(spec, archive.labels, signatures[chosen])
     check_pictures(spec, signatures[chosen])
 
 
@@ -148,13 +148,16 @@ def stages(found: Inspection) -> Iterator[tuple[str, str]]:
 def prepared(found: Inspection) -> Iterator[tuple[str, str]]:
     """How a picture becomes the model's input."""
     how, applied = found.archive.spec.preprocess, preprocessing(found)
-    if found.size is None:
+    if decodes_itself(found.signature.input()):
         yield "pass on", "the picture's file as it is: the model decodes it itself"
         return
-    height, width = found.size
     turned = ", turned upright by EXIF" if how.exif else ""
     yield "decode", f"the picture by {how.decoder} to {how.color.upper()}{turned}"
-    yield "resize", f"to {height}×{width} (height×width) by {how.resize}, {how.fit}"
+    if found.size:
+        height, width = found.size
+        yield "resize", f"to {height}×{width} (height×width) by {how.resize}, {how.fit}"
+    else:
+        yield "keep", "the picture's own size: the model resizes it itself"
     yield "normalize", f"{words(applied['normalize'])}, as {found.signature.input().dtype}"
 
 

@@ -6,7 +6,7 @@ import io
 import logging
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from PIL import Image
@@ -16,12 +16,14 @@ from plumbline.archive import Archive, GoldenPicture, open_archive
 from plumbline.discovery import ModelFile
 from plumbline.engines.loaders import load_engine
 from plumbline.errors import ArchiveError, GoldenMismatch, ImageError, ModelNotReady, PlumblineError
+from plumbline.gathering import Fetch, no_links
 from plumbline.images import Limits
-from plumbline.parity import Difference, compare, mismatch
-from plumbline.pipeline import Pipeline, check_pictures
+from plumbline.inputs import check_pictures
+from plumbline.parity import Difference, mismatch
+from plumbline.pipeline import Pipeline
 from plumbline.registry import LoadedModel, Registry
 from plumbline.suspects import explain
-from plumbline.tasks import make_task, suited
+from plumbline.tasks import fitted, suited
 
 log = logging.getLogger("plumbline.loading")
 
@@ -29,6 +31,18 @@ Say = Callable[[str], None]
 
 LOAD_SECONDS = 480.0
 """SageMaker gives a container eight minutes to become healthy."""
+
+
+@dataclass(frozen=True)
+class Terms:
+    """How models are served, whatever archive they come from."""
+
+    limits: Limits = field(default_factory=Limits)
+    max_instances: int = 64
+    cores: int = 1
+    fetch: Fetch = no_links
+    max_fetched: int = 0
+    """Bytes of the pictures behind one request's links."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +109,7 @@ def one_line(text: str, most: int = 600) -> str:
     return line if len(line) <= most else line[:most] + " …"
 
 
-def load_models(root: Path, limits: Limits, max_instances: int, cores: int, say: Say) -> Registry:
+def load_models(root: Path, terms: Terms, say: Say) -> Registry:
     """Every model of the archive in the folder `root`, ready to answer. Raises a `ModelError`.
 
     The golden pictures are those of the default model.
@@ -106,7 +120,7 @@ def load_models(root: Path, limits: Limits, max_instances: int, cores: int, say:
     loaded = []
     for model in archive.models:
         say(f"The model {model.name}/{model.version} ({model.path.name}) is loading.")
-        pipeline = make_pipeline(archive, model, limits, max_instances, cores)
+        pipeline = make_pipeline(archive, model, terms)
         say(f"The model {model.name}/{model.version} is warming up.")
         warm_up(pipeline)
         loaded.append(LoadedModel(model.name, model.version, pipeline))
@@ -117,15 +131,14 @@ def load_models(root: Path, limits: Limits, max_instances: int, cores: int, say:
     return models
 
 
-def make_pipeline(
-    archive: Archive, model: ModelFile, limits: Limits, max_instances: int, cores: int
-) -> Pipeline:
+def make_pipeline(archive: Archive, model: ModelFile, terms: Terms) -> Pipeline:
     """One model, and around it what the archive declares."""
-    engine = load_engine(model, archive.spec.model.signature, cores)
+    engine = load_engine(model, archive.spec.model.signature, terms.cores)
     spec = suited(archive.spec, engine.signature)
-    task = make_task(spec, archive.labels)
-    task.fit(engine.signature)
-    return Pipeline(spec, engine, task, limits, max_instances)
+    task = fitted(spec, archive.labels, engine.signature)
+    return Pipeline(
+        spec, engine, task, terms.limits, terms.max_instances, terms.fetch, terms.max_fetched
+    )
 
 
 def time_left() -> float:
@@ -165,7 +178,6 @@ def check_goldens(pipeline: Pipeline, archive: Archive) -> None:
 def check_golden(pipeline: Pipeline, golden: GoldenPicture) -> Difference:
     """How far one golden picture's outputs are from what they should be."""
     try:
-        values = pipeline.values(golden.picture, time_left)
+        return pipeline.compare(golden.picture, golden.expected, time_left)
     except ImageError as exc:
         raise ArchiveError(f"The golden picture {golden.name} can't be used: {exc}") from exc
-    return compare(golden.expected, values)

@@ -23,9 +23,16 @@ def preprocess(pixels: Pixels, spec: Preprocess, size: tuple[int, int], dtype: s
 
 
 def prepare(
-    picture: Picture, spec: Preprocess, size: tuple[int, int], dtype: str
+    picture: Picture, spec: Preprocess, size: tuple[int, int] | None, dtype: str
 ) -> tuple[Tensor, Geometry]:
-    """The model's input as in `preprocess`, and where it came from in the picture as sent."""
+    """The model's input as in `preprocess`, and where it came from in the picture as sent.
+
+    Without a `size` the picture keeps its own.
+    """
+    if size is None:
+        height, width, _ = picture.pixels.shape
+        geometry = Geometry.whole((height, width), picture.orientation)
+        return in_dtype(normalized(picture.pixels, spec), dtype), geometry
     resized, geometry = place(
         picture.pixels, size, FITS[spec.fit], resizer(spec), picture.orientation
     )

@@ -29,8 +29,8 @@ class Result(ABC):
         """For JSON: the rows that SageMaker's own algorithms answer with."""
 
     @abstractmethod
-    def table(self, number: int) -> list[list[Any]]:
-        """For CSV: its lines; `number` is the picture's, from 0."""
+    def table(self, number: int) -> list[Any]:
+        """For CSV: its lines, each an array of numbers or a list; `number` is the picture's."""
 
     @abstractmethod
     def array(self) -> Tensor:
@@ -60,9 +60,9 @@ class Classes(Result):
         """All scores, as image classification answers."""
         return {"prediction": self.scores}
 
-    def table(self, number: int) -> list[list[Any]]:  # noqa: ARG002
+    def table(self, number: int) -> list[Any]:  # noqa: ARG002
         """One line with all scores."""
-        return [list(self.scores)]
+        return [self.scores]
 
     def array(self) -> Tensor:
         """All scores `[classes]`."""
@@ -110,7 +110,7 @@ class Detections(Result):
         relative = self.sent_boxes / [width, height, width, height]
         return {"prediction": self.rows(relative)}
 
-    def table(self, number: int) -> list[list[Any]]:
+    def table(self, number: int) -> list[Any]:
         """A line a box: picture, class_id, score, left, top, right, bottom, label."""
         found = zip(self.class_ids, self.scores, self.pixel_boxes(), self.labels, strict=True)
         return [[number, index, score, *box, label] for index, score, box, label in found]
@@ -170,7 +170,7 @@ class Segments(Result):
         """The class of each pixel, row by row."""
         return {"prediction": self.sent_mask}
 
-    def table(self, number: int) -> list[list[Any]]:
+    def table(self, number: int) -> list[Any]:
         """A line a class that is there: picture, class_id, pixels, area, label."""
         return [
             [number, each["class_id"], each["pixels"], each["area"], each["label"]]
@@ -196,9 +196,9 @@ class Values(Result):
         """The same under SageMaker's name."""
         return {"prediction": self.typed()}
 
-    def table(self, number: int) -> list[list[Any]]:  # noqa: ARG002
+    def table(self, number: int) -> list[Any]:  # noqa: ARG002
         """One line with all values of the only output."""
-        return [list(self.array().reshape(-1))]
+        return [self.array().reshape(-1)]
 
     def array(self) -> Tensor:
         """The only output."""
@@ -225,7 +225,7 @@ class Failure(Result):
         """The same."""
         return self.typed()
 
-    def table(self, number: int) -> list[list[Any]]:
+    def table(self, number: int) -> list[Any]:
         """One line: picture, "error", code, message."""
         return [[number, "error", self.error.code, self.error.message]]
 

@@ -11,6 +11,7 @@ from typing import Any
 from plumbline.cgroups import Machine
 from plumbline.errors import SettingError
 from plumbline.images import Limits
+from plumbline.link_policy import Allowlist, read_allowlist
 from plumbline.sizing import Sizes, plan
 
 MEBIBYTE = 1024 * 1024
@@ -30,6 +31,13 @@ def whole(least: int, most: int, unit: int = 1) -> Callable[[str], int]:
     return read
 
 
+def boolean(text: str) -> bool:
+    """True or false, in any case."""
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    raise ValueError("true or false")
+
+
 def seconds(text: str) -> float:
     """A number of seconds above zero."""
     try:
@@ -43,7 +51,7 @@ def seconds(text: str) -> float:
 
 def formats(text: str) -> tuple[str, ...]:
     """Picture formats, by the names that Pillow gives them."""
-    known = ("JPEG", "PNG")
+    known = Limits.formats
     names = tuple(name.strip().upper() for name in text.split(","))
     if set(names) <= set(known):
         return names
@@ -66,13 +74,22 @@ def log_format(text: str) -> str:
     raise ValueError("auto, json or text")
 
 
-def setting(default: str | None, read: Callable[[str], Any], text: str, *names: str) -> Any:
+def setting(
+    default: str | None,
+    read: Callable[[str], Any],
+    text: str,
+    *names: str,
+    batch: str | None = None,
+) -> Any:
     """A field of `Settings`: the variables that set it (the first wins) and what it does.
 
-    `default` is written as in a variable; None lets the machine decide.
+    `default` is written as in a variable; None lets the machine decide. `batch` is the default
+    in a batch transform, where it is another.
     """
     value = None if default is None else read(default)
-    metadata = {"names": names, "read": read, "default": default, "help": text}
+    if batch is not None:
+        text = f"{text} In a batch transform {batch}."
+    metadata = {"names": names, "read": read, "default": default, "help": text, "batch": batch}
     return field(default=value, metadata=metadata)
 
 
@@ -81,6 +98,12 @@ class Settings:
     """What the environment asks for; sizes that are None follow the machine."""
 
     model_dir: Path = setting("/opt/ml/model", Path, "The model folder.", "PLUMBLINE_MODEL_DIR")
+    batch: bool = setting(
+        "false",
+        boolean,
+        "Whether this is a batch transform; SageMaker says so. It changes some defaults.",
+        "SAGEMAKER_BATCH",
+    )
     port: int = setting("8080", whole(1, 65535), "The port.", "SAGEMAKER_BIND_TO_PORT")
     workers: int | None = setting(
         None,
@@ -103,6 +126,7 @@ class Settings:
         "Requests of one process that may wait; more are answered with 503 and Retry-After. "
         "By itself 4 to 64, as memory allows.",
         "PLUMBLINE_QUEUE",
+        batch="100",
     )
     deadline: float = setting(
         "60",
@@ -110,6 +134,7 @@ class Settings:
         "Seconds that a request may take, its waiting included; then it is answered with 503.",
         "PLUMBLINE_DEADLINE_SECONDS",
         "SAGEMAKER_MODEL_SERVER_TIMEOUT",
+        batch="600",
     )
     max_body: int = setting(
         "25",
@@ -117,6 +142,7 @@ class Settings:
         "Largest body in MiB; a larger one is answered with 413 before it is read.",
         "PLUMBLINE_MAX_BODY_MB",
         "SAGEMAKER_MAX_PAYLOAD_IN_MB",
+        batch="100",
     )
     max_pixels: int = setting(
         str(Limits.pixels),
@@ -132,15 +158,29 @@ class Settings:
     )
     max_instances: int = setting(
         "64",
-        whole(1, 10_000),
+        whole(1, 1_000_000),
         "Most pictures of one request, or instances of one JSON body.",
         "PLUMBLINE_MAX_INSTANCES",
+        batch="100000",
     )
     image_formats: tuple[str, ...] = setting(
         ",".join(Limits.formats),
         formats,
         "Picture formats that are decoded.",
         "PLUMBLINE_IMAGE_FORMATS",
+    )
+    url_allow: Allowlist = setting(
+        "",
+        read_allowlist,
+        "Pictures that may be fetched by link, such as s3://bucket/photos/* and "
+        "https://example.com/photos/*, with commas or spaces between them.",
+        "PLUMBLINE_URL_ALLOW",
+    )
+    url_timeout: float = setting(
+        "10",
+        seconds,
+        "Seconds that the fetching of one picture by its link may take.",
+        "PLUMBLINE_URL_TIMEOUT_SECONDS",
     )
     failure_grace: float = setting(
         "30",
@@ -180,7 +220,17 @@ class Settings:
 
 def read(environ: Mapping[str, str]) -> Settings:
     """The settings of an environment. Raises `SettingError`."""
-    return Settings(**dict(given(environ)))
+    chosen = dict(given(environ))
+    return Settings(**{**(batch_defaults() if chosen.get("batch") else {}), **chosen})
+
+
+def batch_defaults() -> dict[str, Any]:
+    """What is otherwise in a batch transform: long bodies, many at once, and nobody who waits."""
+    return {
+        entry.name: entry.metadata["read"](entry.metadata["batch"])
+        for entry in fields(Settings)
+        if entry.metadata["batch"] is not None
+    }
 
 
 def given(environ: Mapping[str, str]) -> Iterator[tuple[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from plumbline.boxes import FORMATS
 from plumbline.checks import (
@@ -58,7 +58,8 @@ class ModelChoice:
 class Preprocess:
     """`[preprocess]`: bytes → tensor.
 
-    `size` is (height, width), None for the model's own; `pillow` is the major version of Pillow
+    `size` is (height, width), None for the model's own; with `keep_size` pictures stay as large as
+    they are, for models that resize them themselves; `pillow` is the major version of Pillow
     whose order of rows and columns is followed, None for the one that is installed.
     """
 
@@ -66,6 +67,7 @@ class Preprocess:
     exif: bool = True
     color: str = "rgb"
     size: tuple[int, int] | None = None
+    keep_size: bool = False
     fit: str = "stretch"
     resize: str = "pillow-bilinear"
     normalize: str | Normalization = "none"
@@ -89,7 +91,8 @@ class Classification:
 class Detection:
     """`[detection]`: how boxes are read from the outputs, and which are kept.
 
-    None in `format`, `box_format`, `nms` and the outputs' names lets the model's outputs decide.
+    None in `format`, `box_format`, `nms`, `background`, `first_class` and the outputs' names lets
+    the model's outputs decide; `background` is false where there is none.
     """
 
     format: str | None = None
@@ -98,8 +101,8 @@ class Detection:
     scores: str | None = None
     classes: str | None = None
     count: str | None = None
-    background: int | None = 0
-    first_class: int = 0
+    background: int | Literal[False] | None = None
+    first_class: int | None = None
     activation: str = "none"
     score_threshold: float = 0.2
     nms: str | None = None
@@ -178,13 +181,14 @@ def label_source(key: str, value: Any) -> str | tuple[str, ...]:
 def thresholds(key: str, value: Any) -> float | tuple[float, ...]:
     """A check for a threshold, or a list of one for each class."""
     if isinstance(value, list):
-        return list_of(fraction, "numbers from 0 to 1")(key, value)  # type: ignore[no-any-return]
+        each: tuple[float, ...] = list_of(fraction, "numbers from 0 to 1")(key, value)
+        return each
     return fraction(key, value)
 
 
-def background(key: str, value: Any) -> int | None:
+def background(key: str, value: Any) -> int | Literal[False]:
     """A check for the number of the class that means nothing is there, or false for none."""
-    return None if value is False else whole(0, 100_000)(key, value)  # type: ignore[no-any-return]
+    return False if value is False else int(whole(0, 100_000)(key, value))
 
 
 def color(key: str, value: Any) -> tuple[int, int, int]:
@@ -232,6 +236,7 @@ PREPROCESS: Mapping[str, Check] = {
     "exif": boolean,
     "color": one_of(*COLORS),
     "size": image_size,
+    "keep_size": boolean,
     "fit": one_of(*FITS),
     "resize": one_of(*FILTERS),
     "normalize": normalization,

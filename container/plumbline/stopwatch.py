@@ -1,10 +1,11 @@
-"""How long each stage of a request took."""
+"""How long each stage of a request took, and how long it may still take."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 
 class Stopwatch:
@@ -22,3 +23,12 @@ class Stopwatch:
         finally:
             spent = 1000 * (time.perf_counter() - start)
             self.laps[stage] = self.laps.get(stage, 0.0) + spent
+
+
+@dataclass(frozen=True)
+class Timing:
+    """A request's time: what is left of it, and what was spent."""
+
+    left: Callable[[], float]
+    """Seconds until the deadline; raises `DeadlineExceeded` when there are none."""
+    watch: Stopwatch = field(default_factory=Stopwatch)

@@ -16,8 +16,7 @@ from PIL import Image
 
 from plumbline import tarball
 from plumbline.errors import InvalidInstances
-from plumbline.images import Limits
-from plumbline.loading import load_models
+from plumbline.loading import Terms, load_models
 from plumbline.pipeline import Pipeline
 from plumbline.requests import Request
 from plumbline.responses import JSON, to_json
@@ -41,7 +40,7 @@ def run_example(name: str, *arguments: str | Path) -> str:
 def served(archive: Path, folder: Path) -> Pipeline:
     """What answers for the archive, its golden pictures checked."""
     tarball.unpack(archive, folder)
-    return load_models(folder, Limits(), 64, 2, lambda _: None).default.pipeline
+    return load_models(folder, Terms(max_instances=64, cores=2), lambda _: None).default.pipeline
 
 
 def forever() -> float:
@@ -112,7 +111,9 @@ def test_a_model_that_preprocesses_by_itself_needs_no_more_than_its_size(tmp_pat
     photo.save(tmp_path / "photo.png")
     expected = model.predict(np.asarray(photo, np.float32)[np.newaxis], verbose=0)
 
-    pipeline = load_models(tmp_path / "archive", Limits(), 64, 2, lambda _: None).default.pipeline
+    pipeline = load_models(
+        tmp_path / "archive", Terms(max_instances=64, cores=2), lambda _: None
+    ).default.pipeline
     body = (tmp_path / "photo.png").read_bytes()
     answer = pipeline(Request(body, "image/png"), forever, Stopwatch())
     found = only(pipeline.values(body, forever))
@@ -138,7 +139,9 @@ def test_a_model_that_decodes_pictures_itself_gets_their_bytes(tmp_path: Path) -
     Image.new("RGB", (7, 5)).save(tmp_path / "photo.png")
     picture = (tmp_path / "photo.png").read_bytes()
 
-    pipeline = load_models(tmp_path, Limits(), 64, 2, lambda _: None).default.pipeline
+    pipeline = load_models(
+        tmp_path, Terms(max_instances=64, cores=2), lambda _: None
+    ).default.pipeline
 
     asked = [
         Request(picture, "image/png"),
@@ -162,7 +165,9 @@ def test_a_model_that_takes_no_pictures_is_served_for_tensors(tmp_path: Path) ->
     )
     tf.saved_model.save(module, str(tmp_path / "1"), signatures=module.add)
 
-    pipeline = load_models(tmp_path, Limits(), 64, 2, lambda _: None).default.pipeline
+    pipeline = load_models(
+        tmp_path, Terms(max_instances=64, cores=2), lambda _: None
+    ).default.pipeline
 
     body = b'{"instances": [{"left": [1, 2], "right": [3, 4]}]}'
     assert (
@@ -188,7 +193,9 @@ def test_a_picture_for_a_model_of_two_inputs_is_refused(tmp_path: Path) -> None:
     stream = io.BytesIO()
     Image.new("RGB", (8, 8)).save(stream, "PNG")
 
-    pipeline = load_models(tmp_path, Limits(), 64, 2, lambda _: None).default.pipeline
+    pipeline = load_models(
+        tmp_path, Terms(max_instances=64, cores=2), lambda _: None
+    ).default.pipeline
 
     with pytest.raises(InvalidInstances, match=r"takes no pictures\. The model has 2 inputs"):
         pipeline(Request(stream.getvalue(), "image/png"), forever, Stopwatch())

@@ -10,8 +10,7 @@ import pytest
 from PIL import Image
 
 from plumbline.errors import GoldenMismatch
-from plumbline.images import Limits
-from plumbline.loading import load_models
+from plumbline.loading import Terms, load_models
 from plumbline.packing.assembly import Contents, GoldenPicture, pack
 from plumbline.tarball import unpack
 
@@ -56,7 +55,7 @@ def unpacked(contents: Contents, tmp_path: Path) -> Path:
 
 def start(folder: Path) -> None:
     """Load the archive as the server does."""
-    load_models(folder, Limits(), 8, 2, lambda _: None)
+    load_models(folder, Terms(max_instances=8, cores=2), lambda _: None)
 
 
 def test_a_right_archive_is_ready(unpacked: Path) -> None:

@@ -19,9 +19,8 @@ from plumbline.cli import main
 from plumbline.engines.loaders import load_engine
 from plumbline.engines.saved_model import read_signatures
 from plumbline.errors import ArchiveError, EngineError, SpecError
-from plumbline.images import Limits
 from plumbline.inspection import inspect
-from plumbline.loading import ServedModel, load_models
+from plumbline.loading import ServedModel, Terms, load_models
 from plumbline.settings import Settings
 from plumbline.signature import Signature, TensorSpec
 from plumbline.tarball import pack
@@ -186,7 +185,7 @@ def several(tmp_path_factory: pytest.TempPathFactory) -> FlaskClient:
     root = tmp_path_factory.mktemp("several")
     for place, scores in SCORES.items():
         constant(root / place, scores)
-    model = ServedModel(lambda say: load_models(root, Limits(), 8, 1, say))
+    model = ServedModel(lambda say: load_models(root, Terms(max_instances=8, cores=1), say))
     model.load(on_failure=lambda: pytest.fail(model.status.reason))
     return create_app(model, Admission(1, 1), Settings()).test_client()
 

@@ -28,8 +28,7 @@ from plumbline import manifest, tarball
 from plumbline.discovery import ModelFile
 from plumbline.engines.export import export
 from plumbline.errors import ArchiveError
-from plumbline.images import Limits
-from plumbline.loading import load_models
+from plumbline.loading import Terms, load_models
 from plumbline.packing.convert import Wanted, convert
 
 pytestmark = pytest.mark.tensorflow
@@ -203,12 +202,12 @@ def test_the_server_loads_it_and_a_changed_file_is_refused(
 ) -> None:
     tarball.unpack(packed[0], tmp_path)
     assert manifest.verify(tmp_path)
-    loaded = load_models(tmp_path, Limits(), 4, 2, lambda _: None)
+    loaded = load_models(tmp_path, Terms(max_instances=4, cores=2), lambda _: None)
     assert str(loaded.default) == "model/1"
     index = tmp_path / "1/variables/variables.index"
     index.write_bytes(index.read_bytes()[:-1] + b"!")
     with pytest.raises(ArchiveError, match=r"1/variables/variables\.index was changed"):
-        load_models(tmp_path, Limits(), 4, 2, lambda _: None)
+        load_models(tmp_path, Terms(max_instances=4, cores=2), lambda _: None)
 
 
 def test_the_same_inputs_give_the_same_bytes_wherever_it_runs(

@@ -39,7 +39,7 @@ def test_a_pixels_box_finds_the_pixel(orientation: int, size: Size, data: st.Dat
     turned = upright(stored, orientation)
     top, left, _ = np.argwhere(turned)[0]
     whole = Rect(0, 0, turned.shape[1], turned.shape[0])
-    box = Geometry(size, whole, whole, orientation).to_source([left, top, left + 1, top + 1])
+    box = Geometry(size, whole, whole, turned.shape[:2], orientation).to_source([left, top, left + 1, top + 1])
     assert box.tolist() == [column, row, column + 1, row + 1]
 
 
@@ -61,7 +61,7 @@ def test_the_inner_part_is_the_window(
 
 
 def test_many_boxes_at_once() -> None:
-    geometry = Geometry((100, 50), Rect(0, 0, 50, 100), Rect(10, 0, 20, 40))
+    geometry = Geometry((100, 50), Rect(0, 0, 50, 100), Rect(10, 0, 20, 40), (40, 40))
     boxes = np.array([[[10, 0, 30, 40], [20, 20, 25, 30]]])
     assert geometry.to_source(boxes).tolist() == [[[0, 0, 50, 100], [25, 50, 37.5, 75]]]
     assert geometry.to_source(np.zeros((0, 4))).shape == (0, 4)

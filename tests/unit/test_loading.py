@@ -16,8 +16,7 @@ from plumbline import loading
 from plumbline.discovery import ModelFile
 from plumbline.engines.fake import FakeEngine
 from plumbline.errors import ArchiveError, GoldenMismatch, ModelNotReady, SpecError
-from plumbline.images import Limits
-from plumbline.loading import ServedModel, load_models, one_line
+from plumbline.loading import ServedModel, Terms, load_models, one_line
 from plumbline.registry import Registry
 
 SPEC = '[preprocess]\nnormalize = "unit"\n'
@@ -65,7 +64,7 @@ def golden(archive: Path, name: str, picture: bytes, **outputs: np.ndarray) -> N
 
 def load(archive: Path, said: list[str] | None = None) -> Registry:
     heard: list[str] = [] if said is None else said
-    return load_models(archive, Limits(), 4, 2, heard.append)
+    return load_models(archive, Terms(max_instances=4, cores=2), heard.append)
 
 
 def test_golden_pictures_that_come_out_right_let_the_model_serve(

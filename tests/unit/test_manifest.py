@@ -11,8 +11,7 @@ import pytest
 
 from plumbline import manifest
 from plumbline.errors import ArchiveError
-from plumbline.images import Limits
-from plumbline.loading import load_models
+from plumbline.loading import Terms, load_models
 
 
 @pytest.fixture
@@ -75,5 +74,5 @@ def test_loading_checks_the_manifest_before_anything_else(packed: Path) -> None:
     (packed / "1/saved_model.pb").write_text("other")
     said: list[str] = []
     with pytest.raises(ArchiveError, match=r"1/saved_model\.pb was changed"):
-        load_models(packed, Limits(), 1, 1, said.append)
+        load_models(packed, Terms(max_instances=1, cores=1), said.append)
     assert said == []

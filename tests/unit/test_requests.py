@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 from typing import Any
 
@@ -10,24 +11,24 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.extra import numpy as hypothesis_numpy
 
 from plumbline import errors
 from plumbline.requests import (
     READERS,
-    Instances,
+    Item,
+    Link,
     Pictures,
     Request,
-    fits,
+    may_have_links,
     read,
-    read_options,
-    to_tensors,
 )
-from plumbline.signature import Signature, TensorSpec
+from plumbline.tensors import Array, Inputs, Instances
 
-FORM = 'Send {"instances": [...]}, each instance a tensor or {"b64": "<a picture in base64>"}.'
-FLOATS = Signature((TensorSpec("image", (None, 2, 2), "float32"),), ())
-BYTES = Signature((TensorSpec("image", (None, 2), "uint8"),), ())
-TWO = Signature((TensorSpec("a", (None, 1), "float32"), TensorSpec("b", (None,), "int32")), ())
+FORM = (
+    'Send {"instances": [...]}, each instance a tensor, {"b64": "<a picture in base64>"} '
+    'or {"url": "<a picture\'s link>"}.'
+)
 
 
 def json_request(document: Any) -> Request:
@@ -46,7 +47,7 @@ def json_request(document: Any) -> Request:
     ],
 )
 def test_a_picture_is_its_bytes(content_type: str) -> None:
-    assert read(Request(b"bytes", content_type)) == Pictures((b"bytes",))
+    assert read(Request(b"bytes", content_type)) == Pictures((b"bytes",), alone=True)
 
 
 def test_json_rows_stay_as_they_are() -> None:
@@ -94,7 +95,17 @@ def test_what_is_not_json_is_refused_with_the_form(body: bytes) -> None:
 
 @pytest.mark.parametrize(
     "document",
-    [{}, [], [[1]], 1, "x", None, {"instances": []}, {"instances": {}}, {"inputs": [1]}],
+    [
+        {},
+        [],
+        [[1]],
+        1,
+        "x",
+        None,
+        {"instances": []},
+        {"instances": {}},
+        {"instances": [1], "inputs": [1]},
+    ],
 )
 def test_json_of_another_form_is_refused_with_the_form(document: Any) -> None:
     with pytest.raises(errors.InvalidInstances) as caught:
@@ -102,116 +113,164 @@ def test_json_of_another_form_is_refused_with_the_form(document: Any) -> None:
     assert caught.value.message == f"The JSON has no list of instances. {FORM}"
 
 
-@pytest.mark.parametrize("row", [{"b64": "***"}, {"b64": 1}, {"b64": "abc"}, {}, [1], "abc"])
-def test_bad_base64_is_refused_by_its_number(row: Any) -> None:
+@pytest.mark.parametrize(
+    "row", [{"b64": "***"}, {"b64": 1}, {"b64": "abc"}, {}, [1], "abc", {"url": 5}]
+)
+def test_bad_base64_is_refused_in_its_place(row: Any) -> None:
     good = {"b64": base64.b64encode(b"picture").decode()}
-    with pytest.raises(errors.InvalidInstances) as caught:
-        read(json_request({"instances": [good, row]}))
-    assert caught.value.message == (
-        'Instance 1 is not {"b64": "<a picture in base64>"}, as instance 0 is.'
+    payload = read(json_request({"instances": [good, row]}))
+    assert isinstance(payload, Pictures)
+    first, second = payload.items
+    assert first == b"picture"
+    assert str(refusal(second)) == (
+        'Instance 1 is neither {"b64": "<a picture in base64>"} nor {"url": "<a picture\'s link>"}.'
     )
 
 
-def test_rows_become_one_batch() -> None:
-    batch = to_tensors([[[1, 2], [3, 4.5]]], FLOATS)["image"]
-    assert batch.dtype == np.float32
-    np.testing.assert_array_equal(batch, np.array([[[1, 2], [3, 4.5]]], np.float32))
+def refusal(item: Item) -> errors.RequestError:
+    assert isinstance(item, errors.RequestError)
+    return item
 
 
-def test_named_rows_become_a_batch_for_each_input() -> None:
-    batches = to_tensors([{"a": [0.5], "b": 1}, {"b": 2, "a": [1.5]}], TWO)
-    np.testing.assert_array_equal(batches["a"], np.array([[0.5], [1.5]], np.float32))
-    np.testing.assert_array_equal(batches["b"], np.array([1, 2], np.int32))
-
-
-@pytest.mark.parametrize("row", [{"a": [1]}, {"a": [1], "b": 1, "c": 1}, [1], 5])
-def test_rows_with_other_names_than_the_inputs_are_refused(row: Any) -> None:
-    with pytest.raises(errors.InvalidInstances) as caught:
-        to_tensors([{"a": [1], "b": 1}, row], TWO)
-    assert caught.value.message == (
-        "Instance 1 must be an object with exactly the model's inputs: a, b."
-    )
-
-
-@pytest.mark.parametrize("rows", [[[[1, 2], [3]]], [[[1, 2], 3]]])
-def test_ragged_rows_are_refused(rows: list[Any]) -> None:
-    with pytest.raises(errors.InvalidInstances) as caught:
-        to_tensors(rows, FLOATS)
-    assert caught.value.message == (
-        "The instances are ragged; all must have the shape of the model's input "
-        "image: float32 [?, 2, 2]."
-    )
-
-
-@pytest.mark.parametrize("rows", [[1], [[1, 2]], [[[1, 2, 3], [4, 5, 6]]], [[[]]]])
-def test_another_shape_is_refused_with_both_shapes(rows: list[Any]) -> None:
-    with pytest.raises(errors.InvalidInstances) as caught:
-        to_tensors(rows, FLOATS)
-    assert caught.value.message == (
-        f"The instances have the shape {list(np.shape(rows))}, the first axis being their "
-        "number; the model's input is image: float32 [?, 2, 2]."
-    )
+def test_links_are_pictures() -> None:
+    rows = [{"url": "s3://bees/1.jpg"}, {"source-ref": "s3://bees/2.jpg", "bees": {}}]
+    expected = Pictures((Link("s3://bees/1.jpg"), Link("s3://bees/2.jpg")))
+    assert read(json_request({"instances": rows})) == expected
 
 
 @pytest.mark.parametrize(
-    ("rows", "signature"),
+    ("body", "content_type", "look"),
     [
-        ([[["a", "b"], ["c", "d"]]], FLOATS),
-        ([[[None, 1], [1, 1]]], FLOATS),
-        ([[[{}, 1], [1, 1]]], FLOATS),
-        ([[0.5, 1]], BYTES),
+        (b'{"instances": [{"url": "x"}]}', "application/json; charset=utf-8", True),
+        (b'{"source-ref": "x"}', "application/jsonlines", True),
+        (b'{"instances": [[1]]}', "application/json", False),
+        (b'\xff\xd8 "url"', "image/jpeg", False),
     ],
 )
-def test_values_of_another_kind_are_refused(rows: list[Any], signature: Signature) -> None:
-    with pytest.raises(errors.InvalidInstances) as caught:
-        to_tensors(rows, signature)
-    assert caught.value.message == (
-        f"The instances hold values that don't fit the input {signature.input()}."
-    )
-
-
-@pytest.mark.parametrize(
-    ("rows", "signature"),
-    [
-        ([[256, 0]], BYTES),
-        ([[-1, 0]], BYTES),
-        ([[2**40, 0]], BYTES),
-        ([[[1e39, 0], [0, 0]]], FLOATS),
-        ([[[-1e300, 0], [0, 0]]], FLOATS),
-    ],
-)
-def test_values_that_would_wrap_or_overflow_are_refused(
-    rows: list[Any], signature: Signature
+def test_links_are_looked_for_where_there_may_be_some(
+    body: bytes, content_type: str, look: bool
 ) -> None:
-    with pytest.raises(errors.InvalidInstances) as caught:
-        to_tensors(rows, signature)
-    assert caught.value.message == (
-        f"The instances hold values outside the range of the input {signature.input()}."
-    )
+    assert may_have_links(Request(body, content_type)) is look
 
 
-@given(st.lists(st.integers(0, 5), max_size=4), st.data())
-def test_a_shape_fits_itself_with_any_axis_left_open(shape: list[int], data: st.DataObject) -> None:
-    hidden = data.draw(st.lists(st.booleans(), min_size=len(shape), max_size=len(shape)))
-    declared = tuple(None if hide else length for hide, length in zip(hidden, shape, strict=True))
-    assert fits(tuple(shape), declared) is True
-    assert fits((*shape, 1), declared) is False
+def test_columns_and_the_signatures_name_are_read() -> None:
+    document = {"signature_name": "features", "inputs": {"a": [1]}}
+    assert read(json_request(document)) == Inputs({"a": [1]}, "features")
+    document = {"signature_name": "features", "instances": [1]}
+    assert read(json_request(document)) == Instances([1], "features")
 
 
-@given(st.integers(1, 1000), st.lists(st.sampled_from(["trace=abc", "x", "", "a=b=c", "top=7"])))
-def test_options_are_found_among_whatever_else_is_there(top_k: int, others: list[str]) -> None:
-    assert read_options(",".join([*others, f" top_k = {top_k} "])) == {"top_k": top_k}
+def test_a_signatures_name_that_is_no_text_is_refused() -> None:
+    with pytest.raises(errors.InvalidInstances, match='"signature_name" must be a text'):
+        read(json_request({"signature_name": 1, "inputs": [1]}))
 
 
-@given(st.text("abc=,; 019", max_size=40))
-def test_attributes_that_mean_nothing_here_are_left_alone(text: str) -> None:
-    assert read_options(text) == {}
+def lines(body: bytes) -> Any:
+    return read(Request(body, "application/jsonlines"))
+
+
+def test_a_picture_a_line_with_the_bad_lines_in_their_place() -> None:
+    picture = b'{"b64": "AAEC"}'
+    payload = lines(picture + b"\r\n\n  \n{broken\n[1, 2]\n" + picture)
+    assert payload.lines is True
+    first, second, third, fourth = payload.items
+    assert first == fourth == b"\x00\x01\x02"
+    assert str(refusal(second)).startswith("Line 2 is not valid JSON: ")
+    assert str(refusal(third)).startswith("Instance 2 is neither ")
+
+
+def test_where_every_line_is_broken_each_has_its_error() -> None:
+    payload = lines(b"{\n}")
+    assert [refusal(item).code for item in payload.items] == ["invalid_json"] * 2
+
+
+def test_a_tensor_a_line() -> None:
+    assert lines(b"[1, 2]\n[3, 4]\n") == Instances([[1, 2], [3, 4]])
+
+
+def test_a_broken_line_among_tensors_is_refused() -> None:
+    with pytest.raises(errors.InvalidJSON, match="Line 2 is not valid JSON"):
+        lines(b"[1, 2]\n[3, 4")
+
+
+@pytest.mark.parametrize("body", [b"\n", b" \r\n\t"])
+def test_no_line_at_all_is_refused(body: bytes) -> None:
+    with pytest.raises(errors.InvalidInstances, match="There is no line with an instance"):
+        lines(body)
+
+
+def npy(array: np.ndarray, **options: Any) -> bytes:
+    stream = io.BytesIO()
+    np.save(stream, array, **options)
+    return stream.getvalue()
+
+
+def read_npy(body: bytes) -> np.ndarray:
+    payload = read(Request(body, "application/x-npy"))
+    assert isinstance(payload, Array)
+    return payload.values
+
+
+@given(
+    hypothesis_numpy.arrays(
+        hypothesis_numpy.integer_dtypes() | hypothesis_numpy.floating_dtypes() | st.just("?"),
+        hypothesis_numpy.array_shapes(min_dims=0, max_dims=4, min_side=0),
+    ),
+    st.booleans(),
+)
+def test_an_array_arrives_as_it_was_saved(array: np.ndarray, fortran: bool) -> None:
+    saved = np.asfortranarray(array) if fortran else array
+    found = read_npy(npy(saved))
+    assert found.dtype == saved.dtype
+    np.testing.assert_array_equal(found, saved)
+
+
+class Exploding:
+    def __reduce__(self) -> Any:
+        return pytest.fail, ("it was unpickled",)
+
+
+def npy_header(text: str, data: bytes = b"") -> bytes:
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text.encode() + data
 
 
 @pytest.mark.parametrize(
-    "value", ["0", "1001", "-1", "1.5", "five", "", "1e2", "²", pytest.param("9" * 5000, id="long")]
+    "body",
+    [
+        pytest.param(b"nothing", id="text"),
+        pytest.param(npy(np.ones(3))[:-1], id="cut"),
+        pytest.param(npy(np.ones(3)) + b"x", id="more"),
+        pytest.param(npy(np.ones(3))[:20], id="header"),
+        pytest.param(npy(np.array([Exploding()]), allow_pickle=True), id="pickle"),
+        pytest.param(npy(np.array(["text"])), id="texts"),
+        pytest.param(npy(np.zeros(2, [("a", "f4")])), id="records"),
+        pytest.param(
+            npy_header("{'descr': '<f8', 'fortran_order': False, 'shape': (99999999999,)}\n"),
+            id="huge",
+        ),
+        pytest.param(
+            npy_header("{'descr': '|u1', 'fortran_order': False, 'shape': (-1, -4)}\n", b"1234"),
+            id="negative",
+        ),
+        pytest.param(npy_header("(" * 5000), id="deep"),
+        pytest.param(npy_header("{'descr': 1"), id="open"),
+    ],
 )
-def test_an_option_it_can_not_use_is_refused(value: str) -> None:
-    with pytest.raises(errors.InvalidAttribute) as caught:
-        read_options(f"top_k={value}")
-    assert caught.value.message == f"top_k={value}: it must be a whole number from 1 to 1000."
+def test_what_is_no_whole_array_of_numbers_is_refused(body: bytes) -> None:
+    with pytest.raises(errors.InvalidArray):
+        read_npy(body)
+
+
+def test_lines_of_numbers_are_read() -> None:
+    payload = read(Request(b"\xef\xbb\xbf1,2.5,-3e2\r\n4, 5 ,.6\n", "text/csv"))
+    assert isinstance(payload, Array)
+    assert payload.flat is True
+    np.testing.assert_array_equal(payload.values, [[1, 2.5, -300], [4, 5, 0.6]])
+
+
+@pytest.mark.parametrize(
+    "body", [b"a,b\n1,2\n", b"1,2\n3\n", b"1,,2\n", b" \n", b"\xff\xfe1", b"1;2"]
+)
+def test_what_is_no_table_of_numbers_is_refused(body: bytes) -> None:
+    with pytest.raises(errors.InvalidCSV):
+        read(Request(body, "text/csv"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from plumbline.arrays import Tensors
@@ -18,6 +19,10 @@ class Engine(Protocol):
     @property
     def signature(self) -> Signature:
         """What the model takes and gives."""
+
+    @property
+    def others(self) -> Mapping[str, Engine]:
+        """The model's other signatures by name, where it has any."""
 
     def run(self, inputs: Tensors, timeout: float) -> Tensors:
         """The outputs by name, the first axis being the batch.

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from plumbline.arrays import Tensors
+from plumbline.engines.base import Engine
 from plumbline.errors import DeadlineExceeded
 from plumbline.signature import Signature, TensorSpec
 
@@ -28,6 +30,11 @@ class FakeEngine:
             (TensorSpec("image", (None, *self.size, 3), "float32"),),
             (TensorSpec("scores", (None, self.classes), "float32"),),
         )
+
+    @property
+    def others(self) -> Mapping[str, Engine]:
+        """None."""
+        return {}
 
     def run(self, inputs: Tensors, timeout: float) -> Tensors:
         """The histogram of each picture, after `delay` seconds."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ class TensorFlowEngine:
         self._run = run
         self._options = options
         self.signature = signature
+        self.others: dict[str, TensorFlowEngine] = {}
 
     def run(self, inputs: Tensors, timeout: float) -> Tensors:
         """See `Engine.run`; TensorFlow itself stops at the deadline."""
@@ -52,7 +54,24 @@ def load_saved_model(folder: Path, signature_name: str, threads: int) -> TensorF
             meta_graph = tf.compat.v1.saved_model.load(session, [SERVE], str(folder))
     except Exception as exc:  # whatever a damaged file makes TensorFlow raise
         raise EngineError(f"TensorFlow can't load the SavedModel {folder.name}/: {exc}") from exc
-    definition = choose_signature(meta_graph.signature_def, signature_name)
+    definitions = meta_graph.signature_def
+    engine = engine_of(session, choose_signature(definitions, signature_name))
+    engine.others.update(others(session, definitions, signature_name))
+    return engine
+
+
+def others(session: Any, definitions: Any, chosen: str) -> Iterator[tuple[str, TensorFlowEngine]]:
+    """The engines of the other signatures, but for those that can't be described."""
+    for name, definition in definitions.items():
+        if is_public(name) and name != chosen:
+            with suppress(EngineError):
+                yield name, engine_of(session, definition)
+
+
+def engine_of(session: Any, definition: Any) -> TensorFlowEngine:
+    """The engine of one signature. Raises `EngineError`."""
+    import tensorflow as tf
+
     signature = signature_of(definition)
     run = session.make_callable(
         [definition.outputs[spec.name].name for spec in signature.outputs],

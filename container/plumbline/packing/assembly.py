@@ -17,8 +17,7 @@ from plumbline.archive import open_archive
 from plumbline.arrays import Tensor, Tensors
 from plumbline.checks import FILE
 from plumbline.errors import GoldenMismatch
-from plumbline.images import Limits
-from plumbline.loading import check_golden, make_pipeline, warm_up
+from plumbline.loading import Terms, check_golden, make_pipeline, warm_up
 from plumbline.packing import versions
 from plumbline.packing.outputs import save
 from plumbline.packing.quiet import muted
@@ -150,7 +149,7 @@ def prove(folder: Path) -> Report:
     archive = open_archive(folder)
     cores = max(1, int(cgroups.machine().cores))
     with muted():
-        pipeline = make_pipeline(archive, archive.model, Limits(), len(archive.goldens) or 1, cores)
+        pipeline = make_pipeline(archive, archive.model, Terms(cores=cores))
         warm_up(pipeline)
     checked = tuple(
         Checked(golden.name, check_golden(pipeline, golden)) for golden in archive.goldens

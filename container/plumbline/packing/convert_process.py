@@ -127,13 +127,23 @@ def answer_pictures(
         send(messages, done=picture.name)
 
 
+ACTIVATED: Mapping[str, Callable[[ModelSpec], str]] = {
+    "classification": lambda spec: spec.classification.activation,
+    "segmentation": lambda spec: spec.segmentation.activation,
+    "detection": lambda _: "none",
+    "raw": lambda _: "none",
+}
+"""What a task's golden outputs are activated by; those of detection are raw, as it takes several
+kinds of values from one output.
+"""
+
+
 def activated(outputs: Mapping[str, Any], spec: ModelSpec) -> dict[str, Any]:
     """The declared output, or all, with the declared activation as TensorFlow computes it."""
     import tensorflow as tf
 
     functions = {"none": tf.identity, "softmax": tf.nn.softmax, "sigmoid": tf.sigmoid}
-    section: Any = getattr(spec, spec.task, spec.classification)
-    activate = functions[getattr(section, "activation", "none")]
+    activate = functions[ACTIVATED[spec.task](spec)]
     wanted = [name for name in outputs if spec.model.output in (None, name)]
     return {name: activate(outputs[name]) for name in wanted}
 

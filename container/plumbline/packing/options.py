@@ -13,8 +13,8 @@ from plumbline import spec as specs
 from plumbline.decoders import DECODERS
 from plumbline.fit import FITS
 from plumbline.images import COLORS
+from plumbline.inputs import CHANNELS
 from plumbline.normalize import NORMALIZATIONS
-from plumbline.pipeline import CHANNELS
 from plumbline.preprocess import normalized
 from plumbline.resize import FILTERS
 from plumbline.spec import Preprocess

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from plumbline.activations import ACTIVATIONS
 from plumbline.arrays import Pixels, Tensor, Tensors
 from plumbline.engines.base import Engine
 from plumbline.errors import PackingError, SpecError
@@ -17,7 +18,6 @@ from plumbline.images import Limits, decode
 from plumbline.parity import trimmed
 from plumbline.preprocess import in_dtype, normalized, resizer
 from plumbline.spec import ModelSpec, Preprocess
-from plumbline.tasks.classification import ACTIVATIONS
 
 BATCH = 32
 """Pictures that are computed at once."""
@@ -184,7 +184,7 @@ def matching_output(engine: Engine, expected: Tensors) -> str:
 
 def input_size(engine: Engine, declared: tuple[int, int] | None) -> tuple[int, int]:
     """The (height, width) of the model's input. Raises `SpecError` or `PackingError`."""
-    from plumbline.pipeline import image_size
+    from plumbline.inputs import image_size
 
     target = engine.signature.input()
     if len(engine.signature.inputs) != 1 or len(target.shape) != 4:
@@ -195,9 +195,14 @@ def input_size(engine: Engine, declared: tuple[int, int] | None) -> tuple[int, i
     color = {1: "gray"}.get(target.shape[3] or 3, "rgb")
     asked = ModelSpec(preprocess=replace(Preprocess(), color=color, size=declared))
     try:
-        return image_size(asked, target)
+        size = image_size(asked, target)
     except SpecError as exc:
         raise PackingError(f"{exc} Or give --size HEIGHT WIDTH.") from exc
+    if size is None:
+        raise PackingError(
+            f"The model resizes pictures itself ({target}), so that there is nothing to find."
+        )
+    return size
 
 
 def names(expected: Mapping[str, Tensors], pictures: Sequence[Path]) -> list[Tensors]:

@@ -24,6 +24,16 @@ class Task(ABC):
     def fit(self, signature: Signature) -> None:
         """Raise `SpecError` if the model's outputs are not what this task reads."""
 
+    @classmethod
+    def suits(cls, signature: Signature) -> bool:  # noqa: ARG003
+        """Whether a model's outputs say by themselves that this is its task."""
+        return False
+
+    @classmethod
+    def resembles(cls, signature: Signature) -> bool:  # noqa: ARG003
+        """Whether this could be the model's task, by the shapes of its outputs."""
+        return False
+
     @abstractmethod
     def values(self, outputs: Tensors) -> Tensors:
         """What golden pictures are compared by: the outputs, activated; `[batch, …]`."""

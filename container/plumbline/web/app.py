@@ -10,10 +10,13 @@ from plumbline.settings import Settings
 from plumbline.web import access, errors, sagemaker
 
 
-def create_app(model: ServedModel, admission: Admission, settings: Settings) -> Flask:
-    """An app that answers for `model`, whatever engine it has."""
+def create_app(
+    model: ServedModel, admission: Admission, settings: Settings, workers: int = 1
+) -> Flask:
+    """An app that answers for `model`, whatever engine it has; one of so many workers."""
     app = Flask("plumbline", static_folder=None)
-    app.extensions["plumbline"] = sagemaker.Service(model, admission, settings)
+    concurrent = admission.load.slots * workers
+    app.extensions["plumbline"] = sagemaker.Service(model, admission, settings, concurrent)
     app.register_blueprint(sagemaker.blueprint)
     errors.install(app)
     access.install(app)

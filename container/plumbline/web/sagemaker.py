@@ -1,4 +1,4 @@
-"""SageMaker's container contract: `GET /ping` and `POST /invocations`."""
+"""SageMaker's container contract: `/ping`, `/invocations` and `/execution-parameters`."""
 
 from __future__ import annotations
 
@@ -13,11 +13,15 @@ from plumbline.admission import Admission, Deadline
 from plumbline.allocator import tidied_after
 from plumbline.errors import ModelNotReady
 from plumbline.loading import ServedModel
-from plumbline.requests import Request, read_options
-from plumbline.settings import Settings
+from plumbline.options import read_options
+from plumbline.requests import Request
+from plumbline.settings import MEBIBYTE, Settings
 from plumbline.web.bodies import read_body
 
 CUSTOM_ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
+
+MOST_PAYLOAD = 100
+"""Megabytes of all payloads of a batch transform together: SageMaker's own limit."""
 
 blueprint = Blueprint("sagemaker", __name__)
 
@@ -29,9 +33,11 @@ class Service:
     model: ServedModel
     admission: Admission
     settings: Settings
+    concurrent: int
+    """Requests that all processes together compute at a time."""
 
     def invoke(self) -> responses.Response:
-        """The model that is asked, a place, the body, a slot, the pipeline."""
+        """The model that is asked, a place, the body, its links, a slot, the pipeline."""
         deadline = Deadline(self.settings.deadline)
         models = self.model.models()
         options = read_options(request.headers.get(CUSTOM_ATTRIBUTES, ""))
@@ -39,6 +45,7 @@ class Service:
         g.model = str(model)
         with self.admission.place(), tidied_after(request.content_length):
             asked = read_request(options, self.settings.max_body, deadline)
+            asked = model.pipeline.with_pictures(asked, deadline.remaining, g.watch)
             with self.admission.slot(deadline, g.watch):
                 return model.pipeline(asked, deadline.remaining, g.watch)
 
@@ -73,3 +80,15 @@ def invocations() -> Response:
     """A picture or tensors in, predictions out."""
     answer = service().invoke()
     return Response(answer.body, content_type=answer.content_type)
+
+
+@blueprint.get("/execution-parameters")
+def execution_parameters() -> Response:
+    """What batch transform may send at once; SageMaker takes at most 100 MB for all together."""
+    concurrent = min(service().concurrent, MOST_PAYLOAD)
+    parameters = {
+        "MaxConcurrentTransforms": concurrent,
+        "BatchStrategy": "MULTI_RECORD",
+        "MaxPayloadInMB": min(service().settings.max_body // MEBIBYTE, MOST_PAYLOAD // concurrent),
+    }
+    return Response(responses.to_json(parameters), content_type=responses.JSON)

@@ -11,7 +11,9 @@ from flask import Flask
 
 from plumbline import allocator, cgroups, settings
 from plumbline.admission import Admission
-from plumbline.loading import ServedModel, load_models
+from plumbline.links import Links
+from plumbline.loading import ServedModel, Terms, load_models
+from plumbline.settings import Settings
 from plumbline.web.app import create_app
 
 log = logging.getLogger("plumbline.web")
@@ -26,11 +28,20 @@ def application() -> Flask:
     allocator.reuse_small_blocks_only()
     logging.captureWarnings(capture=True)  # Pillow's, about odd pictures: as lines like all others
     sizes = chosen.sizes(cgroups.machine())
-    model = ServedModel(
-        partial(load_models, chosen.model_dir, chosen.limits, chosen.max_instances, sizes.cores)
-    )
+    model = ServedModel(partial(load_models, chosen.model_dir, terms_of(chosen, sizes.cores)))
     model.start(on_failure=partial(exit_after, chosen.failure_grace))
-    return create_app(model, Admission(sizes.slots, sizes.queue), chosen)
+    return create_app(model, Admission(sizes.slots, sizes.queue), chosen, sizes.workers)
+
+
+def terms_of(chosen: Settings, cores: int) -> Terms:
+    """How the settings want models to be served."""
+    return Terms(
+        limits=chosen.limits,
+        max_instances=chosen.max_instances,
+        cores=cores,
+        fetch=Links(chosen.url_allow, chosen.max_body, chosen.url_timeout).fetch,
+        max_fetched=chosen.max_body,
+    )
 
 
 def exit_after(grace: float) -> None:

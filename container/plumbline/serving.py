@@ -1,0 +1,96 @@
+"""Outputs → the answer that TensorFlow Serving gives to tensors."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from plumbline.arrays import Tensor, Tensors
+from plumbline.errors import EngineError, NotAcceptable
+from plumbline.responses import CSV, JSON, JSON_LINES, NPY, Response, csv_line, to_json, to_npy
+
+
+def rows(outputs: Tensors) -> Any:
+    """The row form: a value for each instance, or an object of all its outputs."""
+    written = {name: written_out(name, value) for name, value in outputs.items()}
+    if len(written) == 1:
+        return next(iter(written.values()))
+    lengths = {np.shape(value)[:1] for value in outputs.values()}
+    if len(lengths) > 1:
+        raise EngineError(
+            "The model's outputs don't agree on the number of instances, so that they can't be "
+            'given in rows; ask by {"inputs": …} instead of {"instances": …}.'
+        )
+    return [dict(zip(written, row, strict=True)) for row in zip(*written.values(), strict=True)]
+
+
+def columns(outputs: Tensors) -> Any:
+    """The column form: the only output, or an object of all."""
+    written = {name: written_out(name, value) for name, value in outputs.items()}
+    return next(iter(written.values())) if len(written) == 1 else written
+
+
+def written_out(name: str, value: Tensor) -> Any:
+    """An output as JSON has it; the bytes of those that are called so in base64."""
+    if value.dtype == object and name.endswith("_bytes"):
+        return in_base64(value.tolist())
+    return value
+
+
+def in_base64(value: Any) -> Any:
+    """Bytes at any depth of lists as `{"b64": …}`."""
+    if isinstance(value, list):
+        return [in_base64(each) for each in value]
+    return {"b64": base64.b64encode(value).decode()}
+
+
+def as_json(outputs: Tensors, *, by_columns: bool) -> bytes:
+    """`{"predictions": …}` or `{"outputs": …}`."""
+    if by_columns:
+        return to_json({"outputs": columns(outputs)})
+    return to_json({"predictions": rows(outputs)})
+
+
+def as_lines(outputs: Tensors, *, by_columns: bool) -> bytes:  # noqa: ARG001
+    """A line for each instance."""
+    return b"".join(to_json(row) + b"\n" for row in rows(outputs))
+
+
+def as_csv(outputs: Tensors, *, by_columns: bool) -> bytes:  # noqa: ARG001
+    """The values of an instance in each line."""
+    array = only(outputs)
+    return b"".join(csv_line(row) for row in array.reshape(len(array), -1))
+
+
+def as_npy(outputs: Tensors, *, by_columns: bool) -> bytes:  # noqa: ARG001
+    """The array itself."""
+    return to_npy(only(outputs))
+
+
+def only(outputs: Tensors) -> Tensor:
+    """The only output. Raises `NotAcceptable` where there are several."""
+    if len(outputs) > 1:
+        raise NotAcceptable(
+            f"The model has {len(outputs)} outputs ({', '.join(outputs)}), which don't fit into "
+            f"one table or array; ask for {JSON}."
+        )
+    return next(iter(outputs.values()))
+
+
+FORMS: Mapping[str, Callable[..., bytes]] = MappingProxyType(
+    {JSON: as_json, JSON_LINES: as_lines, CSV: as_csv, NPY: as_npy}
+)
+
+
+def encode(outputs: Tensors, media_type: str, *, by_columns: bool) -> Response:
+    """The answer's bytes. Raises `NotAcceptable` for what can't be made of tensors."""
+    if media_type not in FORMS:
+        raise NotAcceptable(
+            f"Tensors are answered by tensors, not as {media_type}; ask for {', '.join(FORMS)}, "
+            "or send a picture."
+        )
+    return Response(FORMS[media_type](outputs, by_columns=by_columns), media_type)
