@@ -5,8 +5,13 @@
      │    ├── EmptyBody                400
      │    ├── InvalidJSON              400
      │    ├── InvalidInstances         400
+     │    ├── InvalidArray             400
+     │    ├── InvalidCSV               400
      │    ├── InvalidAttribute         400
      │    ├── ModelNotFound            404
+     │    ├── LinkRefused              403
+     │    ├── LinkFailed               400
+     │    ├── LinkTooLarge             413
      │    ├── RequestTimeout           408
      │    ├── BodyTooLarge             413
      │    ├── UnsupportedContentType   415
@@ -20,14 +25,15 @@
      │    ├── ModelNotReady
      │    ├── ServerBusy
      │    └── DeadlineExceeded
-     └── ModelError                    500: the archive, not the request, is wrong
-          ├── SettingError
-          ├── ArchiveError
-          ├── UnsafeModel
-          ├── SpecError
-          ├── EngineError
-          ├── PackingError
-          └── GoldenMismatch
+     ├── ModelError                    500: the archive, not the request, is wrong
+     │    ├── SettingError
+     │    ├── ArchiveError
+     │    ├── UnsafeModel
+     │    ├── SpecError
+     │    ├── EngineError
+     │    ├── PackingError
+     │    └── GoldenMismatch
+     └── CommandError                  what a command meets; no server answers with it
 
 The message of an error is written for whoever reads the answer: what happened, what was
 expected, what to do. What a request provokes never holds a path of the
@@ -42,6 +48,8 @@ class PlumblineError(Exception):
 
     code = "internal_error"
     status = 500
+    as_tensorflow = False
+    """Whether it is told as TensorFlow Serving tells errors: a sentence, without a code."""
 
     @property
     def message(self) -> str:
@@ -74,6 +82,18 @@ class InvalidInstances(RequestError):
     code = "invalid_instances"
 
 
+class InvalidArray(RequestError):
+    """A body that says it is an array of NumPy's and is not, or not of numbers."""
+
+    code = "invalid_array"
+
+
+class InvalidCSV(RequestError):
+    """A body that says it is CSV and is not, or not of numbers alone."""
+
+    code = "invalid_csv"
+
+
 class InvalidAttribute(RequestError):
     """A custom attribute that this server knows, with a value it can't use."""
 
@@ -85,6 +105,26 @@ class ModelNotFound(RequestError):
 
     code = "model_not_found"
     status = 404
+
+
+class LinkRefused(RequestError):
+    """A link that this server may not follow."""
+
+    code = "link_refused"
+    status = 403
+
+
+class LinkFailed(RequestError):
+    """A link behind which no picture could be had."""
+
+    code = "link_failed"
+
+
+class LinkTooLarge(RequestError):
+    """More bytes behind a link than the server takes."""
+
+    code = "link_too_large"
+    status = 413
 
 
 class RequestTimeout(RequestError):
@@ -222,3 +262,9 @@ class GoldenMismatch(ModelError):
     """A golden picture did not give the answer that it gave in training."""
 
     code = "golden_mismatch"
+
+
+class CommandError(PlumblineError):
+    """What was asked of a command can't be done; whoever typed it can mend it."""
+
+    code = "command_error"

@@ -140,7 +140,9 @@ def stages(found: Inspection) -> Iterator[tuple[str, str]]:
         + named(signature.outputs),
     )
     settings = asdict(getattr(spec, spec.task)) if hasattr(spec, spec.task) else {}
-    told = ", ".join(f"{key} {words(value)}" for key, value in settings.items())
+    told = ", ".join(
+        f"{key} {words(value)}" for key, value in settings.items() if value is not None
+    )
     yield spec.task, told or "the outputs as they are"
     yield "encode", "as the Accept header asks, JSON by default"
 

@@ -154,7 +154,7 @@ class Pipeline:
 
     def draw(self, payload: Pictures, options: Mapping[str, Any], timing: Timing) -> Response:
         """The picture with its answer drawn on it, or the mask itself."""
-        from plumbline import render
+        from plumbline.drawing import render
 
         if len(payload.items) > 1 or payload.lines:
             raise NotAcceptable(f"{PNG} shows one picture; send one alone, or ask for {JSON}.")

@@ -150,14 +150,14 @@ class Segments(Result):
         """Of each class that is there its pixels, share and shape (COCO's run-length encoding)."""
         mask = self.sent_mask
         height, width = mask.shape
-        counts = np.bincount(mask.reshape(-1), minlength=masks.UNSEEN + 1)
+        counts = masks.class_counts(mask)
         return {
             "segments": [
                 {
                     "label": name,
                     "class_id": index,
-                    "pixels": int(counts[index]),
-                    "area": int(counts[index]) / mask.size,
+                    "pixels": counts[index],
+                    "area": counts[index] / mask.size,
                     "rle": masks.run_lengths(mask == index),
                 }
                 for index, name in enumerate(self.names)

@@ -200,7 +200,7 @@ def test_what_is_no_picture_is_named() -> None:
         decode(b"%PDF-1.7", color="rgb", exif=True, limits=LIMITS)
     assert caught.value.message == (
         "The body is not a picture: it is a PDF document. "
-        "Send the bytes of a JPEG or PNG file as they are."
+        "Send the bytes of a JPEG, PNG, WEBP, GIF, BMP or TIFF file as they are."
     )
 
 

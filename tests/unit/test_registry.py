@@ -9,9 +9,9 @@ import pytest
 from plumbline.engines.fake import FakeEngine
 from plumbline.errors import ModelNotFound
 from plumbline.images import Limits
+from plumbline.options import read_options
 from plumbline.pipeline import Pipeline
 from plumbline.registry import LoadedModel, Registry
-from plumbline.requests import read_options
 from plumbline.spec import ModelSpec
 from plumbline.tasks import make_task
 

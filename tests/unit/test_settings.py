@@ -28,7 +28,9 @@ def test_an_empty_environment_gives_the_documented_defaults() -> None:
     assert (chosen.port, chosen.model_dir) == (8080, Path("/opt/ml/model"))
     assert (chosen.workers, chosen.slots, chosen.queue) == (None, None, None)
     assert (chosen.deadline, chosen.max_body, chosen.drain) == (60.0, 25 * MEBIBYTE, 20.0)
-    assert chosen.limits == Limits(50_331_648, 16_384, ("JPEG", "PNG"))
+    assert chosen.limits == Limits(
+        50_331_648, 16_384, ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
+    )
 
 
 GIVEN = [
@@ -63,10 +65,37 @@ def test_a_variable_sets_its_field_and_no_other(
 
 def test_every_variable_is_tested_here() -> None:
     known = {name for entry in fields(Settings) for name in entry.metadata["names"]}
-    assert known == {name for name, *_ in GIVEN}
+    assert known == {name for name, *_ in GIVEN} | {"SAGEMAKER_BATCH"}
+
+
+@pytest.mark.parametrize("text", ["true", "True"])
+def test_a_batch_transform_has_defaults_of_its_own(text: str) -> None:
+    assert read({"SAGEMAKER_BATCH": text}) == dataclasses.replace(
+        Settings(),
+        batch=True,
+        deadline=600.0,
+        queue=100,
+        max_body=100 * MEBIBYTE,
+        max_instances=100_000,
+    )
+
+
+def test_what_is_set_wins_in_a_batch_transform_too() -> None:
+    environ = {
+        "SAGEMAKER_BATCH": "true",
+        "SAGEMAKER_MAX_PAYLOAD_IN_MB": "6",
+        "PLUMBLINE_QUEUE": "3",
+    }
+    chosen = read(environ)
+    assert (chosen.max_body, chosen.queue, chosen.deadline) == (6 * MEBIBYTE, 3, 600.0)
+
+
+def test_elsewhere_nothing_is_a_batch_transform() -> None:
+    assert read({"SAGEMAKER_BATCH": "false"}) == Settings()
 
 
 WRONG = {
+    "SAGEMAKER_BATCH=yes": "true or false",
     "SAGEMAKER_BIND_TO_PORT=80a": "a whole number from 1 to 65535",
     "SAGEMAKER_BIND_TO_PORT=0": "a whole number from 1 to 65535",
     "SAGEMAKER_BIND_TO_PORT=65536": "a whole number from 1 to 65535",
@@ -78,8 +107,8 @@ WRONG = {
     "PLUMBLINE_DEADLINE_SECONDS=inf": "a number of seconds, above 0 and at most 3600",
     "SAGEMAKER_MODEL_SERVER_TIMEOUT=1m": "a number of seconds, above 0 and at most 3600",
     "PLUMBLINE_MAX_BODY_MB=0": "a whole number from 1 to 1024",
-    "PLUMBLINE_IMAGE_FORMATS=JPG": "a list of some of JPEG,PNG",
-    "PLUMBLINE_IMAGE_FORMATS=JPEG,": "a list of some of JPEG,PNG",
+    "PLUMBLINE_IMAGE_FORMATS=JPG": "a list of some of JPEG,PNG,WEBP,GIF,BMP,TIFF",
+    "PLUMBLINE_IMAGE_FORMATS=JPEG,": "a list of some of JPEG,PNG,WEBP,GIF,BMP,TIFF",
     "PLUMBLINE_LOG_LEVEL=loud": "one of debug, info, warning, error, critical",
     "PLUMBLINE_LOG_FORMAT=xml": "auto, json or text",
 }

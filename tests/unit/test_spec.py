@@ -158,7 +158,8 @@ WRONG = {
     ),
     "zzz = 1": (
         "plumbline.toml has a key 'zzz' that means nothing here. "
-        "Known keys: task, labels, model, preprocess, classification, golden."
+        "Known keys: task, labels, model, preprocess, classification, detection, "
+        "segmentation, response, golden."
     ),
     "[preproces]": (
         "plumbline.toml has a key 'preproces' that means nothing here. Did you mean 'preprocess'?"
@@ -172,10 +173,53 @@ WRONG = {
         "Known keys: images, tolerance."
     ),
     "task = 'clasification'": (
-        "plumbline.toml: task = 'clasification', but it must be one of 'classification', 'raw' "
-        "(did you mean 'classification'?)."
+        "plumbline.toml: task = 'clasification', but it must be one of 'classification', "
+        "'detection', 'segmentation', 'raw' (did you mean 'classification'?)."
     ),
-    "task = 1": "plumbline.toml: task = 1, but it must be one of 'classification', 'raw'.",
+    "task = 1": (
+        "plumbline.toml: task = 1, but it must be one of 'classification', 'detection', "
+        "'segmentation', 'raw'."
+    ),
+    "[preprocess]\nkeep_size = 'yes'": (
+        "plumbline.toml: preprocess.keep_size = 'yes', but it must be true or false, "
+        "without quotes."
+    ),
+    "[classification]\nthreshold = 2": (
+        "plumbline.toml: classification.threshold = 2, but it must be a number from 0 to 1."
+    ),
+    "[classification]\nthreshold = []": (
+        "plumbline.toml: classification.threshold = [], but it must be a list of numbers from "
+        "0 to 1."
+    ),
+    "[classification]\nthreshold = [0.5, true]": (
+        "plumbline.toml: classification.threshold[1] = True, but it must be a number from 0 to 1."
+    ),
+    "[detection]\nformat = 'yolo'": (
+        "plumbline.toml: detection.format = 'yolo', but it must be one of 'ssd', 'boxes', "
+        "'builtin'."
+    ),
+    "[detection]\nnms = 'per_class'": (
+        "plumbline.toml: detection.nms = 'per_class', but it must be one of 'per-class', "
+        "'agnostic', 'none' (did you mean 'per-class'?)."
+    ),
+    "[detection]\nbackground = -1": (
+        "plumbline.toml: detection.background = -1, but it must be a whole number from 0 to 100000."
+    ),
+    "[segmentation]\npalette = [[0, 0]]": (
+        "plumbline.toml: segmentation.palette[0] = [0, 0], but it must be [red, green, blue], "
+        "such as [220, 20, 60]."
+    ),
+    "[segmentation]\npalette = [[0, 0, 256]]": (
+        "plumbline.toml: segmentation.palette[0][2] = 256, but it must be a whole number from 0 "
+        "to 255."
+    ),
+    "[segmentation]\npalette = 'voc'": (
+        "plumbline.toml: segmentation.palette = 'voc', but it must be a list of colours "
+        "[red, green, blue]."
+    ),
+    "[response]\nformat = 'json'": (
+        "plumbline.toml: response.format = 'json', but it must be one of 'typed', 'builtin'."
+    ),
     "labels = []": (
         "plumbline.toml: labels = [], but it must be a file with one label a line, "
         "or a list of texts."

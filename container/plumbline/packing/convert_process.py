@@ -18,6 +18,7 @@ from plumbline.errors import EngineError, PackingError, PlumblineError
 from plumbline.packing import custom_objects
 from plumbline.packing.child import received, send
 from plumbline.packing.outputs import save
+from plumbline.signature import TensorSpec
 from plumbline.spec import ModelSpec
 
 Predict = Callable[[Any], Mapping[str, Any]]
@@ -40,13 +41,13 @@ def answer(request: Mapping[str, Any], messages: IO[str]) -> str:
     objects = request["custom_objects"]
     with custom_objects.known(Path(objects) if objects else None) as names:
         load = LOADERS.get(request["kind"], load_keras)
-        reader, predict, shape = load({**request, "custom": names})
+        reader, predict, target = load({**request, "custom": names})
     if request["pictures"]:
-        answer_pictures(request, predict, shape, messages)
+        answer_pictures(request, predict, target, messages)
     return reader
 
 
-def load_keras(request: Mapping[str, Any]) -> tuple[str, Predict, tuple[int | None, ...]]:
+def load_keras(request: Mapping[str, Any]) -> tuple[str, Predict, TensorSpec]:
     """A Keras file, exported."""
     from plumbline.engines.export import export, outputs_by_name
     from plumbline.engines.keras import load
@@ -63,16 +64,17 @@ def load_keras(request: Mapping[str, Any]) -> tuple[str, Predict, tuple[int | No
             f"{library} has loaded {model_file.path.name}, but can't export it as a SavedModel: "
             f"{type(exc).__name__}: {exc}"
         ) from exc
-    shape = tuple(model.inputs[0].shape)
-    return str(library), lambda batch: outputs_by_name(model(batch, training=False)), shape
+    first = model.inputs[0]
+    target = TensorSpec(first.name, tuple(first.shape), str(np.dtype(first.dtype)))
+    return str(library), lambda batch: outputs_by_name(model(batch, training=False)), target
 
 
-def load_saved_model(request: Mapping[str, Any]) -> tuple[str, Predict, tuple[int | None, ...]]:
+def load_saved_model(request: Mapping[str, Any]) -> tuple[str, Predict, TensorSpec]:
     """A SavedModel: nothing to export, and its own signature answers."""
     import tensorflow as tf
 
     if not request["pictures"]:
-        return "tensorflow", lambda _: {}, ()
+        return "tensorflow", lambda _: {}, TensorSpec("", (), "float32")
     name = specs.parse(request["spec"]).model.signature
     try:
         loaded = tf.saved_model.load(request["path"])
@@ -91,7 +93,7 @@ def load_saved_model(request: Mapping[str, Any]) -> tuple[str, Predict, tuple[in
         found: Mapping[str, Any] = function(**{key: tf.constant(batch, tensor.dtype)})
         return found
 
-    return "tensorflow", predict, tuple(tensor.shape.as_list())
+    return "tensorflow", predict, TensorSpec(key, tuple(tensor.shape.as_list()), tensor.dtype.name)
 
 
 LOADERS = {"saved_model": load_saved_model}
@@ -100,27 +102,23 @@ LOADERS = {"saved_model": load_saved_model}
 def answer_pictures(
     request: Mapping[str, Any],
     predict: Predict,
-    shape: tuple[int | None, ...],
+    target: TensorSpec,
     messages: IO[str],
 ) -> None:
     """The model's outputs for each picture, read as declared by the libraries themselves."""
+    from plumbline.inputs import image_size
     from plumbline.packing.libraries import preprocess
+    from plumbline.preprocess import in_dtype
 
     spec = specs.parse(request["spec"])
-    declared = spec.preprocess
-    if len(shape) != 4:
+    if len(target.shape) != 4:
         raise PackingError(
-            f"The model's input has the shape {list(shape)}, which is no batch of pictures; "
+            f"The model's input has the shape {list(target.shape)}, which is no batch of pictures; "
             "give the golden outputs yourself, with --reference FILE:FUNCTION."
         )
-    size = declared.size or shape[1:3]
-    if None in size:
-        raise PackingError(
-            "The model takes pictures of any size; say in plumbline.toml which it was trained on: "
-            "[preprocess] size = [height, width]."
-        )
+    size = image_size(spec, target)
     for picture in map(Path, request["pictures"]):
-        tensor = preprocess(picture, declared, (int(size[0] or 0), int(size[1] or 0)))
+        tensor = in_dtype(preprocess(picture, spec.preprocess, size), target.dtype)
         outputs = activated(predict(tensor[np.newaxis]), spec)
         arrays = {name: np.asarray(value)[0] for name, value in outputs.items()}
         save(Path(request["answers"], f"{picture.name}.npz"), arrays)

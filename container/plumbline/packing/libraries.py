@@ -22,8 +22,11 @@ ORIENTATION = 0x0112
 Size = tuple[int, int]
 
 
-def preprocess(picture: Path, declared: Preprocess, size: Size) -> Tensor:
-    """The model's input for one picture: `[height, width, channels]`; `size` is (height, width)."""
+def preprocess(picture: Path, declared: Preprocess, size: Size | None) -> Tensor:
+    """The model's input for one picture: `[height, width, channels]`.
+
+    `size` is (height, width); None leaves the picture as large as it is.
+    """
     if declared.pillow is not None:
         raise PackingError(
             f"[preprocess] pillow = {declared.pillow} is another Pillow than the one installed "
@@ -31,7 +34,9 @@ def preprocess(picture: Path, declared: Preprocess, size: Size) -> Tensor:
         )
     pixels = DECODERS[declared.decoder](picture, declared)
     library, _, name = declared.resize.partition("-")
-    if declared.fit == "stretch":
+    if size is None:
+        resized: Any = pixels
+    elif declared.fit == "stretch":
         resized = RESIZERS[library](pixels, size, name)
     elif library == "tensorflow" and declared.fit in TENSORFLOW_FITS:
         resized = TENSORFLOW_FITS[declared.fit](pixels, size, name)

@@ -2,32 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from plumbline.activations import ACTIVATIONS
 from plumbline.arrays import Tensor, Tensors
 from plumbline.errors import SpecError
+from plumbline.geometry import Geometry
+from plumbline.results import Classes, Result
 from plumbline.signature import TEXT, Signature, TensorSpec
 from plumbline.tasks.base import Task
+from plumbline.tasks.choice import check_input, check_labels, chosen_output
 
+FORM = "[batch, classes]"
 
-def softmax(logits: Tensor) -> Tensor:
-    """Equals `tf.nn.softmax` over the last axis, in float32."""
-    shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return np.asarray(shifted / shifted.sum(axis=-1, keepdims=True))
-
-
-def sigmoid(logits: Tensor) -> Tensor:
-    """Equals `tf.math.sigmoid`; tanh does not overflow where exp would."""
-    return np.asarray(0.5 * (np.tanh(0.5 * logits) + 1), logits.dtype)
-
-
-ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = MappingProxyType(
-    {"none": lambda scores: scores, "softmax": softmax, "sigmoid": sigmoid}
-)
+Threshold = float | tuple[float, ...] | None
 
 
 class ClassificationTask(Task):
@@ -37,77 +28,108 @@ class ClassificationTask(Task):
     words: str | None
 
     def fit(self, signature: Signature) -> None:
-        """Take the output that holds the scores, and check it against the labels."""
-        if len(signature.inputs) != 1:
-            raise SpecError(
-                'task = "classification" needs a model with one input, but this one has '
-                f"{len(signature.inputs)}: {', '.join(map(str, signature.inputs))}."
-            )
-        found = self.scores_of(signature)
+        """Take the output that holds the scores; check labels, thresholds, activation by it."""
+        check_input("classification", signature)
+        found = chosen_output("classification", FORM, self.spec, signature)
         if len(found.shape) != 2:
             raise SpecError(
-                f'task = "classification" needs an output [batch, classes], but the model\'s is '
-                f"{found}."
+                f'task = "classification" needs an output {FORM}, but the model\'s is {found}.'
             )
-        classes = found.shape[1]
-        if self.labels and classes is not None and len(self.labels) != classes:
-            raise SpecError(
-                f"There are {len(self.labels)} labels, but the model has {classes} classes "
-                f"({found}). Give one label for each class, in the order of training."
-            )
+        if (scores := found.shape[1]) is not None:
+            check_labels(self.labels, max(scores, 2), found)
+            self.check_thresholds(scores, found)
+            self.check_activation(scores, found)
         self.output = found.name
         self.words = next((spec.name for spec in signature.outputs if spec.dtype == TEXT), None)
 
     @classmethod
     def suits(cls, signature: Signature) -> bool:
-        """Whether the model looks like a classifier: one input, one output `[batch, classes]`."""
-        numbers = [spec for spec in signature.outputs if spec.dtype != TEXT]
-        return len(signature.inputs) == len(numbers) == 1 and len(numbers[0].shape) == 2
+        """Whether the model looks like a classifier: one input, one output `[batch, classes]`.
 
-    def scores_of(self, signature: Signature) -> TensorSpec:
-        """The declared output, or the only one of numbers."""
-        named = {spec.name: spec for spec in signature.outputs if spec.dtype != TEXT}
-        wanted = self.spec.model.output
-        if not named:
+        One value alone may as well be an age or a price.
+        """
+        numbers = [spec for spec in signature.outputs if spec.dtype != TEXT]
+        one_each = len(signature.inputs) == len(numbers) == 1
+        return one_each and len(numbers[0].shape) == 2 and numbers[0].shape[1] != 1
+
+    @classmethod
+    def resembles(cls, signature: Signature) -> bool:
+        """Whether an output is a row of scores."""
+        return any(len(spec.shape) == 2 and "float" in spec.dtype for spec in signature.outputs)
+
+    def check_thresholds(self, scores: int, found: TensorSpec) -> None:
+        """Raise `SpecError` if thresholds are declared, and not one for each score."""
+        declared = self.spec.classification.threshold
+        if isinstance(declared, tuple) and len(declared) != scores:
             raise SpecError(
-                'task = "classification" needs an output of scores [batch, classes], but the model '
-                f"gives only {', '.join(map(str, signature.outputs))}. Export it with its scores."
+                f"plumbline.toml: classification.threshold has {len(declared)} numbers, but the "
+                f"model gives {scores} scores ({found}). Give one number for each, or one for all."
             )
-        if wanted is None and len(named) == 1:
-            return next(iter(named.values()))
-        if wanted in named:
-            return named[wanted]
-        said = f"[model] output = {wanted!r}" if wanted else "[model] output is not set"
-        raise SpecError(f"plumbline.toml: {said}, but it must be one of {', '.join(named)}.")
+
+    def check_activation(self, scores: int, found: TensorSpec) -> None:
+        """Raise `SpecError` if the activation makes no sense of such an output."""
+        if self.spec.classification.activation == "softmax" and scores == 1:
+            raise SpecError(
+                "plumbline.toml: classification.activation = 'softmax', which makes a single "
+                f"score always 1 ({found}). Take 'sigmoid', or 'none' if the model has it inside."
+            )
 
     def values(self, outputs: Tensors) -> Tensors:
         """The scores `[batch, classes]`, activated."""
         activate = ACTIVATIONS[self.spec.classification.activation]
         return {self.output: activate(outputs[self.output])}
 
-    def results(self, outputs: Tensors, options: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """The `top_k` classes of each picture, the best first."""
-        top_k = options.get("top_k", self.spec.classification.top_k)
+    def results(
+        self,
+        outputs: Tensors,
+        geometries: Sequence[Geometry],  # noqa: ARG002
+        options: Mapping[str, Any],
+    ) -> list[Result]:
+        """The classes that are answered for each picture, the best first, at most `top_k`."""
         scores = self.values(outputs)[self.output]
-        words = outputs[self.words] if self.words else [None] * len(scores)
+        words = outputs[self.words] if self.words else [()] * len(scores)
         return [
-            {"classes": self.best(row, said, top_k)}
-            for row, said in zip(scores, words, strict=True)
+            self.answer(row, texts(said), options) for row, said in zip(scores, words, strict=True)
         ]
 
-    def best(self, scores: Tensor, said: Any, top_k: int) -> list[dict[str, Any]]:
-        """The best classes of one picture; equal scores in the order of their classes."""
-        order = np.argsort(-scores.astype(np.float64), kind="stable")[:top_k]
-        words = [word.decode("utf-8", "replace") for word in np.atleast_1d(said) if word]
-        return [
-            {"label": self.label(index, words, rank), "class_id": index, "score": scores[index]}
-            for rank, index in enumerate(map(int, order))
-        ]
+    def answer(self, scores: Tensor, words: Sequence[str], options: Mapping[str, Any]) -> Classes:
+        """What is said of one picture with these `scores` `[classes]`, or `[1]` of two classes."""
+        declared = self.spec.classification
+        threshold = options.get("score_threshold", declared.threshold)
+        order = (ranked if len(scores) > 1 else decided)(scores, threshold)
+        chosen = tuple(map(int, order[: options.get("top_k", declared.top_k)]))
+        shown = scores if len(scores) > 1 else two_sided(scores)
+        names = {int(shown.argmax()): words[0]} if len(words) == 1 else dict(enumerate(words))
+        names.update(enumerate(self.labels or ()))
+        return Classes(shown, chosen, tuple(names.get(index) or str(index) for index in chosen))
 
-    def label(self, index: int, words: list[str], rank: int) -> str:
-        """The class's label: the archive's, or what the model says, or else its number."""
-        if self.labels:
-            return self.labels[index]
-        if len(words) == 1:
-            return str(index) if rank else words[0]
-        return words[index] if index < len(words) else str(index)
+
+def ranked(scores: Tensor, threshold: Threshold) -> Tensor:
+    """The classes of `scores` `[classes]`, the best first, equal ones in the order of classes.
+
+    With a threshold, or one for each class, only those that reach theirs.
+    """
+    order = np.argsort(-scores.astype(np.float64), kind="stable")
+    return order if threshold is None else order[reached(scores, threshold)[order]]
+
+
+def decided(score: Tensor, threshold: Threshold) -> Tensor:
+    """Both classes of `score` `[1]`, the probability of class 1: the one that holds first."""
+    if threshold is None:
+        return ranked(two_sided(score), None)
+    return np.array([1, 0] if reached(score, threshold)[0] else [0, 1])
+
+
+def reached(scores: Tensor, threshold: float | tuple[float, ...]) -> Tensor:
+    """Where scores are at least as high as theirs; in float32, as models compute."""
+    return np.asarray(scores.astype(np.float32) >= np.asarray(threshold, np.float32))
+
+
+def two_sided(score: Tensor) -> Tensor:
+    """The scores of classes 0 and 1, by the probability `[1]` of class 1."""
+    return np.concatenate([1 - score, score])
+
+
+def texts(said: Any) -> list[str]:
+    """What a model says of one picture: a label, or one for each class."""
+    return [word.decode("utf-8", "replace") for word in np.atleast_1d(said)]

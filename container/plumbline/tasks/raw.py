@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from plumbline.arrays import Tensors
+from plumbline.arrays import Tensor, Tensors
 from plumbline.errors import SpecError
-from plumbline.responses import tensor_rows
+from plumbline.geometry import Geometry
+from plumbline.results import Result, Values
 from plumbline.signature import TEXT, Signature
 from plumbline.tasks.base import Task
 
@@ -33,7 +34,22 @@ class RawTask(Task):
         """The outputs of numbers; texts can't be off by a little."""
         return {name: outputs[name] for name in self.numbers}
 
-    def results(self, outputs: Tensors, options: Mapping[str, Any]) -> list[Any]:  # noqa: ARG002
-        """As TensorFlow Serving answers: for each picture a value, or an object of all outputs."""
+    def results(
+        self,
+        outputs: Tensors,
+        geometries: Sequence[Geometry],
+        options: Mapping[str, Any],  # noqa: ARG002
+    ) -> list[Result]:
+        """All outputs of each picture, or the declared one alone; texts are arrays of objects."""
         wanted = self.spec.model.output
-        return list(tensor_rows(outputs if wanted is None else {wanted: outputs[wanted]}))
+        shown = outputs if wanted is None else {wanted: outputs[wanted]}
+        count = len(geometries)
+        return [
+            Values({name: row(values, number, count) for name, values in shown.items()})
+            for number in range(count)
+        ]
+
+
+def row(values: Tensor, number: int, count: int) -> Tensor:
+    """What an output says of one picture of `count`; without a batch axis it is the same of all."""
+    return values[number, ...] if values.shape[:1] == (count,) else values

@@ -1,0 +1,1 @@
+"""Results → pictures to look at."""

@@ -1,0 +1,45 @@
+"""Which of a model's outputs a task reads."""
+
+from __future__ import annotations
+
+from plumbline.errors import SpecError
+from plumbline.signature import TEXT, Signature, TensorSpec
+from plumbline.spec import ModelSpec
+
+
+def check_input(task: str, signature: Signature) -> None:
+    """Raise `SpecError` if the model has several inputs: a picture fills one."""
+    if len(signature.inputs) != 1:
+        raise SpecError(
+            f'task = "{task}" needs a model with one input, but this one has '
+            f"{len(signature.inputs)}: {', '.join(map(str, signature.inputs))}."
+        )
+
+
+def chosen_output(task: str, needed: str, spec: ModelSpec, signature: Signature) -> TensorSpec:
+    """The declared output, or the only one of numbers; `needed` is its form, in words.
+
+    Raises `SpecError` where there is none, or none is named among several.
+    """
+    named = {output.name: output for output in signature.outputs if output.dtype != TEXT}
+    wanted = spec.model.output
+    if not named:
+        raise SpecError(
+            f'task = "{task}" needs an output of scores {needed}, but the model '
+            f"gives only {', '.join(map(str, signature.outputs))}. Export it with its scores."
+        )
+    if wanted is None and len(named) == 1:
+        return next(iter(named.values()))
+    if wanted in named:
+        return named[wanted]
+    said = f"[model] output = {wanted!r}" if wanted else "[model] output is not set"
+    raise SpecError(f"plumbline.toml: {said}, but it must be one of {', '.join(named)}.")
+
+
+def check_labels(labels: tuple[str, ...] | None, classes: int, found: TensorSpec) -> None:
+    """Raise `SpecError` if there are labels, and not one for each class."""
+    if labels and len(labels) != classes:
+        raise SpecError(
+            f"There are {len(labels)} labels, but the model has {classes} classes ({found}). "
+            "Give one label for each class, in the order of training."
+        )
