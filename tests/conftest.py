@@ -1,6 +1,6 @@
 """What the machine lacks is skipped, in a line each that says why; CI demands that nothing is.
 
-`PLUMBLINE_TEST_REQUIRE=docker,opencv,tensorflow` turns the skips of those into failures.
+`PLUMBLINE_TEST_REQUIRE=compose,docker,opencv,tensorflow` turns the skips of those into failures.
 """
 
 from __future__ import annotations
@@ -28,6 +28,15 @@ def docker_problem() -> str | None:
 
 
 @cache
+def compose_problem() -> str | None:
+    """Why there is no Docker Compose here, as a plugin of Docker or by itself, or None."""
+    if shutil.which("docker-compose"):
+        return None
+    asked = subprocess.run(["docker", "compose", "version"], capture_output=True, check=False)
+    return None if asked.returncode == 0 else "Docker Compose is not installed"
+
+
+@cache
 def tensorflow_problem() -> str | None:
     """Why there is no TensorFlow here, or None."""
     return None if importlib.util.find_spec("tensorflow") else "TensorFlow is not installed"
@@ -41,6 +50,7 @@ def opencv_problem() -> str | None:
 
 NEEDS: dict[str, Callable[[], str | None]] = {
     "docker": docker_problem,
+    "compose": compose_problem,
     "opencv": opencv_problem,
     "tensorflow": tensorflow_problem,
 }

@@ -13,7 +13,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from plumbline.geometry import Boxes, Size
+from plumbline.geometry import Size
 
 Corners = NDArray[np.float32]
 Indices = NDArray[np.intp]
@@ -72,23 +72,20 @@ def corners(boxes: NDArray[np.floating], box_format: str) -> Corners:
 
 
 def extent(box_format: str, size: Size) -> NDArray[np.float64]:
-    """What corners are multiplied by for pixels of the model's input of `size` (height, width)."""
+    """What corners are multiplied by for pixels of the model's input of `size` (height, width).
+
+    The product of `corners` and this equals
+    `keras.utils.bounding_boxes.convert_format(boxes, box_format, "xyxy", height, width)`.
+    """
     height, width = size if box_format.startswith(RELATIVE) else (1, 1)
     return np.array([width, height, width, height], np.float64)
-
-
-def to_pixels(boxes: NDArray[np.floating], box_format: str, size: Size) -> Boxes:
-    """Boxes `[..., 4]` as corners in pixels of the model's input of `size` (height, width).
-
-    Equals `keras.utils.bounding_boxes.convert_format(boxes, box_format, "xyxy", height, width)`.
-    """
-    return corners(boxes, box_format) * extent(box_format, size)
 
 
 def iou(boxes: Corners, others: Corners) -> NDArray[np.float32]:
     """The intersection over union of corners `[n, 4]` with corners `[n, 4]`, pair by pair.
 
-    Equals what TensorFlow computes, to the bit: 0 where one of the two has no area.
+    Equals what TensorFlow computes, to the bit: 0 where one of the two has no area. Corners are
+    finite, left before right and top before bottom.
     """
     left, top, right, bottom = boxes.T
     other_left, other_top, other_right, other_bottom = others.T
@@ -108,8 +105,9 @@ def iou(boxes: Corners, others: Corners) -> NDArray[np.float32]:
 class Candidates:
     """What may be kept: each of `boxes` `[n, 4]`, corners, once for each of its `scores` `[n, c]`.
 
-    A score of -inf is no candidate. Those of one group compete; `groups` are `[n, c]`, or any shape
-    that NumPy makes `[n, c]` of. A candidate is known by its place among all `n * c`.
+    Scores are finite; one of -inf is no candidate. Those of one group compete; `groups` are
+    `[n, c]`, or of any shape that NumPy makes that of. A candidate is known by its place among all
+    `n * c`.
     """
 
     boxes: Corners

@@ -49,6 +49,8 @@ def find_models(root: Path, declared: str | None) -> Found:
         return declared_model(root, declared)
     if models := tuple(saved_models(root, root)):
         return Found(default_first(models), "a SavedModel is served before any Keras file")
+    if (root / EXPORTED / "saved_model.pb").is_file():
+        return Found((ModelFile("saved_model", root / EXPORTED),), ONLY_EXPORTED)
     candidates = keras_models(root)
     if len(candidates) == 1:
         return Found((candidates[0],), ONLY_KERAS)
@@ -56,6 +58,11 @@ def find_models(root: Path, declared: str | None) -> Found:
         raise undecided(root, candidates)
     raise diagnosis.no_model(root)
 
+
+EXPORTED = "saved_model"
+"""The folder that TensorFlow's Object Detection API, and many an example, exports to."""
+
+ONLY_EXPORTED = f"there is no SavedModel but the one in {EXPORTED}/"
 
 ONLY_KERAS = "no SavedModel is there, and this is the only Keras model"
 

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from plumbline.arrays import Tensor
 from plumbline.geometry import Geometry, Size
@@ -139,7 +138,9 @@ def tiles(length: int) -> list[slice]:
 def classes_between(scores: Tensor, rows: Samples, columns: Samples, threshold: float) -> Mask:
     """The classes `[rows, columns]` of pixels that lie between samples."""
     top, left = rows.low[0], columns.low[0]
-    near = scores[top : rows.high[-1] + 1, left : columns.high[-1] + 1].astype(np.float32)
+    near = scores[top : rows.high[-1] + 1, left : columns.high[-1] + 1].astype(
+        np.float32, copy=False
+    )
     rows = rows._replace(low=rows.low - top, high=rows.high - top)
     columns = columns._replace(low=columns.low - left, high=columns.high - left)
     if near.shape[-1] == 1:
@@ -163,7 +164,8 @@ def rivals(scores: Float) -> list[int]:
     high, low = scores.max(axis=0), scores.min(axis=0)
     high = np.maximum(high, np.roll(high, -1, axis=0))  # the last column's neighbour does no harm
     low = np.minimum(low, np.roll(low, -1, axis=0))
-    bound = low.max(axis=-1, keepdims=True) - SLACK * np.abs(scores).max()
+    slack = SLACK * np.maximum(high.max(), -low.min())
+    bound = low.max(axis=-1, keepdims=True) - slack
     return [int(number) for number in np.flatnonzero(~(high < bound).all(axis=0))]
 
 
@@ -181,17 +183,39 @@ def blended(plane: Float, rows: Samples, columns: Samples) -> Float:
 # -- run lengths --------------------------------------------------------------------------------
 
 
-def run_lengths(mask: NDArray[np.bool_]) -> dict[str, Any]:
-    """COCO's compressed run-length encoding of a mask `[height, width]`.
+class Segment(NamedTuple):
+    """The pixels of one class: how many there are, and where, as COCO's tools read it."""
 
-    Equals `pycocotools.mask.encode(np.asfortranarray(mask))`, with its counts as text.
+    class_id: int
+    pixels: int
+    run_lengths: dict[str, Any]
+
+
+def segments(mask: Mask) -> list[Segment]:
+    """The classes that are in a mask `[height, width]`, in ascending order.
+
+    The run lengths of each are compressed, and equal `pycocotools.mask.encode` of its pixels, with
+    the counts as text. The mask is read once, however many classes it has.
     """
     flat = mask.T.reshape(-1)
-    changes = np.flatnonzero(flat[1:] != flat[:-1]) + 1
-    start = [0, 0] if flat[0] else [0]
-    counts = np.diff(np.concatenate([start, changes, [flat.size]]))
-    counts[3:] -= counts[1:-2].copy()
-    return {"size": list(mask.shape), "counts": text(counts).decode("ascii")}
+    starts = np.append(0, np.flatnonzero(flat[1:] != flat[:-1]) + 1)
+    ends = np.append(starts[1:], flat.size)
+    classes = flat[starts]
+    by_class = np.argsort(classes, kind="stable")
+    class_ids, firsts = np.unique(classes[by_class], return_index=True)
+    return [
+        segment(int(class_id), starts[runs], ends[runs], mask.shape)
+        for class_id, runs in zip(class_ids, np.split(by_class, firsts[1:]), strict=True)
+    ]
+
+
+def segment(class_id: int, starts: Indices, ends: Indices, size: Size) -> Segment:
+    """One class's segment, by where its runs start and end in a mask read column by column."""
+    edges = np.concatenate([[0], np.stack([starts, ends], axis=1).reshape(-1), [size[0] * size[1]]])
+    counts = np.diff(edges if edges[-2] < edges[-1] else edges[:-1])
+    pixels = int(counts[1::2].sum())
+    counts[3:] -= counts[1:-2]
+    return Segment(class_id, pixels, {"size": list(size), "counts": text(counts).decode("ascii")})
 
 
 def text(counts: NDArray[np.int64]) -> bytes:
@@ -209,8 +233,3 @@ def text(counts: NDArray[np.int64]) -> bytes:
         going = more
     written = np.stack(characters, axis=1).reshape(-1)
     return written[written > 0].tobytes()
-
-
-def class_counts(mask: Mask) -> list[int]:
-    """How many pixels each of the 256 classes that a mask can hold has."""
-    return Image.fromarray(mask).histogram()  # not numpy.bincount, which takes 8 bytes a pixel

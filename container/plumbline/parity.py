@@ -48,6 +48,8 @@ def compare(expected: Mapping[str, Tensor], actual: Mapping[str, Tensor]) -> Dif
 def difference(name: str, expected: Tensor, actual: Tensor) -> Difference:
     """The largest |difference| between two tensors; leading axes of length 1 don't count."""
     wanted, given = trimmed(expected), trimmed(actual)
+    if not wanted.size and not given.size:
+        return Difference(name, 0.0, "both are empty")
     if wanted.shape != given.shape:
         return Difference(
             name, float("inf"), f"its shape is {list(given.shape)}, expected {list(wanted.shape)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
@@ -150,18 +151,17 @@ class Segments(Result):
         """Of each class that is there its pixels, share and shape (COCO's run-length encoding)."""
         mask = self.sent_mask
         height, width = mask.shape
-        counts = masks.class_counts(mask)
         return {
             "segments": [
                 {
-                    "label": name,
-                    "class_id": index,
-                    "pixels": counts[index],
-                    "area": counts[index] / mask.size,
-                    "rle": masks.run_lengths(mask == index),
+                    "label": self.names[each.class_id],
+                    "class_id": each.class_id,
+                    "pixels": each.pixels,
+                    "area": each.pixels / mask.size,
+                    "rle": each.run_lengths,
                 }
-                for index, name in enumerate(self.names)
-                if counts[index]
+                for each in masks.segments(mask)
+                if each.class_id < len(self.names)
             ],
             "image": {"width": width, "height": height},
         }
@@ -190,7 +190,8 @@ class Values(Result):
 
     def typed(self) -> Any:
         """As TensorFlow Serving answers: the value, or an object of all outputs."""
-        return next(iter(self.outputs.values())) if len(self.outputs) == 1 else self.outputs
+        written = {name: written_out(name, value) for name, value in self.outputs.items()}
+        return next(iter(written.values())) if len(written) == 1 else written
 
     def builtin(self) -> dict[str, Any]:
         """The same under SageMaker's name."""
@@ -232,3 +233,17 @@ class Failure(Result):
     def array(self) -> Tensor:
         """There is no array of an error."""
         raise self.error
+
+
+def written_out(name: str, value: Tensor) -> Any:
+    """An output as JSON has it; the bytes of those that are called so in base64."""
+    if value.dtype == object and name.endswith("_bytes"):
+        return in_base64(value.tolist())
+    return value
+
+
+def in_base64(value: Any) -> Any:
+    """Bytes at any depth of lists as `{"b64": …}`."""
+    if isinstance(value, list):
+        return [in_base64(each) for each in value]
+    return {"b64": base64.b64encode(value).decode()}

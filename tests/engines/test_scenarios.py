@@ -104,7 +104,7 @@ def object_detection_api(tmp_path_factory: pytest.TempPathFactory) -> Path:
         }
 
     folder = tmp_path_factory.mktemp("api")
-    save(folder / "1", [1, None, None, 3], "uint8", outputs)
+    save(folder / "saved_model", [1, None, None, 3], "uint8", outputs)
     return folder
 
 

@@ -35,6 +35,12 @@ def test_what_was_not_touched_is_right(packed: Path) -> None:
     assert manifest.verify(packed) is True
 
 
+def test_an_archive_may_lie_among_its_own_files(packed: Path) -> None:
+    """As it does where SageMaker's local mode has unpacked it."""
+    (packed / "model.tar.gz").write_bytes(b"an archive")
+    assert manifest.verify(packed) is True
+
+
 def test_an_archive_without_a_manifest_is_not_checked(tmp_path: Path) -> None:
     (tmp_path / "anything").write_text("x")
     assert manifest.verify(tmp_path) is False
@@ -44,6 +50,7 @@ CHANGES: dict[str, Callable[[Path], object]] = {
     "1/saved_model.pb was changed": lambda root: (root / "1/saved_model.pb").write_text("grabh"),
     "plumbline.toml is missing": lambda root: (root / "plumbline.toml").unlink(),
     "labels.txt was not packed": lambda root: (root / "labels.txt").write_text("cat"),
+    "1/more.tar.gz was not packed": lambda root: (root / "1/more.tar.gz").write_text(""),
     "1/more.bin was not packed": lambda root: (root / "1/more.bin").write_text(""),
 }
 

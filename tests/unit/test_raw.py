@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from plumbline.arrays import Tensors
 from plumbline.errors import SpecError
+from plumbline.geometry import Geometry
 from plumbline.responses import to_json
 from plumbline.signature import Signature, TensorSpec
 from plumbline.spec import ModelChoice, ModelSpec, parse
@@ -49,15 +51,38 @@ def test_what_is_declared_counts_and_else_the_look_of_the_model(
     assert suited(parse(text), signature).task == task
 
 
+def shown(task: RawTask, outputs: Tensors, count: int = 2) -> list[bytes]:
+    """The JSON for each picture."""
+    found = task.results(outputs, [Geometry.whole((8, 8))] * count, {})
+    return [to_json(result.typed()) for result in found]
+
+
 def test_several_outputs_are_an_object_for_each_picture() -> None:
-    assert to_json(fitted().results(OUTPUTS, {})) == (
-        b'[{"mask":[[0.0,1.0],[2.0,3.0]],"words":"cat"},'
-        b'{"mask":[[4.0,5.0],[6.0,7.0]],"words":"dog"}]'
-    )
+    assert shown(fitted(), OUTPUTS) == [
+        b'{"mask":[[0.0,1.0],[2.0,3.0]],"words":"cat"}',
+        b'{"mask":[[4.0,5.0],[6.0,7.0]],"words":"dog"}',
+    ]
 
 
 def test_the_declared_output_is_answered_alone() -> None:
-    assert to_json(fitted("words").results(OUTPUTS, {})) == b'["cat","dog"]'
+    assert shown(fitted("words"), OUTPUTS) == [b'"cat"', b'"dog"']
+
+
+def test_a_single_number_keeps_its_digits() -> None:
+    task = RawTask(ModelSpec(task="raw"), None)
+    task.fit(Signature((IMAGE,), (TensorSpec("age", (None,), "float32"),)))
+    outputs = {"age": np.array([0.1, 36.6], np.float32)}
+    assert shown(task, outputs) == [b"0.1", b"36.6"]
+    [young, _] = task.results(outputs, [Geometry.whole((8, 8))] * 2, {})
+    assert young.array().shape == ()
+
+
+def test_an_output_without_a_batch_axis_is_the_same_of_all_pictures() -> None:
+    outputs = {"mask": OUTPUTS["mask"], "priors": np.array([7, 8, 9]), "version": np.array(3)}
+    assert shown(fitted(), outputs) == [
+        b'{"mask":[[0.0,1.0],[2.0,3.0]],"priors":[7,8,9],"version":3}',
+        b'{"mask":[[4.0,5.0],[6.0,7.0]],"priors":[7,8,9],"version":3}',
+    ]
 
 
 def test_golden_pictures_are_compared_by_numbers_alone() -> None:

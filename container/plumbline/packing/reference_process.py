@@ -91,7 +91,7 @@ def array(value: Any) -> np.ndarray:
         found = np.asarray(value)
     except ValueError as exc:
         raise NoArray(f"returned what is no array: {exc}") from exc
-    if found.dtype.kind not in "biuf" or not found.size:
+    if found.dtype.kind not in "biuf":
         kind = f"{type(value).__name__} ({found.dtype}, shape {list(found.shape)})"
         raise NoArray(f"returned a {kind}; it must return the model's outputs, numbers")
     return found

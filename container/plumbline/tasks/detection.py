@@ -17,7 +17,7 @@ from plumbline.signature import Signature
 from plumbline.tasks.base import Task
 from plumbline.tasks.choice import check_input
 from plumbline.tasks.class_names import class_names
-from plumbline.tasks.detector_outputs import Outputs, by_own_names, by_shapes
+from plumbline.tasks.detector_outputs import API_NAMES, Outputs, by_own_names, by_shapes
 from plumbline.tasks.detectors import Proposals, Reader
 
 
@@ -39,8 +39,8 @@ class DetectionTask(Task):
 
     @classmethod
     def suits(cls, signature: Signature) -> bool:
-        """Whether the outputs bear the names that detectors' outputs have."""
-        return by_own_names(signature)
+        """Whether the outputs say all that there is to know: only the Object Detection API's do."""
+        return API_NAMES <= {output.name for output in signature.outputs}
 
     @classmethod
     def resembles(cls, signature: Signature) -> bool:

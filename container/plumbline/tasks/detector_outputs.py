@@ -238,7 +238,8 @@ def box_format(outputs: Outputs, boxes: TensorSpec) -> str:
     raise SpecError(
         f"{FILE}: [detection] box_format is not set, and nothing says how the model writes its "
         f"boxes ({boxes}). It must be one of {', '.join(map(repr, FORMATS))}: rel_ for numbers "
-        "from 0 to 1, else pixels of the model's input."
+        "from 0 to 1, else pixels of the model's input. "
+        'With task = "raw" the outputs are answered as they are.'
     )
 
 
