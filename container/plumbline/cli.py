@@ -26,6 +26,8 @@ GUNICORN_CONFIG = Path(plumbline.__file__).parents[1] / "gunicorn.conf.py"
 LAZY = {
     "pack": "plumbline.packing.commands:pack",
     "find-preprocess": "plumbline.packing.commands:find_preprocess",
+    "predict": "plumbline.client.commands:predict",
+    "transform": "plumbline.client.commands:transform",
 }
 """Commands that are imported when they are meant: the server needs nothing of them."""
 
@@ -143,7 +145,7 @@ def show_settings(markdown: bool) -> None:
     """List every environment variable that the server reads, and what it is here."""
     environment.from_environment()
     for names, text, meaning in environment.shown({}) if markdown else environment.shown():
-        value = text or "by the machine"
+        value = "by the machine" if text is None else text or "nothing"
         if markdown:
             marked = " or ".join(f"`{name}`" for name in names)
             click.echo(f"| {marked} | {value} | {meaning} |")

@@ -16,13 +16,22 @@ from plumbline.gathering import Fetch, gathered, no_links
 from plumbline.images import Limits, decode
 from plumbline.inputs import Prepared, batches, chunk_size, fit_pictures, prepared, stacked
 from plumbline.parity import Difference, compare
-from plumbline.requests import Item, Link, Pictures, Request, Values, may_have_links, read
+from plumbline.requests import (
+    Item,
+    Link,
+    Pictures,
+    Request,
+    Values,
+    check_count,
+    may_have_links,
+    read,
+)
 from plumbline.responses import FORMS, JSON, JSON_LINES, PNG, Response
 from plumbline.results import Failure, Result, Segments
 from plumbline.spec import ModelSpec
 from plumbline.stopwatch import Stopwatch, Timing
 from plumbline.tasks.base import Task
-from plumbline.tensors import Inputs
+from plumbline.tensors import Inputs, Instances, Lines
 
 TimeLeft = Callable[[], float]
 """Seconds until the deadline; raises `DeadlineExceeded` when there are none."""
@@ -48,11 +57,15 @@ class Pipeline:
             request.accept, JSON_LINES if request.media_type == JSON_LINES else JSON
         )
         with watch.lap("decode"):
-            payload = read(request)
+            payload = read(request, self.max_instances)
+        if isinstance(payload, Pictures) and not self.is_own(payload.signature_name):
+            payload = self.as_texts(payload, timing)
         if not isinstance(payload, Pictures):
             with told_as_tensorflow():
+                if isinstance(payload, Lines) and media_type == JSON_LINES:
+                    return self.answer_lines(payload, timing)
                 return self.answer_tensors(payload, media_type, timing)
-        self.check(payload)
+        self.check_pictures()
         if media_type == PNG:
             return self.draw(payload, request.options, timing)
         return self.answer_pictures(payload, request.options, media_type, timing)
@@ -62,9 +75,9 @@ class Pipeline:
         if not may_have_links(request):
             return request
         with watch.lap("decode"):
-            payload = read(request)
-        if isinstance(payload, Pictures):
-            self.check(payload)
+            payload = read(request, self.max_instances)
+        if isinstance(payload, Pictures) and self.is_own(payload.signature_name):
+            self.check_pictures()
             if len(payload.items) <= self.chunk_size:
                 items = self.fetched(payload.items, Timing(time_left, watch))
                 payload = replace(payload, items=tuple(items))
@@ -75,22 +88,47 @@ class Pipeline:
         engine = self.signed(payload.signature_name)
         with timing.watch.lap("preprocess"):
             inputs = payload.tensors(engine.signature)
-            for tensor in inputs.values():
-                self.count(len(tensor) if tensor.ndim else 1)
+            for spec in engine.signature.inputs:
+                if spec.shape[:1] == (None,):  # another first axis is no batch, or not the caller's
+                    check_count(len(inputs[spec.name]), self.max_instances)
         with timing.watch.lap("infer"):
             outputs = engine.run(inputs, timing.left())
         with timing.watch.lap("encode"):
             return serving.encode(outputs, media_type, by_columns=isinstance(payload, Inputs))
 
+    def answer_lines(self, payload: Lines, timing: Timing) -> Response:
+        """A line for each line: all together, or one by one where some of them are bad."""
+        try:
+            return self.answer_tensors(payload, JSON_LINES, timing)
+        except RequestError:
+            lines = [self.answer_line(row, timing) for row in payload.rows]
+        return Response(b"".join(lines), JSON_LINES)
+
+    def answer_line(self, row: Any, timing: Timing) -> bytes:
+        """The answer to one line, or its error."""
+        try:
+            return self.answer_tensors(Lines((row,)), JSON_LINES, timing).body
+        except RequestError as exc:
+            exc.as_tensorflow = True
+            return responses.encode_error(exc).body + b"\n"
+
+    def is_own(self, name: str | None) -> bool:
+        """Whether a request means the signature that pictures go to."""
+        return name in (None, self.spec.model.signature)
+
     def signed(self, name: str | None) -> Engine:
         """The engine of the signature that a request names. Raises `InvalidInstances`."""
-        own = self.spec.model.signature
-        if name in (None, own):
+        if name is None or self.is_own(name):
             return self.engine
         if name not in self.engine.others:
-            names = ", ".join(map(repr, [own, *sorted(self.engine.others)]))
+            names = ", ".join(map(repr, [self.spec.model.signature, *sorted(self.engine.others)]))
             raise InvalidInstances(f"The model has no signature {name!r}; it has {names}.")
         return self.engine.others[name]
+
+    def as_texts(self, payload: Pictures, timing: Timing) -> Instances:
+        """Pictures for another signature: their bytes as they are, as TensorFlow Serving does."""
+        items = self.fetched(payload.items, timing)
+        return Instances([fetched_bytes(item) for item in items], payload.signature_name)
 
     def answer_pictures(
         self, payload: Pictures, options: Mapping[str, Any], media_type: str, timing: Timing
@@ -150,7 +188,8 @@ class Pipeline:
         for batch in batches(ready, target):
             with timing.watch.lap("infer"):
                 outputs = self.engine.run({target.name: stacked(batch, target)}, timing.left())
-            yield batch, {name: cut(tensor, len(batch)) for name, tensor in outputs.items()}
+            filled = target.shape[0] or len(batch)
+            yield batch, {name: cut(one, len(batch), filled) for name, one in outputs.items()}
 
     def draw(self, payload: Pictures, options: Mapping[str, Any], timing: Timing) -> Response:
         """The picture with its answer drawn on it, or the mask itself."""
@@ -203,8 +242,8 @@ class Pipeline:
         with timing.watch.lap("fetch"):
             return gathered(items, self.fetch, self.max_fetched, timing.left)
 
-    def check(self, payload: Pictures) -> None:
-        """Refuse pictures where the model takes none, and more than are answered at once."""
+    def check_pictures(self) -> None:
+        """Raise `InvalidInstances` if the model takes no pictures."""
         try:
             fit_pictures(self.spec, self.engine.signature)
         except DoesNotFit as exc:
@@ -212,15 +251,6 @@ class Pipeline:
                 f"This model takes no pictures. {exc} It does take tensors: "
                 '{"instances": [...]} as application/json.'
             ) from exc
-        self.count(len(payload.items))
-
-    def count(self, instances: int) -> None:
-        """Refuse more instances than are taken at once, and none at all."""
-        if not 0 < instances <= self.max_instances:
-            raise InvalidInstances(
-                f"The request has {instances} instances, but 1 to {self.max_instances} are taken "
-                "at once; send them in several requests."
-            )
 
 
 def fetched_bytes(item: Item) -> bytes:
@@ -240,9 +270,12 @@ def first_of(failures: Sequence[Failure]) -> RequestError:
     )
 
 
-def cut(tensor: Tensor, count: int) -> Tensor:
-    """An output without what belongs to a batch's filling."""
-    return tensor[:count] if tensor.ndim else tensor
+def cut(tensor: Tensor, count: int, filled: int) -> Tensor:
+    """An output `[filled, …]` as `[count, …]`, without what belongs to a batch's filling.
+
+    What has no batch axis stays as it is.
+    """
+    return tensor[:count] if tensor.shape[:1] == (filled,) else tensor
 
 
 @contextmanager

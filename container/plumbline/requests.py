@@ -7,12 +7,14 @@ import binascii
 import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
 import numpy as np
 import orjson
 
+from plumbline.arrays import Tensor
 from plumbline.errors import (
     EmptyBody,
     InvalidArray,
@@ -22,7 +24,7 @@ from plumbline.errors import (
     RequestError,
     UnsupportedContentType,
 )
-from plumbline.tensors import Array, Inputs, Instances
+from plumbline.tensors import Array, Inputs, Instances, Lines
 
 FORM = (
     'Send {"instances": [...]}, each instance a tensor, {"b64": "<a picture in base64>"} '
@@ -31,8 +33,14 @@ FORM = (
 
 JSON_LINES = "application/jsonlines"
 
+UNLIMITED = 10**9
+"""More instances than any body holds."""
+
 LINKS = ("url", "source-ref")
 """What names a link: our own word, and that of SageMaker's augmented manifests."""
+
+MOST_OF_LINKS = 1024**2
+"""Bytes of a body that is read before its turn: JSON takes twenty times its size in memory."""
 
 
 @dataclass(frozen=True)
@@ -56,9 +64,10 @@ class Pictures:
     items: tuple[Item, ...]
     alone: bool = False
     lines: bool = False
+    signature_name: str | None = None
 
 
-Values: TypeAlias = Instances | Inputs | Array
+Values: TypeAlias = Instances | Inputs | Array | Lines
 """Tensors, in one of the forms that they come in."""
 
 Payload: TypeAlias = Pictures | Values
@@ -80,12 +89,21 @@ class Request:
         return self.content_type.partition(";")[0].strip().lower()
 
 
-def read_picture(body: bytes) -> Payload:
+def check_count(instances: int, most: int) -> None:
+    """Raise `InvalidInstances` for more instances than are taken at once, and for none at all."""
+    if not 0 < instances <= most:
+        raise InvalidInstances(
+            f"The request has {instances} instances, but 1 to {most} are taken at once; send them "
+            "in several requests."
+        )
+
+
+def read_picture(body: bytes, most: int) -> Payload:  # noqa: ARG001
     """A body that is one picture."""
     return Pictures((body,), alone=True)
 
 
-def read_json(body: bytes) -> Payload:
+def read_json(body: bytes, most: int) -> Payload:
     """TF Serving's `{"instances": […]}` and `{"inputs": …}`."""
     document = from_json(body, "The body")
     if not isinstance(document, dict) or ("instances" in document) == ("inputs" in document):
@@ -99,7 +117,9 @@ def read_json(body: bytes) -> Payload:
     if not isinstance(rows, list) or not rows:
         raise InvalidInstances(f"The JSON has no list of instances. {FORM}")
     if is_picture(rows[0]):
-        return Pictures(tuple(to_item(number, row) for number, row in enumerate(rows)))
+        check_count(len(rows), most)
+        items = (to_item(f"Instance {number}", row) for number, row in enumerate(rows))
+        return Pictures(tuple(items), signature_name=name)
     return Instances(rows, name)
 
 
@@ -116,8 +136,8 @@ def is_picture(row: Any) -> bool:
     return isinstance(row, dict) and any(name in row for name in ("b64", *LINKS))
 
 
-def to_item(number: int, row: Any) -> Item:
-    """The picture of `{"b64": "…"}` or `{"url": "…"}`."""
+def to_item(what: str, row: Any) -> Item:
+    """The picture of `{"b64": "…"}` or `{"url": "…"}`; `what` it is called in an error."""
     link = next((row[name] for name in LINKS if name in row), None) if is_picture(row) else None
     if isinstance(link, str):
         return Link(link)
@@ -125,27 +145,25 @@ def to_item(number: int, row: Any) -> Item:
         return base64.b64decode(row["b64"], validate=True)
     except (binascii.Error, KeyError, TypeError, ValueError):
         return InvalidInstances(
-            f'Instance {number} is neither {{"b64": "<a picture in base64>"}} nor '
+            f'{what} is neither {{"b64": "<a picture in base64>"}} nor '
             '{"url": "<a picture\'s link>"}.'
         )
 
 
-def read_lines(body: bytes) -> Payload:
+def read_lines(body: bytes, most: int) -> Payload:
     """An instance a line; blank lines are none."""
     texts = [line for line in body.splitlines() if line.strip()]
     if not texts:
         raise InvalidInstances(f"There is no line with an instance. {FORM}")
+    check_count(len(texts), most)
     lines = [read_line(number, text) for number, text in enumerate(texts, start=1)]
-    bad = [line for line in lines if isinstance(line, RequestError)]
-    if any(map(is_picture, lines)) or len(bad) == len(lines):
+    if any(map(is_picture, lines)) or all(isinstance(line, RequestError) for line in lines):
         items = (
-            line if isinstance(line, RequestError) else to_item(number, line)
-            for number, line in enumerate(lines)
+            line if isinstance(line, RequestError) else to_item(f"Line {number}", line)
+            for number, line in enumerate(lines, start=1)
         )
         return Pictures(tuple(items), lines=True)
-    if bad:
-        raise bad[0]
-    return Instances(lines)
+    return Lines(tuple(lines))
 
 
 def read_line(number: int, text: bytes) -> Any:
@@ -156,7 +174,7 @@ def read_line(number: int, text: bytes) -> Any:
         return exc
 
 
-def read_array(body: bytes) -> Payload:
+def read_array(body: bytes, most: int) -> Payload:  # noqa: ARG001
     """An array in NumPy's own format; nothing in it is unpickled."""
     stream = io.BytesIO(body)
     headers = {
@@ -170,30 +188,43 @@ def read_array(body: bytes) -> Payload:
             "The body is not an array in NumPy's format; write it with numpy.save."
         ) from exc
     data = memoryview(body)[stream.tell() :]
-    count = 1
-    for length in shape:
-        count *= length
-    if min(shape, default=1) < 0 or dtype.kind not in "biuf" or len(data) != count * dtype.itemsize:
+    try:
+        return Array(laid_out(data, dtype, shape, fortran=fortran))
+    except (OverflowError, ValueError) as exc:
         raise InvalidArray(
-            f"The body is an array {list(shape)} of {dtype.name} in {len(data)} bytes; it must "
-            "hold numbers, and be whole."
-        )
-    values = np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C")
-    return Array(values)
+            f"The body is an array of {dtype.name} in {len(data)} bytes; it must hold numbers, and "
+            "as many as its shape says."
+        ) from exc
 
 
-def read_csv(body: bytes) -> Payload:
+def laid_out(
+    data: memoryview, dtype: np.dtype[Any], shape: tuple[int, ...], *, fortran: bool
+) -> Tensor:
+    """The numbers in their shape. Raises `ValueError` or `OverflowError` if that can't be."""
+    if dtype.kind not in "biuf" or min(shape, default=0) < 0:
+        raise ValueError("There are no numbers, or there is no such shape.")
+    lengths = tuple(map(int, shape))  # a header may say True
+    return np.frombuffer(data, dtype).reshape(lengths, order="F" if fortran else "C")
+
+
+def read_csv(body: bytes, most: int) -> Payload:
     """Numbers, the values of one instance a line."""
     try:
-        text = body.decode("utf-8-sig")
-        if not text.strip():
+        if not body.decode("utf-8-sig").strip():
             raise InvalidCSV("There is no line with numbers.")
-        values = np.loadtxt(io.StringIO(text), delimiter=",", comments=None, ndmin=2)
+        text = io.TextIOWrapper(io.BytesIO(body), "utf-8-sig")  # io.StringIO is four times as large
+        lines = islice((line for line in text if line.strip()), most + 1)
+        values = np.loadtxt(lines, delimiter=",", comments=None, ndmin=2)
     except ValueError as exc:
         raise InvalidCSV(
             "The body is not CSV as it is read here: lines of numbers, without a header, the "
             "values of one instance a line and all lines alike."
         ) from exc
+    if len(values) > most:
+        raise InvalidInstances(
+            f"The request has more lines than the {most} that are taken at once; send them in "
+            "several requests."
+        )
     return Array(values, flat=True)
 
 
@@ -202,7 +233,7 @@ PICTURE_TYPES = (
     *("application/x-image", "application/octet-stream"),
 )
 
-READERS: Mapping[str, Callable[[bytes], Payload]] = MappingProxyType(
+READERS: Mapping[str, Callable[[bytes, int], Payload]] = MappingProxyType(
     {
         **dict.fromkeys(PICTURE_TYPES, read_picture),
         "application/json": read_json,
@@ -211,11 +242,14 @@ READERS: Mapping[str, Callable[[bytes], Payload]] = MappingProxyType(
         "text/csv": read_csv,
     }
 )
-"""What a Content-Type means. Pictures are recognised by their bytes, whatever their type says."""
+"""What a Content-Type means: a body, and the most instances that it may hold → what it brings.
+
+Pictures are recognised by their bytes, whatever their type says.
+"""
 
 
-def read(request: Request) -> Payload:
-    """What the request brings. Raises a `RequestError`."""
+def read(request: Request, most: int = UNLIMITED) -> Payload:
+    """What the request brings, at most so many instances. Raises a `RequestError`."""
     if request.payload is not None:
         return request.payload
     reader = READERS.get(request.media_type)
@@ -226,11 +260,13 @@ def read(request: Request) -> Payload:
         raise UnsupportedContentType(f"{said} {verb}; send one of {', '.join(READERS)}.")
     if not request.body:
         raise EmptyBody("The body is empty; send a picture, or JSON with instances.")
-    return reader(request.body)
+    return reader(request.body, most)
 
 
 def may_have_links(request: Request) -> bool:
     """Whether it is worth while to look for links, by a glance that costs nothing."""
-    return request.media_type in ("application/json", JSON_LINES) and any(
-        f'"{name}"'.encode() in request.body for name in LINKS
+    return (
+        request.media_type in ("application/json", JSON_LINES)
+        and len(request.body) <= MOST_OF_LINKS
+        and any(f'"{name}"'.encode() in request.body for name in LINKS)
     )

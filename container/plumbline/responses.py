@@ -43,6 +43,8 @@ def to_json(document: Any) -> bytes:
 
 def plain(value: Any) -> Any:
     """What orjson does not take by itself: arrays of odd layouts, and byte strings."""
+    if isinstance(value, np.ndarray) and value.ndim == 0:
+        return value[()]
     if isinstance(value, np.ndarray):
         return np.ascontiguousarray(value) if value.dtype.kind in "biuf" else value.tolist()
     if isinstance(value, bytes):

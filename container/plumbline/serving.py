@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import base64
+import math
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -10,21 +10,23 @@ from typing import Any
 import numpy as np
 
 from plumbline.arrays import Tensor, Tensors
-from plumbline.errors import EngineError, NotAcceptable
+from plumbline.errors import InvalidInstances, NotAcceptable
 from plumbline.responses import CSV, JSON, JSON_LINES, NPY, Response, csv_line, to_json, to_npy
+from plumbline.results import written_out
 
 
 def rows(outputs: Tensors) -> Any:
     """The row form: a value for each instance, or an object of all its outputs."""
+    lengths = {value.shape[:1] for value in outputs.values()}
+    if len(lengths) > 1 or () in lengths:
+        raise InvalidInstances(
+            "The model's outputs don't agree on the number of instances, or one has no axis for "
+            'them, so that they can\'t be given in rows; send {"inputs": …} instead of '
+            f'{{"instances": …}}, and ask for {JSON}.'
+        )
     written = {name: written_out(name, value) for name, value in outputs.items()}
     if len(written) == 1:
         return next(iter(written.values()))
-    lengths = {np.shape(value)[:1] for value in outputs.values()}
-    if len(lengths) > 1:
-        raise EngineError(
-            "The model's outputs don't agree on the number of instances, so that they can't be "
-            'given in rows; ask by {"inputs": …} instead of {"instances": …}.'
-        )
     return [dict(zip(written, row, strict=True)) for row in zip(*written.values(), strict=True)]
 
 
@@ -32,20 +34,6 @@ def columns(outputs: Tensors) -> Any:
     """The column form: the only output, or an object of all."""
     written = {name: written_out(name, value) for name, value in outputs.items()}
     return next(iter(written.values())) if len(written) == 1 else written
-
-
-def written_out(name: str, value: Tensor) -> Any:
-    """An output as JSON has it; the bytes of those that are called so in base64."""
-    if value.dtype == object and name.endswith("_bytes"):
-        return in_base64(value.tolist())
-    return value
-
-
-def in_base64(value: Any) -> Any:
-    """Bytes at any depth of lists as `{"b64": …}`."""
-    if isinstance(value, list):
-        return [in_base64(each) for each in value]
-    return {"b64": base64.b64encode(value).decode()}
 
 
 def as_json(outputs: Tensors, *, by_columns: bool) -> bytes:
@@ -62,8 +50,8 @@ def as_lines(outputs: Tensors, *, by_columns: bool) -> bytes:  # noqa: ARG001
 
 def as_csv(outputs: Tensors, *, by_columns: bool) -> bytes:  # noqa: ARG001
     """The values of an instance in each line."""
-    array = only(outputs)
-    return b"".join(csv_line(row) for row in array.reshape(len(array), -1))
+    array = np.atleast_1d(only(outputs))
+    return b"".join(map(csv_line, array.reshape(len(array), math.prod(array.shape[1:]))))
 
 
 def as_npy(outputs: Tensors, *, by_columns: bool) -> bytes:  # noqa: ARG001

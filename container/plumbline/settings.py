@@ -259,6 +259,11 @@ def from_environment() -> Settings:
     return read(os.environ)
 
 
+def for_bulk() -> Settings:
+    """The settings of this process, with the defaults of a batch transform."""
+    return read({"SAGEMAKER_BATCH": "true", **os.environ})
+
+
 def shown(
     environ: Mapping[str, str] = os.environ,
 ) -> Iterator[tuple[tuple[str, ...], str | None, str]]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import base64
 import binascii
+from array import array
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
 
 from plumbline.arrays import Tensor, Tensors
-from plumbline.errors import InvalidInstances
+from plumbline.errors import InvalidInstances, RequestError
 from plumbline.signature import TEXT, Signature, TensorSpec
 
 
@@ -58,6 +60,21 @@ class Inputs:
                 f"{', '.join(sorted(names))}."
             )
         return {spec.name: to_tensor(self.value[spec.name], spec) for spec in signature.inputs}
+
+
+@dataclass(frozen=True)
+class Lines:
+    """A row a line, each answered in its line; an error stands for what is not even JSON."""
+
+    rows: tuple[Any, ...]
+    signature_name: str | None = None
+
+    def tensors(self, signature: Signature) -> Tensors:
+        """All rows as one batch. Raises the first error."""
+        for row in self.rows:
+            if isinstance(row, RequestError):
+                raise row
+        return Instances(list(self.rows)).tensors(signature)
 
 
 @dataclass(frozen=True)
@@ -110,10 +127,59 @@ def single_input(signature: Signature) -> TensorSpec:
     return signature.input()
 
 
+def to_tensor(value: Any, spec: TensorSpec) -> Tensor:
+    """One input's batch, of the dtype and shape that the model declares."""
+    tensor = value if isinstance(value, np.ndarray) else from_lists(value, spec)
+    if (tensor.dtype == object) != (spec.dtype == TEXT):
+        raise of_another_kind(spec)
+    check_shape(tensor.shape, spec)
+    return tensor if spec.dtype == TEXT else converted(tensor, spec)
+
+
+def from_lists(value: Any, spec: TensorSpec) -> Tensor:
+    """Lists in lists as an array.
+
+    Not by `numpy.asarray`, which makes room for the longest text in place of every value.
+    """
+    values, shape = flattened(value, spec)
+    if spec.dtype == TEXT:
+        flat = np.array([to_bytes(each, spec) for each in values], object)
+    else:
+        flat = numbers(values, spec)
+    check_shape(shape, spec)  # NumPy could not even hold some
+    return flat.reshape(shape)
+
+
+def numbers(values: list[Any], spec: TensorSpec) -> Tensor:
+    """Numbers, whole ones for an input of such; nothing is rounded or read from texts."""
+    code = ("Q" if spec.dtype == "uint64" else "q") if is_whole(spec.dtype) else "d"
+    try:
+        return np.array(array(code, values))
+    except TypeError as exc:
+        raise of_another_kind(spec) from exc
+    except OverflowError as exc:
+        raise out_of_range(spec) from exc
+
+
+def flattened(value: Any, spec: TensorSpec) -> tuple[list[Any], tuple[int, ...]]:
+    """What stands in lists in lists, and their lengths from the outermost to the innermost."""
+    values = [value]
+    shape: list[int] = []
+    while values and isinstance(values[0], list):
+        lengths = {len(each) if isinstance(each, list) else -1 for each in values}
+        if len(lengths) > 1:
+            raise InvalidInstances(
+                f"The instances are ragged; all must have the shape of the model's input {spec}."
+            )
+        shape.extend(lengths)
+        values = list(chain.from_iterable(values))
+    return values, tuple(shape)
+
+
 def to_bytes(value: Any, spec: TensorSpec) -> bytes:
-    """A text, or `{"b64": "…"}`, as TensorFlow's strings are."""
-    if isinstance(value, str):
-        return value.encode()
+    """A text, or `{"b64": "…"}`, as TensorFlow's strings are; bytes are they already."""
+    if isinstance(value, str | bytes):
+        return value.encode() if isinstance(value, str) else value
     try:
         return base64.b64decode(value["b64"], validate=True)
     except (binascii.Error, KeyError, TypeError, ValueError) as exc:
@@ -122,39 +188,39 @@ def to_bytes(value: Any, spec: TensorSpec) -> bytes:
         ) from exc
 
 
-def to_tensor(value: Any, spec: TensorSpec) -> Tensor:
-    """One input's batch, of the dtype and shape that the model declares."""
-    if spec.dtype == TEXT and len(spec.shape) == 1 and isinstance(value, list):
-        return np.array([to_bytes(each, spec) for each in value], object)
-    try:
-        tensor = np.asarray(value)
-    except ValueError as exc:
-        raise InvalidInstances(
-            f"The instances are ragged; all must have the shape of the model's input {spec}."
-        ) from exc
-    if tensor.dtype.kind not in "biuf" or (tensor.dtype.kind == "f" and is_integer(spec.dtype)):
-        raise InvalidInstances(f"The instances hold values that don't fit the input {spec}.")
-    if not fits(tensor.shape, spec.shape):
-        raise InvalidInstances(
-            f"The instances have the shape {list(tensor.shape)}, the first axis being their "
-            f"number; the model's input is {spec}."
-        )
-    return converted(tensor, spec)
-
-
 def converted(tensor: Tensor, spec: TensorSpec) -> Tensor:
     """The tensor in the dtype that the model declares, every value still the same number."""
     with np.errstate(over="ignore", invalid="ignore"):  # what overflows is refused below
         cast = tensor.astype(spec.dtype)
-    whole = is_integer(spec.dtype)
+    whole = is_whole(spec.dtype)
     if not (np.array_equal(cast, tensor) if whole else np.isfinite(cast).all()):
-        raise InvalidInstances(f"The instances hold values outside the range of the input {spec}.")
+        fractions = whole and tensor.dtype.kind == "f"
+        raise of_another_kind(spec) if fractions else out_of_range(spec)
     return cast
 
 
-def is_integer(dtype: str) -> bool:
-    """Whether the dtype holds whole numbers only."""
-    return dtype.startswith(("int", "uint"))
+def of_another_kind(spec: TensorSpec) -> InvalidInstances:
+    """The error for texts instead of numbers, fractions instead of whole ones, and the like."""
+    return InvalidInstances(f"The instances hold values that don't fit the input {spec}.")
+
+
+def out_of_range(spec: TensorSpec) -> InvalidInstances:
+    """The error for numbers that the input's dtype does not have."""
+    return InvalidInstances(f"The instances hold values outside the range of the input {spec}.")
+
+
+def is_whole(dtype: str) -> bool:
+    """Whether the dtype holds whole numbers only, or true and false."""
+    return dtype.startswith(("int", "uint", "bool"))
+
+
+def check_shape(shape: tuple[int, ...], spec: TensorSpec) -> None:
+    """Raise `InvalidInstances` if the instances have another shape than the input."""
+    if not fits(shape, spec.shape):
+        raise InvalidInstances(
+            f"The instances have the shape {list(shape)}, the first axis being their number; the "
+            f"model's input is {spec}."
+        )
 
 
 def fits(shape: tuple[int, ...], declared: tuple[int | None, ...]) -> bool:

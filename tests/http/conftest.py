@@ -9,17 +9,27 @@ from typing import Any
 import numpy as np
 import pytest
 from flask.testing import FlaskClient
+from hypothesis import HealthCheck, settings
 from PIL import Image
 from served import Pack, Refused, Serve, Served, message_of
 from werkzeug.test import TestResponse
 
+settings.register_profile(
+    "http",
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("http")
+
 
 @pytest.fixture
 def serve() -> Serve:
-    """A client: `serve(engine=…, preprocess=…, admission=…, max_side=…)`."""
+    """A client: `serve(engine=…, spec=…, labels=…, admission=…, max_side=…)`."""
 
     def make(**changes: Any) -> FlaskClient:
-        parts = {"admission", "engine", "preprocess"}
+        parts = {"admission", "engine", "labels", "preprocess", "spec"}
         served = Served(**{name: changes[name] for name in parts & set(changes)})
         rest = {name: value for name, value in changes.items() if name not in parts}
         served.settings = replace(served.settings, **rest)
@@ -54,9 +64,12 @@ def packed() -> Pack:
 
 @pytest.fixture
 def refused() -> Refused:
-    """The message of a refusal, once its status, code and form have been checked."""
+    """The message of a refusal, once its status, code and form have been checked.
 
-    def check(response: TestResponse, status: int, code: str) -> str:
+    `refused(response, 400, None)` is for tensors, whose errors have no code.
+    """
+
+    def check(response: TestResponse, status: int, code: str | None) -> str:
         assert response.status_code == status, response.text
         return message_of(response, code)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -12,13 +12,14 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from plumbline.admission import Admission
+from plumbline.engines.base import Engine
 from plumbline.engines.fake import FakeEngine
 from plumbline.loading import ServedModel
 from plumbline.pipeline import Pipeline
 from plumbline.registry import Registry
 from plumbline.settings import Settings
 from plumbline.spec import ModelSpec, Preprocess
-from plumbline.tasks import make_task
+from plumbline.tasks import fitted
 from plumbline.web.app import create_app
 
 PROJECT = str(Path(__file__).parents[2])
@@ -30,14 +31,15 @@ class Served:
 
     settings: Settings = field(default_factory=Settings)
     admission: Admission = field(default_factory=lambda: Admission(2, 4))
-    engine: FakeEngine = field(default_factory=FakeEngine)
+    engine: Engine = field(default_factory=FakeEngine)
+    spec: ModelSpec = field(default_factory=ModelSpec)
     preprocess: Preprocess = field(default_factory=lambda: Preprocess(normalize="unit"))
+    labels: tuple[str, ...] | None = None
 
     def pipeline(self, say: Callable[[str], None]) -> Pipeline:
         """The pipeline, as if it had been loaded."""
-        spec = ModelSpec(preprocess=self.preprocess)
-        task = make_task(spec, None)
-        task.fit(self.engine.signature)
+        spec = replace(self.spec, preprocess=self.preprocess)
+        task = fitted(spec, self.labels, self.engine.signature)
         return Pipeline(spec, self.engine, task, self.settings.limits, self.settings.max_instances)
 
     def models(self, say: Callable[[str], None]) -> Registry:
@@ -56,15 +58,28 @@ Refused = Callable[..., str]
 Pack = Callable[..., bytes]
 
 
-def message_of(response: TestResponse, code: str) -> str:
-    """The message of an error body that gives nothing away and arrives whole."""
+def message_of(response: TestResponse, code: str | None) -> str:
+    """The message of an error body that gives nothing away and arrives whole.
+
+    Without a code it is an error as TensorFlow Serving tells it.
+    """
     assert response.content_type == "application/json"
     assert len(response.data) < 2048
     document = json.loads(response.data)
     assert list(document) == ["error"]
-    assert sorted(document["error"]) == ["code", "message"]
-    assert document["error"]["code"] == code
-    message = document["error"]["message"]
+    return discreet(document["error"] if code is None else told(document["error"], code))
+
+
+def told(error: object, code: str) -> object:
+    """The message of an error that has a code."""
+    assert isinstance(error, dict)
+    assert sorted(error) == ["code", "message"]
+    assert error["code"] == code
+    return error["message"]
+
+
+def discreet(message: object) -> str:
+    """The message, which holds nothing of the server's own."""
     assert isinstance(message, str)
     for secret in ("Traceback", PROJECT, ".py", "/opt/ml", "site-packages", " at 0x"):
         assert secret not in message

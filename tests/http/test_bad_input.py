@@ -18,19 +18,26 @@ from typing import Any
 import numpy as np
 import pytest
 from flask.testing import FlaskClient
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image, ImageOps
-from served import Refused, Serve, message_of
+from served import Refused, Serve, Served, message_of
 from werkzeug.test import TestResponse
 
 from plumbline.arrays import Tensors
 from plumbline.engines.fake import FakeEngine
+from plumbline.options import OPTIONS
 from plumbline.requests import READERS
 from plumbline.settings import MEBIBYTE
 from plumbline.spec import Preprocess
 from plumbline.web.bodies import CHUNK
 
-FORM = 'Send {"instances": [...]}, each instance a tensor or {"b64": "<a picture in base64>"}.'
-SEND = "Send the bytes of a JPEG or PNG file as they are."
+FORM = (
+    'Send {"instances": [...]}, each instance a tensor, {"b64": "<a picture in base64>"} '
+    'or {"url": "<a picture\'s link>"}.'
+)
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
+SEND = "Send the bytes of a JPEG, PNG, WEBP, GIF, BMP or TIFF file as they are."
 TYPES = ", ".join(READERS)
 INPUT = "image: float32 [?, 32, 32, 3]"
 ORIENTATION = 0x0112
@@ -109,28 +116,32 @@ def test_what_is_no_picture_is_named(
     assert message.endswith(f". {SEND}")
 
 
-@pytest.mark.parametrize("form", ["GIF", "BMP", "TIFF", "WEBP"])
-def test_another_format_is_named_with_those_that_are_taken(
-    form: str, client: FlaskClient, refused: Refused
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_format_that_the_settings_leave_out_is_refused(
+    form: str, serve: Serve, refused: Refused
 ) -> None:
-    message = refused(post(client, save(noise(), form)), 415, "image_format_refused")
-    assert message == (
-        f"The body is a {form} picture; this server takes JPEG or PNG. Convert it first."
-    )
-
-
-def test_a_format_that_the_settings_leave_out_is_refused(serve: Serve, refused: Refused) -> None:
-    answer = post(serve(image_formats=("PNG",)), save(noise(), "JPEG"), "image/jpeg")
+    others = tuple(name for name in FORMATS if name != form)
+    answer = post(serve(image_formats=others), save(noise(), form), "image/jpeg")
     assert refused(answer, 415, "image_format_refused") == (
-        "The body is a JPEG picture; this server takes PNG. Convert it first."
+        f"The body is a {form} picture; this server takes {', '.join(others[:-1])} or "
+        f"{others[-1]}. Convert it first."
+    )
+    assert post(serve(image_formats=(form,)), save(noise(), form)).status_code == 200
+
+
+def test_a_format_that_is_not_known_here_is_named(client: FlaskClient, refused: Refused) -> None:
+    heif = b"\x00\x00\x00\x18ftypheic" + bytes(40)
+    assert refused(post(client, heif), 415, "image_format_refused") == (
+        "The body is a HEIF picture; this server takes JPEG, PNG, WEBP, GIF, BMP or TIFF. "
+        "Convert it first."
     )
 
 
 # --- damaged ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kept", [0.02, 0.1, 0.5, 0.9, 0.99])
-@pytest.mark.parametrize("form", ["JPEG", "PNG"])
+@pytest.mark.parametrize("kept", [0.02, 0.1, 0.5, 0.9])
+@pytest.mark.parametrize("form", FORMATS)
 def test_a_picture_that_breaks_off_is_refused(
     form: str, kept: float, client: FlaskClient, refused: Refused
 ) -> None:
@@ -145,7 +156,7 @@ def test_a_picture_that_breaks_off_is_refused(
     )
 
 
-@pytest.mark.parametrize("form", ["JPEG", "PNG"])
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "GIF", "TIFF"])
 def test_a_signature_alone_is_refused(form: str, client: FlaskClient, refused: Refused) -> None:
     message = refused(post(client, save(noise(), form)[:8]), 400, "image_damaged")
     assert message == (
@@ -183,6 +194,12 @@ def mutated(data: bytes, chance: random.Random) -> bytes:
         ("JPEG", "CMYK", {"progressive": True}),
         ("PNG", "RGB", {}),
         ("PNG", "LA", {"optimize": True}),
+        ("WEBP", "RGB", {}),
+        ("WEBP", "RGBA", {"lossless": True}),
+        ("GIF", "P", {}),
+        ("BMP", "RGB", {}),
+        ("TIFF", "RGB", {"compression": "tiff_lzw"}),
+        ("TIFF", "L", {"compression": "packbits"}),
     ],
 )
 def test_no_mutant_of_a_picture_is_the_servers_fault(
@@ -485,7 +502,7 @@ def b64(data: bytes) -> dict[str, str]:
     return {"b64": base64.b64encode(data).decode()}
 
 
-BAD_JSON: dict[str, tuple[Callable[[], bytes], str, str]] = {
+BAD_JSON: dict[str, tuple[Callable[[], bytes], str | None, str]] = {
     "no json": (lambda: b"instances", "invalid_json", "The body is not valid JSON: "),
     "python": (lambda: b"{'instances': []}", "invalid_json", "The body is not valid JSON: "),
     "a picture": (lambda: save(noise(), "JPEG"), "invalid_json", "The body is not valid JSON: "),
@@ -498,13 +515,18 @@ BAD_JSON: dict[str, tuple[Callable[[], bytes], str, str]] = {
     ),
     "rather deep": (
         lambda: b'{"instances":' + b"[" * 500 + b"]" * 500 + b"}",
-        "invalid_instances",
+        None,
         "The instances ",
     ),
     "a list": (lambda: b"[[1]]", "invalid_instances", "The JSON has no list of instances. "),
     "null": (lambda: b"null", "invalid_instances", "The JSON has no list of instances. "),
     "another key": (
-        lambda: json.dumps({"inputs": [pixels()]}).encode(),
+        lambda: json.dumps({"examples": [pixels()]}).encode(),
+        "invalid_instances",
+        "The JSON has no list of instances. ",
+    ),
+    "both keys": (
+        lambda: json.dumps({"inputs": [pixels()], "instances": [pixels()]}).encode(),
         "invalid_instances",
         "The JSON has no list of instances. ",
     ),
@@ -516,12 +538,12 @@ BAD_JSON: dict[str, tuple[Callable[[], bytes], str, str]] = {
     ),
     "ragged": (
         lambda: instances(pixels(), [[1]]),
-        "invalid_instances",
+        None,
         f"The instances are ragged; all must have the shape of the model's input {INPUT}.",
     ),
     "no batch axis": (
         lambda: instances(*pixels()),
-        "invalid_instances",
+        None,
         (
             "The instances have the shape [32, 32, 3], the first axis being their number; "
             f"the model's input is {INPUT}."
@@ -529,68 +551,103 @@ BAD_JSON: dict[str, tuple[Callable[[], bytes], str, str]] = {
     ),
     "channels first": (
         lambda: instances(np.zeros((3, 32, 32)).tolist()),
-        "invalid_instances",
+        None,
         (
             "The instances have the shape [1, 3, 32, 32], the first axis being their number; "
             f"the model's input is {INPUT}."
         ),
     ),
-    "a number": (lambda: instances(1), "invalid_instances", "The instances have the shape [1], "),
+    "a number": (lambda: instances(1), None, "The instances have the shape [1], "),
     "a text": (
         lambda: instances("picture.jpg"),
-        "invalid_instances",
+        None,
         f"The instances hold values that don't fit the input {INPUT}.",
     ),
     "text among the values": (
         lambda: instances(with_first("0.5")),
-        "invalid_instances",
+        None,
         f"The instances hold values that don't fit the input {INPUT}.",
     ),
     "null among the values": (
         lambda: instances(with_first(None)),
-        "invalid_instances",
+        None,
         f"The instances hold values that don't fit the input {INPUT}.",
     ),
     "beyond float32": (
         lambda: instances(with_first(1e300)),
-        "invalid_instances",
+        None,
         f"The instances hold values outside the range of the input {INPUT}.",
     ),
     "another name": (
         lambda: instances({"img": pixels()}),
-        "invalid_instances",
+        None,
         "Instance 0 must be an object with exactly the model's inputs: image.",
     ),
     "too many": (
-        lambda: instances(*[0] * 65),
-        "invalid_instances",
+        lambda: instances(*[pixels(0)] * 65),
+        None,
         (
-            "The request has 65 instances, but at most 64 are taken at once; "
+            "The request has 65 instances, but 1 to 64 are taken at once; "
             "send them in several requests."
         ),
     ),
     "too many pictures": (
         lambda: instances(*[b64(b"x")] * 65),
         "invalid_instances",
-        "The request has 65 instances, but at most 64 are taken at once; ",
+        "The request has 65 instances, but 1 to 64 are taken at once; ",
     ),
     "bad base64": (
         lambda: instances({"b64": "?"}),
         "invalid_instances",
-        'Instance 0 is not {"b64": "<a picture in base64>"}',
+        'Instance 0 is neither {"b64": "<a picture in base64>"} nor {"url": ',
     ),
     "base64 of nothing": (lambda: instances({"b64": ""}), "empty_body", ""),
-    "a tensor among pictures": (
-        lambda: instances(b64(save(noise(), "PNG")), pixels()),
+    "a picture among tensors": (
+        lambda: instances(pixels(), b64(save(noise(), "PNG"))),
+        None,
+        "The instances are ragged; ",
+    ),
+    "no good picture at all": (
+        lambda: instances(b64(b"nothing"), {"b64": 5}),
+        "not_an_image",
+        "None of the 2 pictures could be answered. Instance 0: The body is not a picture",
+    ),
+    "columns without a batch": (
+        lambda: json.dumps({"inputs": 0.5}).encode(),
+        None,
+        "The instances have the shape [], ",
+    ),
+    "columns of another name": (
+        lambda: json.dumps({"inputs": {"img": [pixels()]}}).encode(),
+        None,
+        '"inputs" must be an object with exactly the model\'s inputs: image.',
+    ),
+    "a signature that is not there": (
+        lambda: json.dumps({"signature_name": "x", "instances": [pixels()]}).encode(),
+        None,
+        "The model has no signature 'x'; it has 'serving_default'.",
+    ),
+    "a signature that is not there, for pictures": (
+        lambda: json.dumps({"signature_name": "x", "instances": [b64(b"x")]}).encode(),
+        None,
+        "The model has no signature 'x'; it has 'serving_default'.",
+    ),
+    "a signature that is no text": (
+        lambda: json.dumps({"signature_name": 5, "instances": [pixels()]}).encode(),
         "invalid_instances",
-        'Instance 1 is not {"b64": "<a picture in base64>"}, as instance 0 is.',
+        '"signature_name" must be a text.',
+    ),
+    "texts that would take all memory as an array": (
+        lambda: json.dumps({"instances": ["a" * 1_000_000, *["a"] * 1_000_000]}).encode(),
+        None,
+        f"The instances hold values that don't fit the input {INPUT}.",
     ),
 }
 
 
 @pytest.mark.parametrize(("body", "code", "start"), BAD_JSON.values(), ids=BAD_JSON)
 def test_bad_json_is_refused(
-    body: Callable[[], bytes], code: str, start: str, client: FlaskClient, refused: Refused
+    body: Callable[[], bytes], code: str | None, start: str, client: FlaskClient, refused: Refused
 ) -> None:
     message = refused(post(client, body(), "application/json"), 400, code)
     assert message.startswith(start)
@@ -598,12 +655,71 @@ def test_bad_json_is_refused(
         assert message.endswith(FORM)
 
 
-def test_one_bad_picture_of_several_is_named_by_its_number(
-    client: FlaskClient, refused: Refused
+# --- bodies of every type, at random ----------------------------------------------------------
+
+
+def npy(values: np.ndarray) -> bytes:
+    stream = io.BytesIO()
+    np.save(stream, values)
+    return stream.getvalue()
+
+
+GOOD: dict[str, bytes] = {
+    "application/json": instances(b64(save(noise(size=(12, 9)), "PNG")), b64(b"nothing")),
+    "application/jsonlines": 9
+    * b'{"b64": "iVBORw0K"}\n{"url": "s3://bees/1.jpg"}\n[[1.5], null]\n',
+    "application/x-npy": npy(np.ones((2, 2, 2, 3), np.float32)),
+    "text/csv": 9 * b"1,2.5,-3e2,4\n0.25,+1,nan,1e400\n",
+}
+
+
+def check_answer(answer: TestResponse) -> None:
+    """Fail if the server is at fault, or says too much."""
+    assert answer.status_code < 500, answer.text
+    if answer.status_code != 200:
+        error = json.loads(answer.data)["error"]
+        message_of(answer, error["code"] if isinstance(error, dict) else None)
+
+
+@pytest.mark.parametrize("content_type", GOOD)
+@pytest.mark.parametrize("accept", ["application/json", "text/csv", "application/x-npy"])
+def test_no_mutant_of_a_body_is_the_servers_fault(
+    content_type: str, accept: str, client: FlaskClient
 ) -> None:
-    good = b64(save(noise(), "PNG"))
-    answer = post(client, instances(good, good, b64(b"Hello there")), "application/json")
-    assert refused(answer, 400, "not_an_image").startswith("Instance 2: ")
+    chance = random.Random(content_type + accept)
+    for _ in range(300):
+        body = mutated(GOOD[content_type], chance)
+        check_answer(
+            client.post(
+                "/invocations", data=body, content_type=content_type, headers={"Accept": accept}
+            )
+        )
+
+
+CLIENT = Served().client()
+TINY = save(noise(size=(2, 2)), "PNG")
+ACCEPTS = ["*/*;q=nan", "image/png;q=-1", ";;;", ",", "a/b;q=1e999", "*/*;q", "text/*;q=inf"]
+
+
+@pytest.mark.parametrize("content_type", READERS)
+@given(body=st.binary(max_size=60) | st.text(max_size=40).map(lambda text: text.encode()))
+def test_no_body_at_all_is_the_servers_fault(content_type: str, body: bytes) -> None:
+    check_answer(post(CLIENT, body, content_type))
+
+
+@given(accept=st.text(st.characters(max_codepoint=255), max_size=30) | st.sampled_from(ACCEPTS))
+def test_no_accept_is_the_servers_fault(accept: str) -> None:
+    headers = {"Accept": " ".join(accept.split()), "Content-Type": "image/png"}
+    check_answer(CLIENT.post("/invocations", data=TINY, headers=headers))
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(sorted(OPTIONS)), st.text(st.characters(max_codepoint=255))))
+)
+def test_no_attribute_is_the_servers_fault(pairs: list[tuple[str, str]]) -> None:
+    said = ",".join(f"{name}={' '.join(value.split())}" for name, value in pairs)
+    headers = {"X-Amzn-SageMaker-Custom-Attributes": said, "Content-Type": "image/png"}
+    check_answer(CLIENT.post("/invocations", data=TINY, headers=headers))
 
 
 def test_after_the_zoo_the_server_still_answers(client: FlaskClient) -> None:

@@ -27,6 +27,10 @@ INFERENCE_ID = "X-Amzn-SageMaker-Inference-Id"
 PICTURE_TYPES = [
     "image/jpeg",
     "image/png",
+    "image/webp",
+    "image/gif",
+    "image/bmp",
+    "image/tiff",
     "application/x-image",
     "application/octet-stream",
     "image/png; charset=binary",
@@ -164,7 +168,7 @@ def test_the_same_picture_gets_the_same_bytes(
     assert len(answers) == 1
 
 
-@pytest.mark.parametrize("accept", ["application/json", "*/*", "image/png, */*;q=0.1", ""])
+@pytest.mark.parametrize("accept", ["application/json", "*/*", "text/html, */*;q=0.1", ""])
 def test_json_is_given_where_it_is_accepted(
     accept: str, client: FlaskClient, picture: Image.Image, packed: Pack
 ) -> None:
@@ -184,10 +188,11 @@ def test_an_accept_that_can_not_be_met_is_406(
         "/invocations",
         data=packed(picture, "PNG"),
         content_type="image/png",
-        headers={"Accept": "text/csv"},
+        headers={"Accept": "text/html"},
     )
     assert refused(answer, 406, "not_acceptable") == (
-        "Accept 'text/csv' can't be answered; ask for application/json."
+        "Accept 'text/html' can't be answered; ask for application/json, application/jsonlines, "
+        "text/csv, application/x-npy, image/png."
     )
 
 
@@ -267,6 +272,7 @@ def test_sagemakers_other_headers_change_nothing(
         ("POST", "/nothing", 404, "Not Found"),
         ("GET", "/invocations", 405, "Method Not Allowed"),
         ("POST", "/ping", 405, "Method Not Allowed"),
+        ("POST", "/execution-parameters", 405, "Method Not Allowed"),
     ],
 )
 def test_another_path_or_method_is_told_what_there_is(
@@ -274,7 +280,7 @@ def test_another_path_or_method_is_told_what_there_is(
 ) -> None:
     answer = client.open(path, method=method)
     assert refused(answer, status, name.lower().replace(" ", "_")) == (
-        f"{name}. This server answers GET /ping and POST /invocations."
+        f"{name}. This server answers GET /ping, POST /invocations and GET /execution-parameters."
     )
 
 

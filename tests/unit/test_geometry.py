@@ -39,7 +39,9 @@ def test_a_pixels_box_finds_the_pixel(orientation: int, size: Size, data: st.Dat
     turned = upright(stored, orientation)
     top, left, _ = np.argwhere(turned)[0]
     whole = Rect(0, 0, turned.shape[1], turned.shape[0])
-    box = Geometry(size, whole, whole, turned.shape[:2], orientation).to_source([left, top, left + 1, top + 1])
+    box = Geometry(size, whole, whole, turned.shape[:2], orientation).to_source(
+        [left, top, left + 1, top + 1]
+    )
     assert box.tolist() == [column, row, column + 1, row + 1]
 
 

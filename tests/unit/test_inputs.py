@@ -120,8 +120,8 @@ def test_a_model_that_resizes_pictures_itself_gets_them_at_their_own_size(
             Preprocess(keep_size=True),
             (None, 32, 32, 3),
             (
-                "plumbline.toml: preprocess.keep_size = true, but pictures are resized, as the model "
-                "says; its input is image: float32 [?, 32, 32, 3]."
+                "plumbline.toml: preprocess.keep_size = true, but pictures are resized, as the "
+                "model says; its input is image: float32 [?, 32, 32, 3]."
             ),
         ),
         (

@@ -23,7 +23,7 @@ from plumbline.requests import (
     may_have_links,
     read,
 )
-from plumbline.tensors import Array, Inputs, Instances
+from plumbline.tensors import Array, Inputs, Instances, Lines
 
 FORM = (
     'Send {"instances": [...]}, each instance a tensor, {"b64": "<a picture in base64>"} '
@@ -145,6 +145,7 @@ def test_links_are_pictures() -> None:
         (b'{"source-ref": "x"}', "application/jsonlines", True),
         (b'{"instances": [[1]]}', "application/json", False),
         (b'\xff\xd8 "url"', "image/jpeg", False),
+        (b'{"instances": [{"url": "x"}]}' + b" " * 2**20, "application/json", False),
     ],
 )
 def test_links_are_looked_for_where_there_may_be_some(
@@ -176,7 +177,7 @@ def test_a_picture_a_line_with_the_bad_lines_in_their_place() -> None:
     first, second, third, fourth = payload.items
     assert first == fourth == b"\x00\x01\x02"
     assert str(refusal(second)).startswith("Line 2 is not valid JSON: ")
-    assert str(refusal(third)).startswith("Instance 2 is neither ")
+    assert str(refusal(third)).startswith("Line 3 is neither ")
 
 
 def test_where_every_line_is_broken_each_has_its_error() -> None:
@@ -185,12 +186,30 @@ def test_where_every_line_is_broken_each_has_its_error() -> None:
 
 
 def test_a_tensor_a_line() -> None:
-    assert lines(b"[1, 2]\n[3, 4]\n") == Instances([[1, 2], [3, 4]])
+    assert lines(b"[1, 2]\n[3, 4]\n") == Lines(([1, 2], [3, 4]))
 
 
-def test_a_broken_line_among_tensors_is_refused() -> None:
-    with pytest.raises(errors.InvalidJSON, match="Line 2 is not valid JSON"):
-        lines(b"[1, 2]\n[3, 4")
+def test_a_broken_line_among_tensors_stands_in_its_place() -> None:
+    first, second = lines(b"[1, 2]\n[3, 4").rows
+    assert first == [1, 2]
+    assert str(refusal(second)).startswith("Line 2 is not valid JSON: ")
+
+
+def test_more_lines_than_are_taken_are_refused_before_any_is_read() -> None:
+    for content_type in ("application/jsonlines", "text/csv"):
+        request = Request(b"1\n\n2\n", content_type)
+        assert read(request, 2)
+        with pytest.raises(errors.InvalidInstances, match="taken at once"):
+            read(request, 1)
+
+
+def test_more_pictures_than_are_taken_are_refused_before_any_is_decoded() -> None:
+    request = json_request({"instances": [{"b64": "?"}] * 3})
+    with pytest.raises(errors.InvalidInstances) as caught:
+        read(request, 2)
+    assert caught.value.message == (
+        "The request has 3 instances, but 1 to 2 are taken at once; send them in several requests."
+    )
 
 
 @pytest.mark.parametrize("body", [b"\n", b" \r\n\t"])
@@ -252,6 +271,18 @@ def npy_header(text: str, data: bytes = b"") -> bytes:
             npy_header("{'descr': '|u1', 'fortran_order': False, 'shape': (-1, -4)}\n", b"1234"),
             id="negative",
         ),
+        pytest.param(
+            npy_header(f"{{'descr': '|u1', 'fortran_order': False, 'shape': {(0, 2**62, 2**62)}}}"),
+            id="huge though empty",
+        ),
+        pytest.param(
+            npy_header(f"{{'descr': '|u1', 'fortran_order': False, 'shape': {(1,) * 65}}}", b"1"),
+            id="too many axes",
+        ),
+        pytest.param(
+            npy_header(f"{{'descr': '|u1', 'fortran_order': False, 'shape': (0x{'f' * 6000},)}}"),
+            id="a length without end",
+        ),
         pytest.param(npy_header("(" * 5000), id="deep"),
         pytest.param(npy_header("{'descr': 1"), id="open"),
     ],
@@ -259,6 +290,11 @@ def npy_header(text: str, data: bytes = b"") -> bytes:
 def test_what_is_no_whole_array_of_numbers_is_refused(body: bytes) -> None:
     with pytest.raises(errors.InvalidArray):
         read_npy(body)
+
+
+def test_a_length_may_be_a_truth() -> None:
+    header = "{'descr': '|u1', 'fortran_order': False, 'shape': (True, 2)}"
+    np.testing.assert_array_equal(read_npy(npy_header(header, b"\x01\x02")), [[1, 2]])
 
 
 def test_lines_of_numbers_are_read() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from plumbline.arrays import Tensors
-from plumbline.errors import EngineError, NotAcceptable
+from plumbline.errors import InvalidInstances, NotAcceptable
 from plumbline.serving import encode
 
 ONE = {"scores": np.array([[1, 2], [3, 4]], np.float32)}
@@ -52,8 +52,23 @@ def test_texts_are_texts_and_what_is_called_bytes_comes_in_base64() -> None:
 def test_outputs_of_several_lengths_are_given_in_columns_only() -> None:
     outputs = {"a": np.array([1, 2]), "count": np.array([2])}
     assert answer(outputs, by_columns=True) == {"outputs": {"a": [1, 2], "count": [2]}}
-    with pytest.raises(EngineError, match="don't agree on the number of instances"):
+    with pytest.raises(InvalidInstances, match="don't agree on the number of instances"):
         answer(outputs, by_columns=False)
+
+
+def test_an_output_without_an_axis_for_instances_is_given_in_columns_only() -> None:
+    outputs = {"loss": np.array(0.5, np.float32)}
+    assert answer(outputs, by_columns=True) == {"outputs": 0.5}
+    assert encode(outputs, "text/csv", by_columns=True).body == b"0.5\n"
+    for media_type in ("application/json", "application/jsonlines"):
+        with pytest.raises(InvalidInstances, match=r"send .*inputs.* instead of .*instances"):
+            encode(outputs, media_type, by_columns=False)
+
+
+def test_an_output_without_values_is_no_line() -> None:
+    nothing = {"boxes": np.zeros((0, 4), np.float32)}
+    assert encode(nothing, "text/csv", by_columns=False).body == b""
+    assert encode(nothing, "application/jsonlines", by_columns=False).body == b""
 
 
 def test_other_forms() -> None:

@@ -17,6 +17,7 @@ from plumbline import settings
 from plumbline.cgroups import Machine
 from plumbline.errors import SettingError
 from plumbline.images import Limits
+from plumbline.link_policy import read_allowlist
 from plumbline.settings import MEBIBYTE, Settings, read
 
 SERVE = Path(__file__).parents[2] / "container" / "serve"
@@ -48,6 +49,8 @@ GIVEN = [
     ("PLUMBLINE_MAX_SIDE", "100", "max_side", 100),
     ("PLUMBLINE_MAX_INSTANCES", "8", "max_instances", 8),
     ("PLUMBLINE_IMAGE_FORMATS", "png, jpeg", "image_formats", ("PNG", "JPEG")),
+    ("PLUMBLINE_URL_ALLOW", "s3://photos/*", "url_allow", read_allowlist("s3://photos/*")),
+    ("PLUMBLINE_URL_TIMEOUT_SECONDS", "2.5", "url_timeout", 2.5),
     ("PLUMBLINE_FAILURE_GRACE_SECONDS", "5", "failure_grace", 5.0),
     ("PLUMBLINE_DRAIN_SECONDS", "7", "drain", 7.0),
     ("PLUMBLINE_LOG_LEVEL", "WARNING", "log_level", "warning"),
@@ -109,6 +112,11 @@ WRONG = {
     "PLUMBLINE_MAX_BODY_MB=0": "a whole number from 1 to 1024",
     "PLUMBLINE_IMAGE_FORMATS=JPG": "a list of some of JPEG,PNG,WEBP,GIF,BMP,TIFF",
     "PLUMBLINE_IMAGE_FORMATS=JPEG,": "a list of some of JPEG,PNG,WEBP,GIF,BMP,TIFF",
+    "PLUMBLINE_URL_ALLOW=http://a.b/*": (
+        "a list of links such as s3://bucket/photos/* and https://example.com/photos/*; "
+        "'http://a.b/*' is wrong because it begins with neither https:// nor s3://"
+    ),
+    "PLUMBLINE_URL_TIMEOUT_SECONDS=0": "a number of seconds, above 0 and at most 3600",
     "PLUMBLINE_LOG_LEVEL=loud": "one of debug, info, warning, error, critical",
     "PLUMBLINE_LOG_FORMAT=xml": "auto, json or text",
 }

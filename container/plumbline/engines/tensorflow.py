@@ -7,7 +7,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from plumbline.arrays import Tensors
+import numpy as np
+
+from plumbline.arrays import Tensor, Tensors
 from plumbline.engines.saved_model import SERVE, is_public, signature_of
 from plumbline.errors import DeadlineExceeded, EngineError
 from plumbline.signature import Signature
@@ -37,7 +39,12 @@ class TensorFlowEngine:
         except errors.OpError as exc:
             raise EngineError("The model failed on this input; the server's log says why.") from exc
         names = (spec.name for spec in self.signature.outputs)
-        return dict(zip(names, fetched, strict=True))
+        return dict(zip(names, map(readable, fetched), strict=True))
+
+
+def readable(output: Tensor) -> Tensor:
+    """An output as NumPy knows it: bfloat16 becomes float32, which holds all of its numbers."""
+    return output.astype(np.float32) if output.dtype.name == "bfloat16" else output
 
 
 def load_saved_model(folder: Path, signature_name: str, threads: int) -> TensorFlowEngine:

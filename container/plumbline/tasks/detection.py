@@ -40,7 +40,7 @@ class DetectionTask(Task):
     @classmethod
     def suits(cls, signature: Signature) -> bool:
         """Whether the outputs say all that there is to know: only the Object Detection API's do."""
-        return API_NAMES <= {output.name for output in signature.outputs}
+        return {output.name for output in signature.outputs} >= API_NAMES
 
     @classmethod
     def resembles(cls, signature: Signature) -> bool:

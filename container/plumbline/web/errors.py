@@ -13,6 +13,8 @@ from plumbline.responses import encode_error
 
 log = logging.getLogger("plumbline.web")
 
+ANSWERED = "GET /ping, POST /invocations and GET /execution-parameters"
+
 
 class UnexpectedError(PlumblineError):
     """Something that nobody foresaw; its text stays in the log."""
@@ -48,7 +50,7 @@ def answer_http(error: HTTPException) -> Response:
     """An error of Flask's."""
     sentence = f"{error.name}: {error.description}"
     if error.code in (404, 405):
-        sentence = f"{error.name}. This server answers GET /ping and POST /invocations."
+        sentence = f"{error.name}. This server answers {ANSWERED}."
     code = re.sub(r"\W+", "_", error.name).lower()
     response = answer(HTTPError(sentence, error.code or 500, code))
     if isinstance(error, MethodNotAllowed):

@@ -23,6 +23,9 @@ CUSTOM_ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
 MOST_PAYLOAD = 100
 """Megabytes of all payloads of a batch transform together: SageMaker's own limit."""
 
+LEAST_PAYLOAD = 6
+"""Megabytes of one, as many as where nothing is said: a photograph must fit in."""
+
 blueprint = Blueprint("sagemaker", __name__)
 
 
@@ -85,10 +88,11 @@ def invocations() -> Response:
 @blueprint.get("/execution-parameters")
 def execution_parameters() -> Response:
     """What batch transform may send at once; SageMaker takes at most 100 MB for all together."""
-    concurrent = min(service().concurrent, MOST_PAYLOAD)
+    largest = service().settings.max_body // MEBIBYTE
+    concurrent = min(service().concurrent, MOST_PAYLOAD // min(LEAST_PAYLOAD, largest))
     parameters = {
         "MaxConcurrentTransforms": concurrent,
         "BatchStrategy": "MULTI_RECORD",
-        "MaxPayloadInMB": min(service().settings.max_body // MEBIBYTE, MOST_PAYLOAD // concurrent),
+        "MaxPayloadInMB": min(largest, MOST_PAYLOAD // concurrent),
     }
     return Response(responses.to_json(parameters), content_type=responses.JSON)

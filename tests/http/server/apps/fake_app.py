@@ -13,8 +13,7 @@ from flask import Flask
 
 from plumbline.engines.fake import FakeEngine
 from plumbline.errors import EngineError
-from plumbline.images import Limits
-from plumbline.loading import Say
+from plumbline.loading import Say, Terms
 from plumbline.pipeline import Pipeline
 from plumbline.registry import Registry
 from plumbline.spec import ModelSpec
@@ -35,7 +34,7 @@ def application(delay: float = 0.0, loads_after: str = "", failure: str = "") ->
 def loader(delay: float, loads_after: str, failure: str) -> Callable[..., Registry]:
     """What stands for `plumbline.loading.load_models`."""
 
-    def load(root: Path, limits: Limits, max_instances: int, cores: int, say: Say) -> Registry:
+    def load(root: Path, terms: Terms, say: Say) -> Registry:
         say("The model fake is loading.")
         while loads_after and not Path(loads_after).exists():
             time.sleep(0.05)
@@ -44,6 +43,6 @@ def loader(delay: float, loads_after: str, failure: str) -> Callable[..., Regist
         engine, spec = FakeEngine(delay=delay), ModelSpec()
         task = make_task(spec, None)
         task.fit(engine.signature)
-        return Registry.of(Pipeline(spec, engine, task, limits, max_instances))
+        return Registry.of(Pipeline(spec, engine, task, terms.limits, terms.max_instances))
 
     return load

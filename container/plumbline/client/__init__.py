@@ -1,0 +1,1 @@
+"""Asking a model: the commands `predict` and `transform`, over one port to whatever answers."""

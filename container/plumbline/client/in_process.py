@@ -1,0 +1,108 @@
+"""The models of an archive, asked in this process as a server is asked."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from plumbline import manifest
+from plumbline.admission import Deadline
+from plumbline.allocator import reuse_small_blocks_only, tidied_after
+from plumbline.blas import compute_in_calling_threads
+from plumbline.client.base import Answer
+from plumbline.errors import ModelError, PlumblineError
+from plumbline.loading import Terms, load_models, one_line
+from plumbline.options import read_options
+from plumbline.registry import Registry
+from plumbline.requests import Request
+from plumbline.responses import encode_error
+from plumbline.settings import Settings
+from plumbline.stopwatch import Stopwatch
+
+
+@dataclass(frozen=True)
+class InProcess:
+    """Loaded models behind the `Client` port, within the limits of the settings."""
+
+    models: Registry
+    settings: Settings
+
+    @property
+    def most_bytes(self) -> int:
+        """See `Client.most_bytes`."""
+        return self.settings.max_body
+
+    def invoke(self, body: bytes, content_type: str, accept: str, attributes: str) -> Answer:
+        """See `Client.invoke`; errors are told as the server tells them, the model's with cause."""
+        try:
+            return self.answer(body, content_type, accept, attributes)
+        except ModelError as exc:
+            cause = f" It was: {one_line(str(exc.__cause__))}" if exc.__cause__ else ""
+            return told(type(exc)(exc.message + cause))
+        except PlumblineError as exc:
+            return told(exc)
+        except Exception as exc:  # a bug, or a model's: the next picture may do
+            return told(PlumblineError(f"{type(exc).__name__}: {exc}"))
+
+    def answer(self, body: bytes, content_type: str, accept: str, attributes: str) -> Answer:
+        """The pipeline's answer. Raises a `PlumblineError`."""
+        options = read_options(attributes)
+        pipeline = self.models.choose(options).pipeline
+        request = Request(body, content_type, accept, options)
+        deadline = Deadline(self.settings.deadline)
+        with tidied_after(len(body)):
+            response = pipeline(request, deadline.remaining, Stopwatch())
+        return Answer(200, response.content_type, response.body)
+
+
+def told(error: PlumblineError) -> Answer:
+    """An error as the server answers it."""
+    encoded = encode_error(error)
+    return Answer(error.status, encoded.content_type, encoded.body)
+
+
+def load(root: Path, settings: Settings, cores: int) -> InProcess:
+    """The models of the folder `root`, checked against its golden pictures.
+
+    Raises a `ModelError`.
+    """
+    reuse_small_blocks_only()
+    compute_in_calling_threads()
+    terms = Terms(limits=settings.limits, cores=cores)
+    return InProcess(load_models(root, terms, lambda _: None), settings)
+
+
+def identity(root: Path) -> str:
+    """A SHA-256 of all files of the model folder; that of an archive is its folder's."""
+    file = root / manifest.FILE
+    sums = manifest.read(file) if file.is_file() else manifest.digests(root)
+    return hashlib.sha256(json.dumps(dict(sums), sort_keys=True).encode()).hexdigest()
+
+
+@contextmanager
+def warnings() -> Iterator[list[str]]:
+    """What loading warns of while this lasts; where nobody set the log up, it would be lost."""
+    kept = Kept(logging.WARNING)
+    log = logging.getLogger("plumbline.loading")
+    log.addHandler(kept)
+    try:
+        yield kept.messages
+    finally:
+        log.removeHandler(kept)
+
+
+class Kept(logging.Handler):
+    """Keeps messages."""
+
+    def __init__(self, level: int) -> None:
+        super().__init__(level)
+        self.messages: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep one."""
+        self.messages.append(record.getMessage())
