@@ -81,6 +81,13 @@ SIGNATURES = {
 }
 
 
+HEAVY: Mapping[str, int] = MappingProxyType({"WEBP": 2})
+"""Formats of which fewer pixels are decoded, by what they take of others' memory.
+
+libwebp keeps two canvases, in case that the picture moves.
+"""
+
+
 @dataclass(frozen=True)
 class Limits:
     """What a picture may be: `pixels` in all, the longest `side`, `formats` by Pillow's names."""
@@ -146,10 +153,11 @@ def open_within(data: bytes, limits: Limits) -> Image.Image:
             f"The picture is {width}×{height} pixels; "
             f"the longest side may be {limits.side}. Send a smaller one."
         )
-    if width * height > limits.pixels:
+    most = limits.pixels // HEAVY.get(image.format or "", 1)
+    if width * height > most:
         raise ImageTooLarge(
             f"The picture is {width}×{height} = {width * height:,} pixels; "
-            f"at most {limits.pixels:,} are decoded. Send a smaller one."
+            f"at most {most:,} are decoded. Send a smaller one."
         )
     return image
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 import base64
 import io
 import json
+import os
 import random
 import resource
 import struct
+import subprocess
 import sys
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,6 +32,7 @@ from plumbline.engines.fake import FakeEngine
 from plumbline.options import OPTIONS
 from plumbline.requests import READERS
 from plumbline.settings import MEBIBYTE
+from plumbline.sizing import MEMORY_PER_PICTURE
 from plumbline.spec import Preprocess
 from plumbline.web.bodies import CHUNK
 
@@ -41,6 +45,21 @@ SEND = "Send the bytes of a JPEG, PNG, WEBP, GIF, BMP or TIFF file as they are."
 TYPES = ", ".join(READERS)
 INPUT = "image: float32 [?, 32, 32, 3]"
 ORIENTATION = 0x0112
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2] / "container")}
+DECODES = """
+import re, sys
+from plumbline.images import Limits, read_picture
+
+def most_held():
+    return 1024 * int(re.search(r"VmHWM:\\s+(\\d+) kB", open("/proc/self/status").read())[1])
+
+file = sys.stdin.buffer.read()
+before = most_held()
+read_picture(file, color="rgb", exif=True, limits=Limits())
+print(most_held() - before)
+"""
+"""What a decoded picture adds to a process of its own, in bytes."""
+
 GROWTH = 40 * MEBIBYTE
 """What refusing a picture may add to the process: the picture itself would be hundreds of MiB."""
 
@@ -257,6 +276,45 @@ def test_a_header_that_lies_about_its_size_costs_no_memory(
     before = peak_memory()
     refused(post(client, data), 413, "image_too_large")
     assert peak_memory() - before < GROWTH
+
+
+def test_a_webp_may_have_half_the_pixels_because_it_takes_twice_the_memory(
+    serve: Serve, refused: Refused
+) -> None:
+    client = serve(max_pixels=800)
+    assert post(client, save(noise(size=(40, 20)), "PNG")).status_code == 200
+    assert post(client, save(noise(size=(20, 20)), "WEBP")).status_code == 200
+    message = refused(post(client, save(noise(size=(40, 20)), "WEBP")), 413, "image_too_large")
+    assert message == (
+        "The picture is 40×20 = 800 pixels; at most 400 are decoded. Send a smaller one."
+    )
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads Linux's /proc")
+@pytest.mark.parametrize(
+    ("form", "options"),
+    [
+        ("WEBP", {}),
+        ("GIF", {}),
+        ("TIFF", {"compression": "tiff_lzw"}),
+        ("TIFF", {"compression": "jpeg"}),
+        ("PNG", {}),
+    ],
+)
+def test_a_small_file_of_the_most_pixels_takes_no_more_than_was_planned(
+    form: str, options: dict[str, Any], client: FlaskClient
+) -> None:
+    side = 5000 if form == "WEBP" else 7000
+    file = save(Image.new("RGB", (side, side)), form, **options)
+    assert len(file) < 4 * MEBIBYTE
+    measured = subprocess.run(
+        [sys.executable, "-c", DECODES],
+        input=file,
+        env=ENVIRONMENT,
+        capture_output=True,
+        check=True,
+    )
+    assert int(measured.stdout) < MEMORY_PER_PICTURE + 8 * MEBIBYTE
 
 
 def test_text_that_unpacks_without_end_costs_no_memory(

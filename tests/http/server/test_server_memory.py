@@ -54,7 +54,7 @@ def test_memory_is_flat_over_bad_and_large_pictures(serve, crowd) -> None:
         bomb(),
         bytes(5 * MEBIBYTE),
         b'{"instances": ' + b"[" * 100_000,
-        encoded(noise[:100, :100], "GIF"),
+        encoded(noise[:100, :100], "GIF")[:5000],
     ]
 
     def send(body: bytes) -> int:

@@ -1,0 +1,80 @@
+"""A corpus of odd and broken picture files: each has its answer, and the server stays as it was."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import zoo
+from gunicorn_server import Answer, Server
+from test_server_memory import MEBIBYTE, memory
+
+GROWTH = 32 * MEBIBYTE
+"""What a worker may keep of thousands of files that ask for gigabytes."""
+
+REFUSED = {400, 413, 415}
+
+
+@pytest.fixture(scope="module")
+def good() -> dict[str, bytes]:
+    """Pictures that must be answered."""
+    return dict(zoo.good())
+
+
+@pytest.fixture(scope="module")
+def bad(good: dict[str, bytes]) -> dict[str, bytes]:
+    """Files of which some are pictures still."""
+    return {**dict(zoo.broken(good)), **dict(zoo.monsters())}
+
+
+@pytest.fixture
+def send() -> Iterator[Callable[[Server, dict[str, bytes], str], dict[str, Answer]]]:
+    """Send files, some at a time: `send(server, files, "image/png")`."""
+    with ThreadPoolExecutor(4) as pool:
+
+        def each(server: Server, files: dict[str, bytes], accept: str) -> dict[str, Answer]:
+            headers = {"Content-Type": "application/x-image", "Accept": accept}
+            answers = pool.map(
+                lambda body: server.ask("POST", "/invocations", body, **headers), files.values()
+            )
+            return dict(zip(files, answers, strict=True))
+
+        yield each
+
+
+def test_odd_pictures_are_answered_and_drawn(serve, send, good: dict[str, bytes]) -> None:
+    server: Server = serve()
+    for accept in ("application/json", "image/png"):
+        answers = send(server, good, accept)
+        assert [name for name, answer in answers.items() if answer.status != 200] == []
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="reads Linux's /proc")
+def test_broken_files_are_refused_and_cost_nothing(
+    serve, send, good: dict[str, bytes], bad: dict[str, bytes]
+) -> None:
+    server: Server = serve(PLUMBLINE_WORKERS="1", PLUMBLINE_SLOTS="2", PLUMBLINE_QUEUE="8")
+    corpus = {**good, **bad}
+    assert len(corpus) > 1000
+    first = send(server, corpus, "application/json")
+    (worker,) = server.workers()
+    before = memory(worker)
+    for name, answer in first.items():
+        assert answer.status in REFUSED | {200}, (name, answer.body)
+        assert answer.status == 200 or len(answer.body) < 2048, name
+        assert answer.status == 200 or json.loads(answer.body)["error"]["message"], name
+    assert Counter(answer.status for answer in first.values())[400] > 300
+
+    again = send(server, corpus, "application/json")
+
+    growth = memory(worker) - before
+    assert {name: answer.body for name, answer in again.items()} == {
+        name: answer.body for name, answer in first.items()
+    }
+    assert server.workers() == [worker], "the worker was lost"
+    assert growth < GROWTH, f"{before:,} bytes grew by {growth:,}"
+    assert server.is_ready()
