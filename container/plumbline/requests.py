@@ -5,11 +5,11 @@ from __future__ import annotations
 import base64
 import binascii
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from types import MappingProxyType
-from typing import Any, TypeAlias
+from typing import Any, AnyStr, TypeAlias
 
 import numpy as np
 import orjson
@@ -152,10 +152,9 @@ def to_item(what: str, row: Any) -> Item:
 
 def read_lines(body: bytes, most: int) -> Payload:
     """An instance a line; blank lines are none."""
-    texts = [line for line in body.splitlines() if line.strip()]
+    texts = filled_lines(io.BytesIO(body), most)
     if not texts:
         raise InvalidInstances(f"There is no line with an instance. {FORM}")
-    check_count(len(texts), most)
     lines = [read_line(number, text) for number, text in enumerate(texts, start=1)]
     if any(map(is_picture, lines)) or all(isinstance(line, RequestError) for line in lines):
         items = (
@@ -213,19 +212,24 @@ def read_csv(body: bytes, most: int) -> Payload:
         if not body.decode("utf-8-sig").strip():
             raise InvalidCSV("There is no line with numbers.")
         text = io.TextIOWrapper(io.BytesIO(body), "utf-8-sig")  # io.StringIO is four times as large
-        lines = islice((line for line in text if line.strip()), most + 1)
-        values = np.loadtxt(lines, delimiter=",", comments=None, ndmin=2)
+        values = np.loadtxt(filled_lines(text, most), delimiter=",", comments=None, ndmin=2)
     except ValueError as exc:
         raise InvalidCSV(
             "The body is not CSV as it is read here: lines of numbers, without a header, the "
             "values of one instance a line and all lines alike."
         ) from exc
-    if len(values) > most:
+    return Array(values, flat=True)
+
+
+def filled_lines(stream: Iterable[AnyStr], most: int) -> list[AnyStr]:
+    """The lines that are not blank. Raises `InvalidInstances` where there are more than `most`."""
+    lines = list(islice((line for line in stream if line.strip()), most + 1))
+    if len(lines) > most:
         raise InvalidInstances(
             f"The request has more lines than the {most} that are taken at once; send them in "
             "several requests."
         )
-    return Array(values, flat=True)
+    return lines
 
 
 PICTURE_TYPES = (

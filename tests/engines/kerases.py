@@ -34,7 +34,7 @@ def small_cnn(keras: Any, activation: str = "relu", *, depthwise: bool = True) -
 
 
 def cifar_cnn(keras: Any) -> Any:
-    """The network that was trained in the notebook of scenario S1."""
+    """A classifier of CIFAR-10, as notebooks have it."""
     layers, parts = keras.layers, [keras.layers.Input((32, 32, 3))]
     for filters, pooled in ((50, False), (64, True), (128, True), (256, True), (256, True)):
         parts.append(layers.Conv2D(filters, 3, padding="same", activation="relu"))

@@ -1,4 +1,4 @@
-"""The detector of the examples (S2), trained, packed and served as one would do it."""
+"""The detector of the examples, trained, packed and served as one would do it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from plumbline.stopwatch import Stopwatch
 pytestmark = pytest.mark.tensorflow
 
 SUREST = 0.01
-"""The threshold that S2's decoder has where nothing else is said."""
+"""The decoder's own threshold."""
 
 
 @pytest.fixture(scope="module")

@@ -49,7 +49,7 @@ def forever() -> float:
 
 
 def test_cifar10_is_served_from_its_old_export_as_its_author_predicts(tmp_path: Path) -> None:
-    """Every held-out picture, as a JPEG, gets the probabilities of `predict` (S1)."""
+    """Every held-out picture, as a JPEG, gets the probabilities of `predict`."""
     out = tmp_path / "cifar10"
     run_example("cifar10.py", "--data", "digits", "--epochs", "1", "--out", out)
     predict = author_of("cifar10")

@@ -74,7 +74,7 @@ def test_what_either_keras_saves_is_answered_as_it_answers(
 
 
 def test_the_notebook_s_network_exported_the_old_way(tf_keras: Any, tmp_path: Path) -> None:
-    """Scenario S1: `to_json` and `save_weights("….h5")`, which Keras 3 can't read."""
+    """`to_json` and `save_weights("….h5")`, which Keras 3 can't read."""
     model = cifar_cnn(tf_keras)
     save_pair(model, tmp_path, "cifar10.h5")
     answers = served(tmp_path, pictures(32))

@@ -32,7 +32,7 @@ ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
 
 
 def keras_2(folder: Path) -> Any:
-    """`model.save(folder, save_format="tf")`, as of scenario S4."""
+    """`model.save(folder, save_format="tf")`, as Keras 2 did."""
     import tf_keras
 
     model = small_cnn(tf_keras)

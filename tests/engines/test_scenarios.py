@@ -193,7 +193,7 @@ box_format = "{box_format}"
 
 
 def test_rows_as_sagemakers_object_detection_gives_them(tmp_path: Path) -> None:
-    """S3: a JPEG as application/x-image, {"prediction": [[class_id, confidence, xmin, …]]} back."""
+    """A JPEG as application/x-image, {"prediction": [[class_id, confidence, xmin, …]]} back."""
     import tensorflow as tf
 
     def outputs(picture: Any) -> dict[str, Any]:
@@ -228,7 +228,7 @@ def test_a_task_that_does_not_fit_is_told_what_the_outputs_look_like(tmp_path: P
 
 
 def unet() -> Any:
-    """S4's network: MobileNetV2 down, transposed convolutions up, logits of three classes."""
+    """A U-Net: MobileNetV2 down, transposed convolutions up, logits of three classes."""
     import tf_keras
 
     layers = tf_keras.layers
@@ -263,7 +263,7 @@ def jpeg(picture: Image.Image) -> bytes:
 
 @pytest.fixture(scope="module")
 def segmenter(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
-    """S4's model as its author saved it, below a numeric folder, and the model itself."""
+    """The model as its author saved it, below a numeric folder, and the model itself."""
     import tf_keras
 
     tf_keras.utils.set_random_seed(1)

@@ -104,7 +104,7 @@ def letterboxed(size: tuple[int, int]) -> Reference:
 
 
 def classifier(shape: tuple[int, int, int], classes: int = 10) -> Any:
-    """A small CNN with softmax, after S1."""
+    """A small CNN with softmax, as many a notebook has."""
     import keras
 
     layers = keras.layers
@@ -119,7 +119,7 @@ def classifier(shape: tuple[int, int, int], classes: int = 10) -> Any:
 
 
 def unet(shape: tuple[int, int, int]) -> Any:
-    """A small network from picture to logits of the same size, after S4."""
+    """A small network from picture to logits of the same size."""
     import keras
 
     layers = keras.layers
@@ -176,14 +176,14 @@ TF_LINEAR = {"decoder": "tensorflow", "resize": "tensorflow-bilinear"}
 LETTERBOX = {"fit": "letterbox", **TF_LINEAR}
 
 PIPELINES = {
-    "S1": Pipeline(
+    "classifier": Pipeline(
         classifier,
         pillow,
         lambda pixels: pixels / 255,
         {"resize": "pillow-bicubic", "normalize": "unit"},
         (32, 32),
     ),
-    "S4": Pipeline(
+    "segmenter": Pipeline(
         unet,
         pillow,
         lambda pixels: pixels / 256,
@@ -283,7 +283,7 @@ def test_declarations_that_these_pictures_can_not_tell_apart_are_named(
     (tmp_path / "png").mkdir()
     for file in photos.iterdir():
         Image.open(file).save(tmp_path / "png" / f"{file.stem}.png")
-    text = said(ask(PIPELINES["S1"], tmp_path / "png", tmp_path))
+    text = said(ask(PIPELINES["classifier"], tmp_path / "png", tmp_path))
     assert "2 reproduce the outputs alike" in text
     assert '  decoder = "pillow" or "tensorflow" (more pictures would tell: JPEG files)' in text
     assert tomllib.loads(text[text.index("[preprocess]") :])["preprocess"]["decoder"] == "pillow"
@@ -294,7 +294,7 @@ def test_an_activation_that_is_missing_is_found(photos: Path, tmp_path: Path) ->
         raised = np.exp(scores - scores.max(axis=-1, keepdims=True))
         return np.asarray(raised / raised.sum(axis=-1, keepdims=True))
 
-    answer = ask(PIPELINES["S4"], photos, tmp_path, softmax)
+    answer = ask(PIPELINES["segmenter"], photos, tmp_path, softmax)
     assert answer.found.fits
     assert answer.found.best.declaration.activation == "softmax"
     printed = tomllib.loads(said(answer)[said(answer).index("[preprocess]") :])
@@ -310,13 +310,13 @@ def test_pictures_that_lie_on_their_side_tell_whether_exif_counts(
     exif[0x0112] = 6
     for file in photos.glob("*.jpg"):
         Image.open(file).save(tmp_path / "turned" / file.name, exif=exif)
-    answer = ask(PIPELINES["S1"], tmp_path / "turned", tmp_path)
+    answer = ask(PIPELINES["classifier"], tmp_path / "turned", tmp_path)
     assert answer.found.fits
     assert answer.found.best.declaration.preprocess.exif is False
 
 
 def test_it_says_so_if_nothing_fits_and_what_is_nearest(photos: Path, tmp_path: Path) -> None:
-    odd = replace(PIPELINES["S1"], prepare=lambda pixels: pixels / 255 + 0.01)
+    odd = replace(PIPELINES["classifier"], prepare=lambda pixels: pixels / 255 + 0.01)
     answer = ask(odd, photos, tmp_path, seconds=4.0)
     assert not answer.found.fits
     text = said(answer)
@@ -327,7 +327,7 @@ def test_it_says_so_if_nothing_fits_and_what_is_nearest(photos: Path, tmp_path: 
 
 
 def test_a_model_that_hardly_listens_tells_nothing(photos: Path, tmp_path: Path) -> None:
-    deaf = replace(PIPELINES["S1"], build=lambda shape: muffled(classifier(shape)))
+    deaf = replace(PIPELINES["classifier"], build=lambda shape: muffled(classifier(shape)))
     answer = ask(deaf, photos, tmp_path, seconds=2.0)
     assert not answer.found.fits
     assert "Nothing can be found: " in said(answer)
@@ -342,7 +342,7 @@ def muffled(model: Any) -> Any:
 
 def test_one_array_must_fit_the_model(photos: Path, tmp_path: Path) -> None:
     with pytest.raises(PackingError, match=r"have the shape \[3\] for each picture, but the model"):
-        ask(PIPELINES["S1"], photos, tmp_path, lambda outputs: outputs[:, :3])
+        ask(PIPELINES["classifier"], photos, tmp_path, lambda outputs: outputs[:, :3])
 
 
 NOTEBOOK = """

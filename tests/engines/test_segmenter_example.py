@@ -1,4 +1,4 @@
-"""The segmenter of the examples (S4), trained, packed and served as one would do it."""
+"""The segmenter of the examples, trained, packed and served as one would do it."""
 
 from __future__ import annotations
 

@@ -320,7 +320,8 @@ def test_more_lines_than_are_taken_are_refused_before_any_is_read(
 ) -> None:
     answered = post(serve(max_instances=2), b"{\n" * 3, LINES)
     assert refused(answered, 400, "invalid_instances") == (
-        "The request has 3 instances, but 1 to 2 are taken at once; send them in several requests."
+        "The request has more lines than the 2 that are taken at once; send them in several "
+        "requests."
     )
 
 

@@ -46,7 +46,7 @@ def by_tensorflow(
 def class_by_class(
     boxes: Array, scores: Array, threshold: float, candidates: int, most: int
 ) -> list[tuple[int, int]]:
-    """The S2 way: of each class the best, suppressed by TensorFlow; of all, the best again."""
+    """Of each class the best, suppressed by TensorFlow; of all, the best again."""
     import tensorflow as tf
 
     found: list[tuple[float, int, int]] = []
@@ -239,7 +239,7 @@ def raw_rows(seed: int, far: float, level: float) -> Array:
 
 
 def decoded_by_tensorflow(rows: Array) -> Any:
-    """S2's words, one line each, in TensorFlow."""
+    """The decoder of an SSD in TensorFlow, a line for each step."""
     import tensorflow as tf
 
     offsets, prior, variance = rows[:, :4], rows[:, -8:-4], rows[:, -4:]
@@ -272,7 +272,7 @@ def detector(**declared: Any) -> DetectionTask:
 def test_the_answer_is_that_of_the_plain_decoder(
     far: float, level: float, threshold: float
 ) -> None:
-    """Rows as the S2 decoder gives them: label, confidence, xmin, ymin, xmax, ymax."""
+    """Rows as the decoder of an SSD gives them: label, confidence, xmin, ymin, xmax, ymax."""
     rows = raw_rows(2, far, level)
     boxes, scores = decoded_by_tensorflow(rows), rows[:, 4:-8]
     kept = class_by_class(boxes, scores[:, 1:], threshold, 400, 200)

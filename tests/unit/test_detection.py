@@ -622,6 +622,6 @@ def test_boxes_in_what_was_cropped_away_are_in_the_picture() -> None:
 
 
 def test_boxes_without_area_stay_what_the_model_says() -> None:
-    """The S2 decoder gives those that it clipped to nothing, too."""
+    """The usual decoder gives those that it clipped to nothing, too."""
     found = only(fitted(ROWS), {"rows": [[1, 0.9, 1, 0.2, 1, 0.4]] * 3})
     assert found.builtin()["prediction"].shape == (3, 6)
