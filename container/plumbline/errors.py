@@ -8,6 +8,7 @@
      │    ├── InvalidArray             400
      │    ├── InvalidCSV               400
      │    ├── InvalidAttribute         400
+     │    ├── InputRefused             400
      │    ├── ModelNotFound            404
      │    ├── LinkRefused              403
      │    ├── LinkFailed               400
@@ -98,6 +99,12 @@ class InvalidAttribute(RequestError):
     """A custom attribute that this server knows, with a value it can't use."""
 
     code = "invalid_attribute"
+
+
+class InputRefused(RequestError):
+    """Values that the model can't compute, or that don't fit together, as it finds itself."""
+
+    code = "input_refused"
 
 
 class ModelNotFound(RequestError):

@@ -58,3 +58,12 @@ def gathered(
         return tuple(map(resolve, items))
     with ThreadPoolExecutor(min(AT_ONCE, links), "plumbline-fetch") as pool:
         return tuple(pool.map(resolve, items))
+
+
+def fetched_bytes(item: Item) -> bytes:
+    """A picture's bytes. Raises the error that came in their place."""
+    if isinstance(item, bytes):
+        return item
+    if isinstance(item, RequestError):
+        raise item
+    raise TypeError(f"{item} has not been fetched.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -80,6 +81,14 @@ SIGNATURES = {
     b"version https://git-lfs": "a Git LFS pointer, not the file itself",
 }
 
+
+MOST_SCANS = 100
+"""Of a JPEG. Programs write about ten; each may take as long as decoding the whole picture."""
+
+START_OF_SCAN, END_OF_IMAGE = b"\xda", b"\xd9"
+
+MARKER = re.compile(rb"\xff([^\x00\x01\xd0-\xd7\xff])")
+"""What begins a JPEG's segment; the codes left out stand alone, or inside of pixels' data."""
 
 HEAVY: Mapping[str, int] = MappingProxyType({"WEBP": 2})
 """Formats of which fewer pixels are decoded, by what they take of others' memory.
@@ -159,7 +168,25 @@ def open_within(data: bytes, limits: Limits) -> Image.Image:
             f"The picture is {width}×{height} = {width * height:,} pixels; "
             f"at most {most:,} are decoded. Send a smaller one."
         )
+    if image.format in ("JPEG", "MPO") and has_many_scans(data):
+        raise ImageDamaged(
+            f"The body is a JPEG picture of more than {MOST_SCANS} scans, which no program writes; "
+            "save it again."
+        )
     return image
+
+
+def has_many_scans(data: bytes) -> bool:
+    """Whether a JPEG, up to its end, has more scans than any that is meant to be looked at."""
+    if data.count(b"\xff" + START_OF_SCAN) <= MOST_SCANS:
+        return False
+    at, scans = 2, 0  # behind the mark that the picture begins
+    while scans <= MOST_SCANS and (marker := MARKER.search(data, at)):
+        if marker[1] == END_OF_IMAGE:
+            break
+        scans += marker[1] == START_OF_SCAN
+        at = marker.end() + int.from_bytes(data[marker.end() : marker.end() + 2], "big")
+    return scans > MOST_SCANS
 
 
 def not_readable(data: bytes, limits: Limits) -> ImageError:

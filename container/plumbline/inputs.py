@@ -90,6 +90,14 @@ def stacked(batch: Sequence[Prepared], target: TensorSpec) -> Tensor:
     return np.stack([one.tensor for one in batch] + [batch[-1].tensor] * filling)
 
 
+def cut(tensor: Tensor, count: int, filled: int) -> Tensor:
+    """An output `[filled, …]` as `[count, …]`, without what belongs to a batch's filling.
+
+    What has no batch axis stays as it is.
+    """
+    return tensor[:count] if tensor.shape[:1] == (filled,) else tensor
+
+
 def decodes_itself(target: TensorSpec) -> bool:
     """Whether the model takes the bytes of pictures, as exports with a decoder inside do."""
     return target.dtype == TEXT and len(target.shape) == 1

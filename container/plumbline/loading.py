@@ -15,7 +15,14 @@ from plumbline import manifest
 from plumbline.archive import Archive, GoldenPicture, open_archive
 from plumbline.discovery import ModelFile
 from plumbline.engines.loaders import load_engine
-from plumbline.errors import ArchiveError, GoldenMismatch, ImageError, ModelNotReady, PlumblineError
+from plumbline.errors import (
+    ArchiveError,
+    GoldenMismatch,
+    ImageError,
+    InputRefused,
+    ModelNotReady,
+    PlumblineError,
+)
 from plumbline.gathering import Fetch, no_links
 from plumbline.images import Limits
 from plumbline.inputs import check_pictures
@@ -154,7 +161,12 @@ def warm_up(pipeline: Pipeline) -> None:
         return
     black = io.BytesIO()
     Image.new("RGB", (64, 64)).save(black, pipeline.limits.formats[0])
-    pipeline.values(black.getvalue(), time_left)
+    try:
+        pipeline.values(black.getvalue(), time_left)
+    except InputRefused as exc:
+        if pipeline.spec.task != "raw":
+            raise
+        log.warning("The model is not warm: a picture's bytes are not what it takes. %s", exc)
 
 
 def check_goldens(pipeline: Pipeline, archive: Archive) -> None:

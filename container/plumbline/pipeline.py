@@ -8,13 +8,27 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from plumbline import responses, serving
-from plumbline.arrays import Tensor, Tensors
+from plumbline.arrays import Tensors
 from plumbline.engines.base import Engine
-from plumbline.errors import InvalidInstances, NotAcceptable, PlumblineError, RequestError
+from plumbline.errors import (
+    InputRefused,
+    InvalidInstances,
+    NotAcceptable,
+    PlumblineError,
+    RequestError,
+)
 from plumbline.errors import SpecError as DoesNotFit
-from plumbline.gathering import Fetch, gathered, no_links
+from plumbline.gathering import Fetch, fetched_bytes, gathered, no_links
 from plumbline.images import Limits, decode
-from plumbline.inputs import Prepared, batches, chunk_size, fit_pictures, prepared, stacked
+from plumbline.inputs import (
+    Prepared,
+    batches,
+    chunk_size,
+    cut,
+    fit_pictures,
+    prepared,
+    stacked,
+)
 from plumbline.parity import Difference, compare
 from plumbline.requests import (
     Item,
@@ -26,8 +40,8 @@ from plumbline.requests import (
     may_have_links,
     read,
 )
-from plumbline.responses import FORMS, JSON, JSON_LINES, PNG, Response
-from plumbline.results import Failure, Result, Segments
+from plumbline.responses import FORMS, JSON, JSON_LINES, PNG, Parts, Response
+from plumbline.results import Failure, Result, Segments, first_of
 from plumbline.spec import ModelSpec
 from plumbline.stopwatch import Stopwatch, Timing
 from plumbline.tasks.base import Task
@@ -135,17 +149,17 @@ class Pipeline:
     ) -> Response:
         """What the task makes of each picture, in the form that was asked for."""
         form, style = FORMS[media_type], options.get("format", self.spec.response.format)
-        parts = []
+        parts = Parts()
         failures = []
         for number, result in enumerate(self.results(payload.items, options, timing)):
             if isinstance(result, Failure):
                 failures.append(result)
             with timing.watch.lap("encode"):
-                parts.append(form.part(result, number, style))
-        if len(failures) == len(parts) and not payload.lines:
-            raise failures[0].error if len(parts) == 1 else first_of(failures)
+                parts.add(form.part(result, number, style))
+        if len(failures) == len(payload.items) and not payload.lines:
+            raise failures[0].error if len(failures) == 1 else first_of(failures)
         with timing.watch.lap("encode"):
-            return Response(form.whole(parts, payload.alone), media_type)
+            return Response(form.whole(parts.held, payload.alone), media_type)
 
     def results(
         self, items: Sequence[Item], options: Mapping[str, Any], timing: Timing
@@ -165,10 +179,18 @@ class Pipeline:
         computed = (
             result
             for batch, outputs in self.computed(ready, timing)
-            for result in self.task.results(outputs, [one.geometry for one in batch], options)
+            for result in self.said(batch, outputs, options)
         )
         for one in made:
             yield next(computed) if isinstance(one, Prepared) else one
+
+    def said(
+        self, batch: Sequence[Prepared], outputs: Tensors | Failure, options: Mapping[str, Any]
+    ) -> Sequence[Result]:
+        """What the task makes of the outputs for each picture of a batch."""
+        if isinstance(outputs, Failure):
+            return [outputs]
+        return self.task.results(outputs, [one.geometry for one in batch], options)
 
     def prepared(self, item: Item, timing: Timing) -> Prepared | Failure:
         """A picture as the model takes it, or why that can't be."""
@@ -182,14 +204,29 @@ class Pipeline:
 
     def computed(
         self, ready: Sequence[Prepared], timing: Timing
-    ) -> Iterator[tuple[list[Prepared], Tensors]]:
-        """The outputs `[batch, …]`, and the pictures that they belong to."""
+    ) -> Iterator[tuple[list[Prepared], Tensors | Failure]]:
+        """The outputs `[batch, …]`, or the error, and the pictures that they belong to."""
+        for batch in batches(ready, self.engine.signature.input()):
+            yield from self.computed_together(batch, timing)
+
+    def computed_together(
+        self, batch: list[Prepared], timing: Timing
+    ) -> list[tuple[list[Prepared], Tensors | Failure]]:
+        """The same for one batch; for each picture by itself where the model refuses them all."""
+        try:
+            return [(batch, self.outputs(batch, timing))]
+        except InputRefused as exc:
+            if len(batch) == 1:
+                return [(batch, Failure(exc))]
+        return [pair for one in batch for pair in self.computed_together([one], timing)]
+
+    def outputs(self, batch: Sequence[Prepared], timing: Timing) -> Tensors:
+        """The outputs `[batch, …]`."""
         target = self.engine.signature.input()
-        for batch in batches(ready, target):
-            with timing.watch.lap("infer"):
-                outputs = self.engine.run({target.name: stacked(batch, target)}, timing.left())
-            filled = target.shape[0] or len(batch)
-            yield batch, {name: cut(one, len(batch), filled) for name, one in outputs.items()}
+        with timing.watch.lap("infer"):
+            outputs = self.engine.run({target.name: stacked(batch, target)}, timing.left())
+        filled = target.shape[0] or len(batch)
+        return {name: cut(tensor, len(batch), filled) for name, tensor in outputs.items()}
 
     def draw(self, payload: Pictures, options: Mapping[str, Any], timing: Timing) -> Response:
         """The picture with its answer drawn on it, or the mask itself."""
@@ -227,8 +264,7 @@ class Pipeline:
         target, timing = self.engine.signature.input(), Timing(time_left)
         fit_pictures(self.spec, self.engine.signature)
         made = prepared(picture, self.spec, target, self.limits, timing.watch)
-        ((_, outputs),) = self.computed([made], timing)
-        return self.task.readings(outputs, made.geometry)
+        return self.task.readings(self.outputs([made], timing), made.geometry)
 
     @property
     def chunk_size(self) -> int:
@@ -251,31 +287,6 @@ class Pipeline:
                 f"This model takes no pictures. {exc} It does take tensors: "
                 '{"instances": [...]} as application/json.'
             ) from exc
-
-
-def fetched_bytes(item: Item) -> bytes:
-    """A picture's bytes. Raises the error that came in their place."""
-    if isinstance(item, bytes):
-        return item
-    if isinstance(item, RequestError):
-        raise item
-    raise TypeError(f"{item} has not been fetched.")
-
-
-def first_of(failures: Sequence[Failure]) -> RequestError:
-    """The error of a request of which no picture could be answered."""
-    error = failures[0].error
-    return type(error)(
-        f"None of the {len(failures)} pictures could be answered. Instance 0: {error}"
-    )
-
-
-def cut(tensor: Tensor, count: int, filled: int) -> Tensor:
-    """An output `[filled, …]` as `[count, …]`, without what belongs to a batch's filling.
-
-    What has no batch axis stays as it is.
-    """
-    return tensor[:count] if tensor.shape[:1] == (filled,) else tensor
 
 
 @contextmanager

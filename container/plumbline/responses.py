@@ -28,6 +28,10 @@ ERROR_BYTES = 2048
 """SageMaker cuts error bodies after this many characters."""
 
 
+MOST_TOGETHER = 100 * 1024**2
+"""Bytes of the answers to several pictures: what SageMaker takes of a batch. One may be larger."""
+
+
 @dataclass(frozen=True)
 class Response:
     """The body of an answer, and its type."""
@@ -78,6 +82,24 @@ def to_npy(array: Tensor) -> bytes:
     stream = io.BytesIO()
     np.lib.format.write_array(stream, np.asarray(array), allow_pickle=False)
     return stream.getvalue()
+
+
+class Parts:
+    """The answers to several pictures, as they come."""
+
+    def __init__(self) -> None:
+        self.held: list[Any] = []
+        self.size = 0
+
+    def add(self, part: bytes | Tensor) -> None:
+        """Keep one more. Raises `NotAcceptable` if they don't go out together any more."""
+        self.held.append(part)
+        self.size += len(part) if isinstance(part, bytes) else part.nbytes
+        if len(self.held) > 1 and self.size > MOST_TOGETHER:
+            raise NotAcceptable(
+                f"The answers to the first {len(self.held)} pictures have {self.size:,} bytes, and "
+                f"at most {MOST_TOGETHER:,} are sent together; send fewer pictures at a time."
+            )
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -233,6 +234,14 @@ class Failure(Result):
     def array(self) -> Tensor:
         """There is no array of an error."""
         raise self.error
+
+
+def first_of(failures: Sequence[Failure]) -> RequestError:
+    """The error of a request of which no picture could be answered."""
+    error = failures[0].error
+    return type(error)(
+        f"None of the {len(failures)} pictures could be answered. Instance 0: {error}"
+    )
 
 
 def written_out(name: str, value: Tensor) -> Any:

@@ -45,7 +45,7 @@ normalize = "tf"
 
 [detection]
 format = "ssd"
-score_threshold = 0.6
+score_threshold = 0.4
 nms_iou = 0.45
 """
 
@@ -60,7 +60,7 @@ LEAST = 0.8
 GOLDEN = 5
 """How many pictures the archive is proven with."""
 
-BATCH = 32
+BATCH = 16
 
 
 def model_input(picture: Image.Image) -> np.ndarray:
@@ -95,7 +95,7 @@ def train(count: int, epochs: int) -> Any:
     priors = np.asarray(model(np.zeros((1, ssd.SIZE, ssd.SIZE, 3), np.float32))[0, :, -8:])
     print(f"Composing {count:,} scenes …", flush=True)
     batches = learnt_from(scenes(count, held_out=False), priors)
-    rate = keras.optimizers.schedules.CosineDecay(4e-3, epochs * len(batches))
+    rate = keras.optimizers.schedules.CosineDecay(3e-3, epochs * len(batches))
     # XLA would make the separable convolutions of this network several times slower on a CPU.
     model.compile(keras.optimizers.Adam(rate), ssd.loss, jit_compile=False)
     model.fit(batches, epochs=epochs, shuffle=False, verbose=2)

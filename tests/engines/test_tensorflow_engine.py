@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from plumbline.errors import DeadlineExceeded, EngineError
+from plumbline.errors import DeadlineExceeded, InputRefused
 
 pytestmark = pytest.mark.tensorflow
 
@@ -85,11 +85,11 @@ def test_the_deadline_stops_the_model_and_the_engine_goes_on(load, module) -> No
     assert engine.run({"rounds": few}, 60)["counted"].tolist() == [5]
 
 
-def test_a_model_that_fails_on_its_input_says_so_and_goes_on(load, module) -> None:
+def test_a_model_that_can_not_compute_its_input_says_so_and_goes_on(load, module) -> None:
     engine = load(module)
     pictures, weights = np.zeros((2, 4, 4, 3), np.uint8), np.ones(3, np.float32)
 
-    with pytest.raises(EngineError, match="failed on this input"):
+    with pytest.raises(InputRefused, match="can't compute this input"):
         engine.run({"picture": pictures, "weight": weights}, 60)
 
     assert engine.run({"picture": pictures, "weight": weights[:2]}, 60)

@@ -11,6 +11,7 @@ import resource
 import struct
 import subprocess
 import sys
+import time
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -315,6 +316,39 @@ def test_a_small_file_of_the_most_pixels_takes_no_more_than_was_planned(
         check=True,
     )
     assert int(measured.stdout) < MEMORY_PER_PICTURE + 8 * MEBIBYTE
+
+
+def scanned(times: int) -> bytes:
+    """A progressive JPEG whose last scan comes so many times; each takes as long as a picture."""
+    data = save(Image.new("L", (2000, 2000), 77), "JPEG", progressive=True)
+    last = data.rindex(b"\xff\xda")
+    return data[:last] + data[last:-2] * times + data[-2:]
+
+
+def test_a_jpeg_of_scans_without_end_costs_no_time(client: FlaskClient, refused: Refused) -> None:
+    started = time.perf_counter()
+    message = refused(post(client, scanned(100_000)), 400, "image_damaged")
+    assert message == (
+        "The body is a JPEG picture of more than 100 scans, which no program writes; save it again."
+    )
+    assert time.perf_counter() - started < 10, "it was decoded"
+
+
+@pytest.mark.parametrize("filling", [b"", b"\xff" * 9, b"\xff\xfe\x00\x04\xff\xd9", b"\xff\x01"])
+def test_scans_are_counted_whatever_stands_before_them(
+    filling: bytes, client: FlaskClient, refused: Refused
+) -> None:
+    data = scanned(200)
+    refused(post(client, data[:2] + filling + data[2:]), 400, "image_damaged")
+
+
+def test_what_looks_like_scans_and_is_none_is_no_reason_to_refuse(client: FlaskClient) -> None:
+    """Telephones write a preview before, and a film behind the picture."""
+    data = save(noise(), "JPEG")
+    comment = b"\xff\xda" * 200
+    packed = b"\xff\xfe" + struct.pack(">H", 2 + len(comment)) + comment
+    answer = post(client, data[:2] + packed + data[2:] + comment)
+    assert (answer.status_code, answer.data) == (200, post(client, data).data)
 
 
 def test_text_that_unpacks_without_end_costs_no_memory(

@@ -293,7 +293,7 @@ def test_every_option_arrives(photos: Path) -> None:
 def test_a_server_that_is_too_slow_is_told_from_one_that_is_not_there(
     photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("plumbline.client.SECONDS", 0.2)
+    monkeypatch.setattr("plumbline.client.base.SECONDS", 0.2)
     with listening(Served(engine=FakeEngine(delay=1)).client().application) as url:
         done = run("predict", "dark.png", "--url", url)
     assert done.exit_code == 1

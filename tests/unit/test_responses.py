@@ -5,15 +5,17 @@ from __future__ import annotations
 import io
 import json
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from plumbline import responses
 from plumbline.errors import NotAcceptable, NotAnImage, PlumblineError
 from plumbline.geometry import Geometry, Rect
-from plumbline.responses import FORMS, encode_error, negotiate, to_json
+from plumbline.responses import FORMS, Parts, encode_error, negotiate, to_json
 from plumbline.results import Classes, Detections, Failure, Result
 
 ANY_TEXT = st.text(st.characters(exclude_categories=[]), max_size=3000)
@@ -170,6 +172,25 @@ def test_answers_of_several_shapes_are_no_array() -> None:
         "The pictures' answers have several shapes ([0, 6], [2, 6]) and don't fit into one array; "
         "send the pictures one by one, or ask for application/json."
     )
+
+
+@pytest.mark.parametrize("part", [b"x" * 1000, np.zeros(250, np.float32)])
+def test_answers_that_are_too_many_bytes_together_are_refused(
+    part: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(responses, "MOST_TOGETHER", 2_500)
+    parts = Parts()
+    parts.add(part)
+    parts.add(part)
+    with pytest.raises(
+        NotAcceptable, match=r"first 3 pictures have 3,000 bytes, and at most 2,500"
+    ):
+        parts.add(part)
+
+
+def test_one_answer_may_be_as_large_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(responses, "MOST_TOGETHER", 1)
+    Parts().add(b"large")
 
 
 def test_an_error_is_no_array() -> None:

@@ -27,5 +27,6 @@ class Engine(Protocol):
     def run(self, inputs: Tensors, timeout: float) -> Tensors:
         """The outputs by name, the first axis being the batch.
 
-        Raises `DeadlineExceeded` after `timeout` seconds and `EngineError` when the model fails.
+        Raises `DeadlineExceeded` after `timeout` seconds, `InputRefused` when the model says that
+        it can't compute such an input, and `EngineError` when it fails.
         """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -11,8 +12,10 @@ import numpy as np
 
 from plumbline.arrays import Tensor, Tensors
 from plumbline.engines.saved_model import SERVE, is_public, signature_of
-from plumbline.errors import DeadlineExceeded, EngineError
+from plumbline.errors import DeadlineExceeded, EngineError, InputRefused
 from plumbline.signature import Signature
+
+log = logging.getLogger("plumbline.engines")
 
 
 class TensorFlowEngine:
@@ -36,6 +39,13 @@ class TensorFlowEngine:
             fetched = self._run(*fed, options=options)
         except errors.DeadlineExceededError as exc:
             raise DeadlineExceeded("The model did not answer in time.") from exc
+        except (errors.InvalidArgumentError, UnicodeDecodeError) as exc:
+            # The latter where TensorFlow's words quote what they are about, and it is no text.
+            log.warning("The model refused an input: %s", str(exc)[:1000])
+            raise InputRefused(
+                "The model can't compute this input: its values are not what the model was made "
+                "for, or don't fit together. The server's log says what TensorFlow said."
+            ) from exc
         except errors.OpError as exc:
             raise EngineError("The model failed on this input; the server's log says why.") from exc
         names = (spec.name for spec in self.signature.outputs)

@@ -49,6 +49,8 @@ def answer(request: Mapping[str, Any], messages: IO[str]) -> str:
 
 def load_keras(request: Mapping[str, Any]) -> tuple[str, Predict, TensorSpec]:
     """A Keras file, exported."""
+    import tensorflow as tf
+
     from plumbline.engines.export import export, outputs_by_name
     from plumbline.engines.keras import load
 
@@ -65,7 +67,7 @@ def load_keras(request: Mapping[str, Any]) -> tuple[str, Predict, TensorSpec]:
             f"{type(exc).__name__}: {exc}"
         ) from exc
     first = model.inputs[0]
-    target = TensorSpec(first.name, tuple(first.shape), str(np.dtype(first.dtype)))
+    target = TensorSpec(first.name, tuple(first.shape), tf.as_dtype(first.dtype).name)
     return str(library), lambda batch: outputs_by_name(model(batch, training=False)), target
 
 

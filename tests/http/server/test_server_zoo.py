@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +18,22 @@ GROWTH = 32 * MEBIBYTE
 """What a worker may keep of thousands of files that ask for gigabytes."""
 
 REFUSED = {400, 413, 415}
+
+LARGE: dict[str, tuple[str, bytes]] = {
+    "lines of nothing": ("application/jsonlines", b"{}\n" * (8 * MEBIBYTE)),
+    "lines that are broken": ("application/jsonlines", b"{\n" * (12 * MEBIBYTE)),
+    "lines of numbers": ("text/csv", b"0\n" * (12 * MEBIBYTE)),
+    "a line of numbers": ("text/csv", b"0.25," * (4 * MEBIBYTE) + b"1"),
+    "numbers": ("application/json", b'{"instances":[' + b"0.5," * (6 * MEBIBYTE) + b"1]}"),
+    "a long text and short ones": (
+        "application/json",
+        b'{"instances":["' + b"x" * MEBIBYTE + b'"' + b',""' * (7 * MEBIBYTE) + b"]}",
+    ),
+}
+"""Bodies of 25 MB that bring nothing."""
+
+MOST = 512 * MEBIBYTE
+"""What one of them may take, while it is read."""
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +68,25 @@ def test_odd_pictures_are_answered_and_drawn(serve, send, good: dict[str, bytes]
     for accept in ("application/json", "image/png"):
         answers = send(server, good, accept)
         assert [name for name, answer in answers.items() if answer.status != 200] == []
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads Linux's /proc")
+def test_large_bodies_of_nothing_take_no_more_memory_than_they_must(serve, picture: bytes) -> None:
+    server: Server = serve(PLUMBLINE_WORKERS="1")
+    assert server.invoke(picture).status == 200
+    (worker,) = server.workers()
+    before = most_held(worker)
+    for name, (content_type, body) in LARGE.items():
+        answer = server.invoke(body, content_type)
+        assert answer.status == 400, (name, answer.body)
+        assert most_held(worker) - before < MOST, name
+    assert server.workers() == [worker], "the worker was lost"
+
+
+def most_held(worker: int) -> int:
+    """The most bytes that the process has occupied so far."""
+    status = Path(f"/proc/{worker}/status").read_text()
+    return int(re.findall(r"^VmHWM:\s+(\d+) kB", status, re.MULTILINE)[0]) * 1024
 
 
 @pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="reads Linux's /proc")
