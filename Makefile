@@ -19,17 +19,17 @@ TESTS := $(wildcard tests/unit) $(wildcard tests/http) $(wildcard tests/parity) 
 	$(wildcard tests/engines) \
 	$(wildcard tests/deployment) $(wildcard tests/container)
 TYPED := container/plumbline benchmarks $(wildcard deploy.py deployment local_test/*.py model/examples/*.py)
-SCRIPTS := container/serve $(wildcard .ci/run .ci/*.sh local_test/*.sh *.sh)
+SCRIPTS := container/serve $(wildcard .ci/run .ci/*.sh benchmarks/peers/*/serve.sh local_test/*.sh *.sh)
 
 .DELETE_ON_ERROR:
-.PHONY: help venv demo test bench parity lint format image lock clean
+.PHONY: help venv demo test bench bench-full bench-preprocess parity lint format image lock clean
 
 help:  ## show this list
 	@echo 'Plumbline serves a Keras or TensorFlow image model as Amazon SageMaker wants it served.'
 	@echo
 	@echo 'Start here:  make demo     a trained model, served, and a picture sent to it'
 	@echo
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1:\2/p' Makefile | awk -F: '{ printf "  make %-8s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1:\2/p' Makefile | awk -F: '{ printf "  make %-16s %s\n", $$1, $$2 }'
 	@echo
 	@echo 'PYTHON=python3.12 chooses another Python; it counts when .venv is made.'
 
@@ -58,7 +58,13 @@ $(DEMO): $(DEMO_SOURCES) | $(VENV)
 test: $(VENV)  ## run every test that this machine can run, and say what was skipped and why
 	$(PY) -m pytest $(TESTS)
 
-bench: $(VENV)  ## time preprocessing beside the libraries that it equals (benchmarks/README.md)
+bench: $(VENV)  ## measure the server beside the AWS sample stack, in three minutes (benchmarks/README.md)
+	@$(PY) benchmarks/servers.py
+
+bench-full: $(VENV)  ## the same with all peers, models and pictures, for two hours; write docs/performance.md
+	@$(PY) benchmarks/servers.py --full --page
+
+bench-preprocess: $(VENV)  ## time preprocessing beside the libraries that it equals
 	@$(PY) benchmarks/preprocess.py
 
 parity: $(VENV)  ## measure how far preprocessing is from those libraries, and write docs/parity.md

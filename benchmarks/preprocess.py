@@ -1,6 +1,7 @@
 """How long each filter and each decoder takes, beside the library that it equals, on one core.
 
-Run `make bench`. The two of a pair take turns, so that a busy neighbour meets both alike.
+Run `make bench-preprocess`. The two of a pair take turns, so that a busy neighbour meets both
+alike.
 """
 
 from __future__ import annotations

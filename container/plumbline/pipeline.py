@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from plumbline import responses, serving
+from plumbline.allocator import uncollected
 from plumbline.arrays import Tensors
 from plumbline.engines.base import Engine
 from plumbline.errors import (
@@ -70,7 +71,7 @@ class Pipeline:
         media_type = responses.negotiate(
             request.accept, JSON_LINES if request.media_type == JSON_LINES else JSON
         )
-        with watch.lap("decode"):
+        with watch.lap("decode"), uncollected():
             payload = read(request, self.max_instances)
         if isinstance(payload, Pictures) and not self.is_own(payload.signature_name):
             payload = self.as_texts(payload, timing)

@@ -1,0 +1,179 @@
+"""The models that are served: a SavedModel, its archive, and what TensorFlow answers for each.
+
+    python benchmarks/models.py build/bench mobilenet-v2
+
+makes one; `servers.py` calls it for each model in a process of its own, which gives its memory
+back.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+import pictures
+from peers.shared import Declaration, pixels
+
+HERE = Path(__file__).parent
+SOURCES = ("models.py", "networks.py", "pictures.py", "peers/shared.py")
+
+
+@dataclass(frozen=True)
+class Model:
+    """What is said of a model, once for the peers and once for Plumbline."""
+
+    title: str
+    picture: str
+    """The picture that it is for; the others are sent to it too, in the full form."""
+    declaration: Declaration
+    spec: str
+
+
+CLASSIFIER = """\
+task = "classification"
+
+[model]
+path = "saved_model"
+
+[preprocess]
+exif = false
+normalize = "{normalize}"
+
+[classification]
+top_k = 5
+"""
+
+TENSOR = """\
+task = "raw"
+
+[model]
+path = "saved_model"
+
+[preprocess]
+exif = false
+{preprocess}
+
+[golden]
+tolerance = 1e-4
+"""
+
+MODELS: Mapping[str, Model] = MappingProxyType(
+    {
+        "cifar-cnn": Model(
+            "CIFAR-10 CNN",
+            "32px",
+            Declaration((32, 32), "bilinear", 255.0, 0.0, "classes"),
+            CLASSIFIER.format(normalize="unit"),
+        ),
+        "mobilenet-v2": Model(
+            "MobileNetV2",
+            "640x480",
+            Declaration((224, 224), "bilinear", 127.5, 1.0, "classes"),
+            CLASSIFIER.format(normalize="tf"),
+        ),
+        "resnet-50": Model(
+            "ResNet-50",
+            "640x480",
+            Declaration((224, 224), "bilinear", 127.5, 1.0, "classes"),
+            CLASSIFIER.format(normalize="tf"),
+        ),
+        "ssdlite": Model(
+            "Xception-SSDLite",
+            "640x480",
+            Declaration((300, 300), "bilinear", 127.5, 1.0, "tensor"),
+            TENSOR.format(preprocess='normalize = "tf"'),
+        ),
+        "unet": Model(
+            "U-Net 128",
+            "640x480",
+            Declaration((128, 128), "bicubic", 256.0, 0.0, "tensor"),
+            TENSOR.format(preprocess='resize = "pillow-bicubic"\nnormalize = {divisor = 256}'),
+        ),
+    }
+)
+
+
+@dataclass(frozen=True)
+class Made:
+    """Where a model's files lie."""
+
+    folder: Path
+
+    @property
+    def served(self) -> Path:
+        """What peers are given: `saved_model/` and `declaration.json`."""
+        return self.folder / "peers"
+
+    @property
+    def archive(self) -> Path:
+        """What Plumbline is given, as SageMaker unpacks it."""
+        return self.folder / "archive"
+
+    def expected(self, picture: str) -> np.ndarray:
+        """What TensorFlow answers for a picture, without the batch axis."""
+        return np.asarray(np.load(self.folder / f"{picture}.npy"))
+
+
+def made(out: Path, name: str) -> Made:
+    """The place of a model below the benchmark's folder."""
+    return Made(out / "models" / name)
+
+
+def is_fresh(target: Made) -> bool:
+    """Whether it was made by the code as it is now."""
+    complete = target.folder / "complete"
+    return complete.exists() and complete.read_text() == digest()
+
+
+def digest() -> str:
+    """The SHA-256 of what makes the models."""
+    return hashlib.sha256(b"".join((HERE / name).read_bytes() for name in SOURCES)).hexdigest()
+
+
+def make(out: Path, name: str) -> None:
+    """Build, export, ask and pack a model."""
+    from networks import build
+
+    target, chosen = made(out, name), MODELS[name]
+    shutil.rmtree(target.folder, ignore_errors=True)
+    target.served.mkdir(parents=True)
+    files = pictures.write(out / "pictures")
+    inputs = {
+        picture: pixels(file.read_bytes(), chosen.declaration) for picture, file in files.items()
+    }
+    model = build(name, list(inputs.values()))
+    for picture, tensor in inputs.items():
+        answer = np.asarray(model(tensor[np.newaxis], training=False))[0]
+        np.save(target.folder / f"{picture}.npy", answer)
+    declared = json.dumps(asdict(chosen.declaration), indent=2)
+    (target.served / "declaration.json").write_text(declared + "\n")
+    save(model, target, files[chosen.picture], chosen)
+    (target.folder / "complete").write_text(digest())
+
+
+def save(model: Any, target: Made, picture: Path, chosen: Model) -> None:
+    """The SavedModel, and the archive with one golden picture."""
+    from plumbline.engines.export import export
+    from plumbline.packing.assembly import Contents, GoldenPicture, pack
+    from plumbline.tarball import unpack
+
+    export(model, target.served / "saved_model")
+    golden = GoldenPicture(picture, target.expected(picture.stem))
+    contents = Contents(model=target.served / "saved_model", spec=chosen.spec, goldens=(golden,))
+    pack(contents, target.folder / "model.tar.gz")
+    unpack(target.folder / "model.tar.gz", target.archive)
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    make(Path(sys.argv[1]), sys.argv[2])
