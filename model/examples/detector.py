@@ -3,9 +3,9 @@
     python model/examples/detector.py --out build/detector
 
 It trains on the pictures of `scenes.py` and packs the network of `ssd.py` with `plumbline pack
---custom-objects`. Training takes two minutes on two cores, and is not repeated. How good
-it is, pycocotools measures on held-out pictures, whose boxes lie in an augmented manifest beside
-them. The golden pictures' answers come from `predict` below.
+--custom-objects`. Training takes two or three minutes on two cores, and is not repeated. How good
+the detector is, pycocotools measures on held-out pictures, whose boxes lie in an augmented manifest
+beside them. The golden pictures' answers come from `predict` below.
 """
 
 from __future__ import annotations

@@ -26,6 +26,9 @@ SURFACES = ("background", "paper", "ink")
 FAINTEST_INK = 96
 """What counts as ink, of 255: the scans are gray where a stroke is thin."""
 
+SHADE = 120
+"""How dark the shadow of a slip is, of 255."""
+
 HELD_OUT_FROM = 427
 """The column where the held-out part of the photographs begins; they are 640 wide."""
 
@@ -105,13 +108,15 @@ def compose(rng: np.random.Generator, parts: Source) -> Scene:
 
 
 def background(rng: np.random.Generator, parts: Source) -> Image.Image:
-    """A part of a photograph, brighter or darker than it was."""
+    """A part of a photograph, turned any way, its light and colours altered."""
     photo, size = parts.photos[rng.integers(len(parts.photos))], SIZES[rng.integers(len(SIZES))]
+    photo = photo.transpose(Image.Transpose(int(rng.integers(len(Image.Transpose)))))
     scale = rng.uniform(0.5, 1) * min(np.divide(photo.size, size))
     width, height = np.multiply(size, scale)
     left, top = rng.uniform(0, np.subtract(photo.size, (width, height)))
     part = photo.resize(size, Image.Resampling.BICUBIC, (left, top, left + width, top + height))
-    return ImageEnhance.Brightness(part).enhance(rng.uniform(0.6, 1.05))
+    colored = ImageEnhance.Color(part).enhance(rng.uniform(0, 1.5))
+    return ImageEnhance.Brightness(colored).enhance(rng.uniform(0.6, 1.05))
 
 
 def make_slip(rng: np.random.Generator, scan: np.ndarray, height: float) -> Slip:
@@ -147,6 +152,8 @@ def free_place(
 def lay(slip: Slip, place: np.ndarray, picture: Image.Image, mask: np.ndarray) -> np.ndarray:
     """Lay the slip on the picture and the mask; the box of its ink, nothing if there is none."""
     left, top, right, bottom = place.tolist()
+    shadow = slip.paper.point([level * SHADE // 255 for level in range(256)])
+    picture.paste((0, 0, 0), (left + 2, top + 3), shadow)
     picture.paste(slip.picture, (left, top), slip.paper)
     part = mask[top:bottom, left:right]
     part[np.asarray(slip.paper) > 127] = PAPER

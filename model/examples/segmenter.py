@@ -4,8 +4,8 @@
 
 It trains with Keras 2 (`tf_keras`) on the pictures of `scenes.py`, saves the model as a SavedModel
 in a folder named by the time, as `model.save(…, save_format="tf")` does, and packs that with
-`plumbline pack`. Training takes two minutes on two cores, and is not repeated. The golden pictures'
-answers come from `predict` below.
+`plumbline pack`. Training takes a minute or two on two cores, and is not repeated. The golden
+pictures' answers come from `predict` below.
 """
 
 from __future__ import annotations

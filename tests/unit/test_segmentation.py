@@ -157,10 +157,11 @@ def test_golden_pictures_are_compared_by_the_activated_output() -> None:
 def test_a_users_own_code_may_give_scores_or_the_mask_with_a_last_axis_or_without() -> None:
     task = fitted(LOGITS, activation="softmax")
     outputs = {"logits": logits()[None]}
-    scores, flat, deep = task.readings(outputs, Geometry.whole((400, 400)))
+    scores, flat, deep, raw = task.readings(outputs, Geometry.whole((400, 400)))
     np.testing.assert_array_equal(scores["logits"], task.values(outputs)["logits"])
     np.testing.assert_array_equal(flat["mask"], GRID[None])
     np.testing.assert_array_equal(deep["mask"], GRID[None, ..., None])
+    np.testing.assert_array_equal(raw["logits"], outputs["logits"])
 
 
 def test_of_several_outputs_the_declared_one_is_taken() -> None:

@@ -98,10 +98,15 @@ class SegmentationTask(Task):
         return {self.output: activate(outputs[self.output])}
 
     def readings(self, outputs: Tensors, geometry: Geometry) -> tuple[Tensors, ...]:  # noqa: ARG002
-        """The scores, or the class of each pixel of the model's grid; with a last axis or not."""
+        """The scores, the class of each pixel of the model's grid, with a last axis or not, or
+        the output as it is.
+
+        The mask is the same whether the notebook activated the output or not.
+        """
         values = self.values(outputs)
         classes = np.stack([self.grid_mask(one) for one in values[self.output]])
-        return values, {"mask": classes}, {"mask": classes[..., None]}
+        masks_of = {"mask": classes}, {"mask": classes[..., None]}
+        return values, *masks_of, {self.output: outputs[self.output]}
 
     def results(
         self,
