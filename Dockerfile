@@ -2,37 +2,29 @@
 # Written for Docker's classic builder too, so without BuildKit's mounts and --chmod.
 ARG BASE_IMAGE=debian:trixie-slim
 
-FROM ${BASE_IMAGE} AS build
+FROM ${BASE_IMAGE} AS tools
 RUN apt-get update \
     && apt-get install -y --no-install-recommends binutils python3-venv
 # pip works from outside, so that the environment that is shipped never holds it.
 RUN python3 -m venv /opt/pip \
     && python3 -m venv --without-pip /opt/venv
-# Another set of packages (one without TensorFlow, say) is another lock, named by this argument.
-ARG REQUIREMENTS=requirements/server.txt
-COPY ${REQUIREMENTS} /tmp/requirements.txt
-# TensorFlow's wheel brings the headers and, through libclang, the parser for writing operators
-# in C++ (350 MB), and its libraries are not stripped (200 MB): nothing that serves reads either.
-# Other wheels' libraries are left alone, because strip breaks those that auditwheel rewrote.
-RUN /opt/pip/bin/pip --python /opt/venv install --no-cache-dir --quiet \
-        --only-binary :all: --require-hashes --no-deps --requirement /tmp/requirements.txt \
-    && cd /opt/venv/lib/python3*/site-packages \
-    && rm -rf tensorflow/include tensorflow/xla_aot_runtime_src clang \
-    && find . -path './tensorflow/*.so*' -type f -exec strip --strip-unneeded {} +
+ENV INSTALL="/opt/pip/bin/pip --python /opt/venv install --no-cache-dir --quiet --only-binary :all: --require-hashes --no-deps"
+# What OpenVINO needs for graphics cards and neural processors, 60 MB, is left out: nothing here
+# uses them.
+ENV UNUSED="openvino/libs/*_gpu_plugin.so openvino/libs/*_npu_plugin.so openvino/libs/cache.json"
+
+FROM tools AS code
 COPY LICENSE container /opt/plumbline/
 # Any user may run the server, whatever umask the checkout was made under. The bytecode is made
 # here because the disk is read-only there, and trusted unchecked because it cannot go stale.
 RUN chmod -R u=rwX,go=rX /opt/plumbline \
     && python3 -m compileall -q --invalidation-mode unchecked-hash /opt/plumbline
 
-FROM ${BASE_IMAGE} AS server
+FROM ${BASE_IMAGE} AS runtime
 RUN apt-get update \
     && apt-get install -y --no-install-recommends ca-certificates python3 \
     && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/* \
     && mkdir -p /opt/ml/model
-# The code comes last: a change to it costs a layer of 4 MB, most of it fonts, in the build and in the push.
-COPY --from=build /opt/venv /opt/venv
-COPY --from=build /opt/plumbline /opt/plumbline
 
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONPATH=/opt/plumbline \
@@ -49,3 +41,32 @@ EXPOSE 8080
 # In exec form, because SageMaker appends its own argument and the server must get SIGTERM itself.
 ENTRYPOINT ["/opt/plumbline/serve"]
 CMD ["serve"]
+
+FROM tools AS slim-build
+COPY requirements/slim.txt /tmp/requirements.txt
+RUN $INSTALL --requirement /tmp/requirements.txt \
+    && cd /opt/venv/lib/python3*/site-packages \
+    && rm -f $UNUSED
+
+# For archives that `plumbline pack` has accelerated: without TensorFlow, a third as large.
+FROM runtime AS slim
+COPY --from=slim-build /opt/venv /opt/venv
+COPY --from=code /opt/plumbline /opt/plumbline
+
+FROM tools AS build
+# Another set of packages is another lock, named by this argument.
+ARG REQUIREMENTS=requirements/server.txt
+COPY ${REQUIREMENTS} /tmp/requirements.txt
+# TensorFlow's wheel brings the headers and, through libclang, the parser for writing operators
+# in C++ (350 MB), and its libraries are not stripped (200 MB): nothing that serves reads either.
+# Other wheels' libraries are left alone, because strip breaks those that auditwheel rewrote.
+RUN $INSTALL --requirement /tmp/requirements.txt \
+    && cd /opt/venv/lib/python3*/site-packages \
+    && rm -rf tensorflow/include tensorflow/xla_aot_runtime_src clang $UNUSED \
+    && find . -path './tensorflow/*.so*' -type f -exec strip --strip-unneeded {} +
+
+# For whatever there is. The code comes last: a change to it costs a layer of a few megabytes, in
+# the build and in the push.
+FROM runtime AS server
+COPY --from=build /opt/venv /opt/venv
+COPY --from=code /opt/plumbline /opt/plumbline

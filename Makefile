@@ -3,6 +3,7 @@
 PYTHON ?= python3
 PORT ?= 8080
 IMAGE ?= plumbline
+TARGET ?= server
 BASE_IMAGE ?=
 DOCKER_BUILD_FLAGS ?=
 LOCK_FLAGS ?=
@@ -81,8 +82,8 @@ format: $(VENV)  ## put the code into the style that lint asks for
 	$(PY) -m ruff check --fix
 	$(PY) -m ruff format
 
-image:  ## build the container (IMAGE=plumbline, BASE_IMAGE=, DOCKER_BUILD_FLAGS=)
-	docker build $(DOCKER_BUILD_FLAGS) $(if $(BASE_IMAGE),--build-arg BASE_IMAGE=$(BASE_IMAGE)) --tag $(IMAGE) .
+image:  ## build the container (IMAGE=plumbline, TARGET=slim, BASE_IMAGE=, DOCKER_BUILD_FLAGS=)
+	docker build $(DOCKER_BUILD_FLAGS) $(if $(BASE_IMAGE),--build-arg BASE_IMAGE=$(BASE_IMAGE)) --target $(TARGET) --tag $(IMAGE) .
 
 # The image's lock is held to the developers' one, so that what is tested is what is shipped.
 COMPILE = $(PY) -m uv pip compile pyproject.toml --quiet --no-config --no-emit-index-url --universal \
@@ -91,6 +92,7 @@ COMPILE = $(PY) -m uv pip compile pyproject.toml --quiet --no-config --no-emit-i
 lock: $(VENV)  ## pin the dependencies anew (LOCK_FLAGS=--upgrade takes the newest)
 	$(COMPILE) --all-extras --output-file requirements/dev.txt
 	$(COMPILE) --extra tensorflow --constraint requirements/dev.txt --output-file requirements/server.txt
+	$(COMPILE) --constraint requirements/dev.txt --output-file requirements/slim.txt
 
 clean:  ## remove what was made here: .venv, build and caches
 	rm -rf .venv build container/*.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

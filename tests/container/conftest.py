@@ -40,17 +40,28 @@ def docker_client() -> Iterator[Any]:
 @pytest.fixture(scope="session")
 def image(docker_client: Any) -> Any:
     """The image, built from the Dockerfile by `make image`."""
+    return built(docker_client, IMAGE, "server")
+
+
+@pytest.fixture(scope="session")
+def slim_image(docker_client: Any) -> Any:
+    """The image without TensorFlow."""
+    return built(docker_client, f"{IMAGE}-slim", "slim")
+
+
+def built(docker_client: Any, name: str, target: str) -> Any:
+    """One of the Dockerfile's images."""
     variables = ("DOCKER_BUILD_FLAGS", "BASE_IMAGE")
     given = [f"{name}={os.environ[name]}" for name in variables if os.environ.get(name)]
-    built = subprocess.run(
-        ["make", "image", f"IMAGE={IMAGE}", *given],
+    done = subprocess.run(
+        ["make", "image", f"IMAGE={name}", f"TARGET={target}", *given],
         cwd=ROOT,
         check=False,
         capture_output=True,
         text=True,
     )
-    assert built.returncode == 0, built.stdout[-3000:] + built.stderr[-3000:]
-    return docker_client.images.get(IMAGE)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return docker_client.images.get(name)
 
 
 @dataclass(frozen=True)

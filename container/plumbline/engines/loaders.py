@@ -9,6 +9,7 @@ from plumbline.discovery import ModelFile
 from plumbline.engines.base import Engine
 from plumbline.engines.keras import load_keras
 from plumbline.engines.tensorflow import load_saved_model
+from plumbline.errors import EngineError
 
 Loader = Callable[[ModelFile, str, int], Engine]
 """Model, name of its signature, threads → engine."""
@@ -25,4 +26,11 @@ LOADERS: Mapping[str, Loader] = MappingProxyType(
 
 def load_engine(model: ModelFile, signature: str, threads: int) -> Engine:
     """The model, ready to run. Raises a `ModelError`."""
-    return LOADERS[model.kind](model, signature, threads)
+    try:
+        return LOADERS[model.kind](model, signature, threads)
+    except ModuleNotFoundError as exc:
+        raise EngineError(
+            f"This server has no {exc.name}, which {model.path.name} needs, as nothing else "
+            "computes it rightly here. Make the archive with plumbline pack and golden pictures, "
+            "which lets OpenVINO compute it, or take the image with TensorFlow."
+        ) from exc
