@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from plumbline import diagnosis
+from plumbline import accelerated, diagnosis
 from plumbline import spec as specs
+from plumbline.accelerated import Accelerated
 from plumbline.arrays import Tensors
 from plumbline.checks import FILE
 from plumbline.discovery import ModelFile, find_models
@@ -36,6 +37,7 @@ class Archive:
     labels: tuple[str, ...] | None
     goldens: tuple[GoldenPicture, ...]
     rule: str = ""
+    accelerated: Accelerated | None = None
 
     @property
     def model(self) -> ModelFile:
@@ -59,7 +61,16 @@ def open_archive(root: Path) -> Archive:
         labels=read_labels(root, spec.labels),
         goldens=tuple(read_goldens(root / spec.golden.images)),
         rule=found.rule,
+        accelerated=accelerated_form(root, found.models[0], spec),
     )
+
+
+def accelerated_form(root: Path, model: ModelFile, spec: ModelSpec) -> Accelerated | None:
+    """The default model's, if the archive has one, and it was made of that very model."""
+    found = accelerated.read(root)
+    if found is None or found.signature_name != spec.model.signature:
+        return None
+    return found if found.model == model.path.relative_to(root).as_posix() else None
 
 
 def read_spec(root: Path) -> ModelSpec:

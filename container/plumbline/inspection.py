@@ -182,6 +182,7 @@ def document(found: Inspection) -> dict[str, Any]:
         "found_by": archive.rule,
         "reader": found.reader,
         "manifest_verified": found.verified,
+        "accelerated": list(archive.accelerated.precisions) if archive.accelerated else [],
         "models": [
             {
                 "name": model.name,
@@ -243,9 +244,18 @@ def model_rows(found: Inspection) -> Iterator[tuple[str, str]]:
         yield "weights", beside.removeprefix(", ")
     yield "why", archive.rule
     yield "read by", found.reader
+    yield "computed by", computed_by(found)
     if others := [f"{other.name}/{other.version}" for other in archive.models[1:]]:
         yield "also served", f"{', '.join(others)}; requests choose by {NAME} and {VERSION}"
     yield "files", "as they were packed (manifest)" if found.verified else "no manifest"
+
+
+def computed_by(found: Inspection) -> str:
+    """What computes the model."""
+    form = found.archive.accelerated
+    if form is None:
+        return "TensorFlow"
+    return f"OpenVINO, in {' or '.join(form.precisions)}; by TensorFlow if that answers otherwise"
 
 
 def signature_rows(found: Inspection) -> Iterator[tuple[str, str]]:

@@ -12,11 +12,15 @@ from pathlib import Path
 from PIL import Image
 
 from plumbline import manifest
+from plumbline.accelerated import Accelerated
 from plumbline.archive import Archive, GoldenPicture, open_archive
 from plumbline.discovery import ModelFile
+from plumbline.engines.base import Engine
 from plumbline.engines.loaders import load_engine
+from plumbline.engines.openvino import load_network
 from plumbline.errors import (
     ArchiveError,
+    EngineError,
     GoldenMismatch,
     ImageError,
     InputRefused,
@@ -50,6 +54,8 @@ class Terms:
     fetch: Fetch = no_links
     max_fetched: int = 0
     """Bytes of the pictures behind one request's links."""
+    engine: str = "auto"
+    """One of `variables.ENGINES`."""
 
 
 @dataclass(frozen=True)
@@ -127,20 +133,60 @@ def load_models(root: Path, terms: Terms, say: Say) -> Registry:
     loaded = []
     for model in archive.models:
         say(f"The model {model.name}/{model.version} ({model.path.name}) is loading.")
-        pipeline = make_pipeline(archive, model, terms)
-        say(f"The model {model.name}/{model.version} is warming up.")
-        warm_up(pipeline)
+        pipeline = accelerated(archive, terms) if model is archive.model else None
+        if pipeline is None:
+            pipeline = make_pipeline(archive, load(archive, model, terms), terms)
+            say(f"The model {model.name}/{model.version} is warming up.")
+            warm_up(pipeline)
+            if model is archive.model:
+                count = len(archive.goldens)
+                name = f"{model.name}/{model.version}"
+                say(f"{name} is being checked against {count} golden pictures.")
+                check_goldens(pipeline, archive)
         loaded.append(LoadedModel(model.name, model.version, pipeline))
     models = Registry(tuple(loaded))
-    say(f"{models.default} is being checked against {len(archive.goldens)} golden pictures.")
-    check_goldens(models.default.pipeline, archive)
     log.info("Served are %s; the default is %s.", ", ".join(map(str, loaded)), models.default)
     return models
 
 
-def make_pipeline(archive: Archive, model: ModelFile, terms: Terms) -> Pipeline:
-    """One model, and around it what the archive declares."""
-    engine = load_engine(model, archive.spec.model.signature, terms.cores)
+def accelerated(archive: Archive, terms: Terms) -> Pipeline | None:
+    """The default model in the fastest form that answers rightly on this machine, if one does.
+
+    Raises `EngineError` where it must not be served otherwise.
+    """
+    found = archive.accelerated
+    if found is not None and terms.engine != "tensorflow":
+        for precision in found.precisions:
+            try:
+                return proven(archive, found, precision, terms)
+            except PlumblineError as exc:
+                log.warning("OpenVINO in %s is not used here: %s", precision, exc.message)
+    if terms.engine == "openvino":
+        raise EngineError(
+            "PLUMBLINE_ENGINE=openvino, but the archive has no form of the model that OpenVINO "
+            "computes rightly on this machine; pack it again, or leave the engine to the server."
+        )
+    return None
+
+
+def proven(archive: Archive, found: Accelerated, precision: str, terms: Terms) -> Pipeline:
+    """One accelerated form, once its golden pictures have come out within the budget."""
+    engine = load_network(found.network, found.signature, precision, terms.cores)
+    pipeline = make_pipeline(archive, engine, terms)
+    warm_up(pipeline)
+    spec = archive.spec
+    check_goldens(pipeline, archive, max(spec.golden.tolerance, spec.acceleration.max_difference))
+    log.info("OpenVINO computes the model, in %s.", precision)
+    return pipeline
+
+
+def load(archive: Archive, model: ModelFile, terms: Terms) -> Engine:
+    """The engine of one model."""
+    return load_engine(model, archive.spec.model.signature, terms.cores)
+
+
+def make_pipeline(archive: Archive, engine: Engine, terms: Terms) -> Pipeline:
+    """A model, and around it what the archive declares."""
     spec = suited(archive.spec, engine.signature)
     task = fitted(spec, archive.labels, engine.signature)
     return Pipeline(
@@ -169,16 +215,19 @@ def warm_up(pipeline: Pipeline) -> None:
         log.warning("The model is not warm: a picture's bytes are not what it takes. %s", exc)
 
 
-def check_goldens(pipeline: Pipeline, archive: Archive) -> None:
-    """Compare every golden picture's outputs. Raises `GoldenMismatch` at the worst."""
+def check_goldens(pipeline: Pipeline, archive: Archive, budget: float | None = None) -> None:
+    """Compare every golden picture's outputs. Raises `GoldenMismatch` at the worst.
+
+    `budget` is what an accelerated form may be off; why it is off by more, nobody asks.
+    """
     if not archive.goldens:
         log.warning("The archive has no golden pictures: nobody checked its answers.")
         return
-    tolerance = archive.spec.golden.tolerance
+    tolerance = archive.spec.golden.tolerance if budget is None else budget
     found = {golden.name: check_golden(pipeline, golden) for golden in archive.goldens}
     worst = max(archive.goldens, key=lambda golden: found[golden.name].largest)
     if not found[worst.name].within(tolerance):
-        cause = explain(pipeline, archive.goldens, worst)
+        cause = explain(pipeline, archive.goldens, worst) if budget is None else ""
         raise GoldenMismatch(mismatch(found, tolerance, cause))
     log.info(
         "%d golden pictures came out right; the largest difference is %.3g.",

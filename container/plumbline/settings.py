@@ -13,65 +13,19 @@ from plumbline.errors import SettingError
 from plumbline.images import Limits
 from plumbline.link_policy import Allowlist, read_allowlist
 from plumbline.sizing import Sizes, plan
-
-MEBIBYTE = 1024 * 1024
+from plumbline.variables import (
+    MEBIBYTE,
+    boolean,
+    engine_name,
+    formats,
+    log_format,
+    log_level,
+    seconds,
+    whole,
+)
 
 FRAMEWORKS = {"TF_CPP_MIN_LOG_LEVEL": "2", "KERAS_BACKEND": "tensorflow"}
 """What the frameworks read themselves: only errors in the log, and Keras over TensorFlow."""
-
-
-def whole(least: int, most: int, unit: int = 1) -> Callable[[str], int]:
-    """A reader of whole numbers, multiplied by `unit`."""
-
-    def read(text: str) -> int:
-        if text.isdecimal() and least <= int(text) <= most:
-            return int(text) * unit
-        raise ValueError(f"a whole number from {least} to {most}")
-
-    return read
-
-
-def boolean(text: str) -> bool:
-    """True or false, in any case."""
-    if text.lower() in ("true", "false"):
-        return text.lower() == "true"
-    raise ValueError("true or false")
-
-
-def seconds(text: str) -> float:
-    """A number of seconds above zero."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if 0 < value <= 3600:
-        return value
-    raise ValueError("a number of seconds, above 0 and at most 3600")
-
-
-def formats(text: str) -> tuple[str, ...]:
-    """Picture formats, by the names that Pillow gives them."""
-    known = Limits.formats
-    names = tuple(name.strip().upper() for name in text.split(","))
-    if set(names) <= set(known):
-        return names
-    raise ValueError(f"a list of some of {','.join(known)}")
-
-
-def log_level(text: str) -> str:
-    """A level's name, or its number as SageMaker's SDK writes it."""
-    numbers = {"10": "debug", "20": "info", "30": "warning", "40": "error", "50": "critical"}
-    name = numbers.get(text, text.lower())
-    if name in numbers.values():
-        return name
-    raise ValueError(f"one of {', '.join(numbers.values())}")
-
-
-def log_format(text: str) -> str:
-    """How log lines are written."""
-    if text in ("auto", "json", "text"):
-        return text
-    raise ValueError("auto, json or text")
 
 
 def setting(
@@ -162,6 +116,12 @@ class Settings:
         "Most pictures of one request, or instances of one JSON body.",
         "PLUMBLINE_MAX_INSTANCES",
         batch="100000",
+    )
+    engine: str = setting(
+        "auto",
+        engine_name,
+        "What computes the model: auto (the fastest that answers rightly), openvino or tensorflow.",
+        "PLUMBLINE_ENGINE",
     )
     image_formats: tuple[str, ...] = setting(
         ",".join(Limits.formats),

@@ -131,6 +131,14 @@ class Response:
 
 
 @dataclass(frozen=True)
+class Acceleration:
+    """`[acceleration]`: what a faster form may be off, and the share of answers it must keep."""
+
+    max_difference: float = 1e-5
+    min_agreement: float = 1.0
+
+
+@dataclass(frozen=True)
 class Golden:
     """`[golden]`: the folder of golden pictures and the largest |difference| allowed."""
 
@@ -150,6 +158,7 @@ class ModelSpec:
     detection: Detection = field(default_factory=Detection)
     segmentation: Segmentation = field(default_factory=Segmentation)
     response: Response = field(default_factory=Response)
+    acceleration: Acceleration = field(default_factory=Acceleration)
     golden: Golden = field(default_factory=Golden)
     declared: frozenset[str] = field(default=frozenset(), compare=False)
     """The keys and tables at the top of the file that are there."""
@@ -281,6 +290,7 @@ TOP: Mapping[str, Check] = {
     "detection": table(Detection, DETECTION),
     "segmentation": table(Segmentation, SEGMENTATION),
     "response": table(Response, {"format": one_of(*RESPONSES)}),
+    "acceleration": table(Acceleration, {"max_difference": positive, "min_agreement": fraction}),
     "golden": table(Golden, {"images": inner_path, "tolerance": positive}),
 }
 """Every key of the file, and what its value must be."""

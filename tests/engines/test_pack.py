@@ -169,6 +169,7 @@ def test_the_archive_holds_what_is_needed_and_nothing_else(packed: tuple[Path, s
         "1/saved_model.pb",
         "1/variables/variables.data-00000-of-00001",
         "1/variables/variables.index",
+        *(f"accelerated/{name}" for name in ("forms.json", "network.bin", "network.xml")),
         *(f"golden/{name}{end}" for name in ("a.png", "b.jpg", "c.png") for end in ("", ".npz")),
         "manifest.json",
         "parity.json",

@@ -32,9 +32,9 @@ from plumbline.arrays import Tensors
 from plumbline.engines.fake import FakeEngine
 from plumbline.options import OPTIONS
 from plumbline.requests import READERS
-from plumbline.settings import MEBIBYTE
 from plumbline.sizing import MEMORY_PER_PICTURE
 from plumbline.spec import Preprocess
+from plumbline.variables import MEBIBYTE
 from plumbline.web.bodies import CHUNK
 
 FORM = (

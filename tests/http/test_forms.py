@@ -21,9 +21,10 @@ from plumbline.admission import Admission
 from plumbline.arrays import Tensors
 from plumbline.engines.fake import FakeEngine
 from plumbline.loading import ServedModel
-from plumbline.settings import MEBIBYTE, Settings
+from plumbline.settings import Settings
 from plumbline.signature import Signature, TensorSpec
 from plumbline.spec import ModelSpec
+from plumbline.variables import MEBIBYTE
 from plumbline.web.app import create_app
 
 ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"

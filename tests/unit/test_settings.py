@@ -18,7 +18,8 @@ from plumbline.cgroups import Machine
 from plumbline.errors import SettingError
 from plumbline.images import Limits
 from plumbline.link_policy import read_allowlist
-from plumbline.settings import MEBIBYTE, Settings, read
+from plumbline.settings import Settings, read
+from plumbline.variables import MEBIBYTE
 
 SERVE = Path(__file__).parents[2] / "container" / "serve"
 
@@ -48,6 +49,7 @@ GIVEN = [
     ("PLUMBLINE_MAX_PIXELS", "1000", "max_pixels", 1000),
     ("PLUMBLINE_MAX_SIDE", "100", "max_side", 100),
     ("PLUMBLINE_MAX_INSTANCES", "8", "max_instances", 8),
+    ("PLUMBLINE_ENGINE", "tensorflow", "engine", "tensorflow"),
     ("PLUMBLINE_IMAGE_FORMATS", "png, jpeg", "image_formats", ("PNG", "JPEG")),
     ("PLUMBLINE_URL_ALLOW", "s3://photos/*", "url_allow", read_allowlist("s3://photos/*")),
     ("PLUMBLINE_URL_TIMEOUT_SECONDS", "2.5", "url_timeout", 2.5),
@@ -98,6 +100,7 @@ def test_elsewhere_nothing_is_a_batch_transform() -> None:
 
 
 WRONG = {
+    "PLUMBLINE_ENGINE=onnx": "one of auto, openvino, tensorflow",
     "SAGEMAKER_BATCH=yes": "true or false",
     "SAGEMAKER_BIND_TO_PORT=80a": "a whole number from 1 to 65535",
     "SAGEMAKER_BIND_TO_PORT=0": "a whole number from 1 to 65535",

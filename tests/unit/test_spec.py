@@ -159,7 +159,7 @@ WRONG = {
     "zzz = 1": (
         "plumbline.toml has a key 'zzz' that means nothing here. "
         "Known keys: task, labels, model, preprocess, classification, detection, "
-        "segmentation, response, golden."
+        "segmentation, response, acceleration, golden."
     ),
     "[preproces]": (
         "plumbline.toml has a key 'preproces' that means nothing here. Did you mean 'preprocess'?"

@@ -9,7 +9,7 @@ from typing import Any
 
 from plumbline.client.base import SECONDS, Answer, NoAnswer, NotReached
 from plumbline.responses import JSON, to_json
-from plumbline.settings import MEBIBYTE
+from plumbline.variables import MEBIBYTE
 
 MOST_BYTES = 25 * MEBIBYTE
 """Of one request: SageMaker's own limit, beyond which it may just hang up."""

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from plumbline import cgroups, manifest, spec, tarball
+from plumbline.archive import Archive, open_archive
 from plumbline.archive import GoldenPicture as ReadGolden
-from plumbline.archive import open_archive
 from plumbline.arrays import Tensor, Tensors
 from plumbline.checks import FILE
 from plumbline.errors import GoldenMismatch
-from plumbline.loading import Terms, check_golden, make_pipeline, warm_up
+from plumbline.loading import Terms, check_golden, load, make_pipeline, warm_up
 from plumbline.packing import versions
+from plumbline.packing.accelerate import Acceleration, accelerate
 from plumbline.packing.outputs import save
 from plumbline.packing.quiet import muted
 from plumbline.parity import Difference, compare, mismatch
@@ -74,7 +75,7 @@ class Report:
     """What was packed: the pictures' differences, the archive's files and its size in bytes.
 
     `spread` is how far the golden outputs are from each other; `cause` is the likeliest one of a
-    mismatch.
+    mismatch; `acceleration` is how else the model was computed.
     """
 
     checked: tuple[Checked, ...]
@@ -83,6 +84,7 @@ class Report:
     size: int | None = None
     cause: str = ""
     spread: float = float("inf")
+    acceleration: Acceleration = field(default_factory=Acceleration)
 
     @property
     def wrong(self) -> tuple[Checked, ...]:
@@ -104,7 +106,17 @@ def pack(contents: Contents, archive: Path) -> Report:
 def prepare(contents: Contents, folder: Path) -> Report:
     """Lay the archive out in the empty `folder`, and prove it."""
     lay_out(contents, folder)
-    report = prove(folder)
+    archive = open_archive(folder)
+    cores = max(1, int(cgroups.machine().cores))
+    with muted():
+        terms = Terms(cores=cores)
+        pipeline = make_pipeline(archive, load(archive, archive.model, terms), terms)
+        warm_up(pipeline)
+    report = prove(archive, pipeline)
+    if not report.wrong:
+        pictures = [golden.picture for golden in archive.goldens]
+        found = accelerate(folder, archive, pipeline, pictures, cores)
+        report = replace(report, acceleration=found)
     (folder / PARITY).write_text(json.dumps(parity(contents, report), indent=2) + "\n", "utf-8")
     manifest.write(folder)
     return replace(report, files=sizes(folder))
@@ -144,13 +156,8 @@ def lay_out(contents: Contents, folder: Path) -> None:
         save(golden_folder / f"{golden.picture.name}.npz", golden.outputs)
 
 
-def prove(folder: Path) -> Report:
+def prove(archive: Archive, pipeline: Pipeline) -> Report:
     """How far every golden picture is off, in the pipeline that requests take."""
-    archive = open_archive(folder)
-    cores = max(1, int(cgroups.machine().cores))
-    with muted():
-        pipeline = make_pipeline(archive, archive.model, Terms(cores=cores))
-        warm_up(pipeline)
     checked = tuple(
         Checked(golden.name, check_golden(pipeline, golden)) for golden in archive.goldens
     )

@@ -69,6 +69,11 @@ def show(console: Console, report: Report, out: Path) -> None:
     if report.checked:
         console.print(tables.differences(report))
     demand(report)
+    if report.acceleration.forms:
+        console.print(tables.acceleration(report.acceleration))
+    if report.acceleration.reason:
+        said = f"TensorFlow computes the model: {report.acceleration.reason}."
+        console.print(said, highlight=False, soft_wrap=True)
     console.print(tables.contents(report.files))
     console.print(packing.summary(report), highlight=False, soft_wrap=True)
     if report.size is None:

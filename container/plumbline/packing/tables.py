@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 from rich.box import SIMPLE
 from rich.table import Table
 
+from plumbline.packing.accelerate import Acceleration
 from plumbline.packing.assembly import Report
 
 
@@ -26,6 +27,24 @@ def differences(report: Report) -> Table:
 def distance(largest: float, reason: str) -> str:
     """The number, or why there is none."""
     return reason if largest == float("inf") else f"{largest:.3g}"
+
+
+def acceleration(found: Acceleration) -> Table:
+    """Each form of the model beside the original."""
+    table = Table("computed by", box=SIMPLE)
+    for title in ("largest difference", "same answers", "images/s", "×", ""):
+        table.add_column(title, justify="right")
+    original = found.forms[0]
+    for form in found.forms:
+        table.add_row(
+            form.name if form is original else f"openvino {form.name}",
+            f"{form.largest:.2g}",
+            f"{form.agreement:.1%}",
+            f"{form.rate:.3g}",
+            f"{form.rate / original.rate:.1f}",
+            "kept" if form.kept else "beyond the budget",
+        )
+    return table
 
 
 def contents(files: Mapping[str, int]) -> Table:

@@ -103,6 +103,14 @@ class ClassificationTask(Task):
         names.update(enumerate(self.labels or ()))
         return Classes(shown, chosen, tuple(names.get(index) or str(index) for index in chosen))
 
+    def agreement(self, expected: Tensors, actual: Tensors) -> float:
+        """Whether the class that is answered first is the same."""
+        first, second = (
+            self.answer(values[self.output][0], (), {"top_k": 1}).class_ids
+            for values in (expected, actual)
+        )
+        return float(first == second)
+
 
 def ranked(scores: Tensor, threshold: Threshold) -> Tensor:
     """The classes of `scores` `[classes]`, the best first, equal ones in the order of classes.

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from plumbline import agreement
 from plumbline.arrays import Tensors
 from plumbline.boxes import Candidates, Indices, extent, suppress
 from plumbline.geometry import Geometry
@@ -59,6 +60,14 @@ class DetectionTask(Task):
         [found] = self.results(outputs, [geometry], {})
         numbers = {name: values for name, values in outputs.items() if values.dtype != object}
         return self.values(outputs), numbers, found.builtin()
+
+    def agreement(self, expected: Tensors, actual: Tensors) -> float:
+        """The share of boxes that both have, by the spec's own thresholds."""
+        found, other = (
+            self.found(self.reader.read(values, 0), Geometry.whole((1, 1)), {})
+            for values in (expected, actual)
+        )
+        return agreement.of_detections(found, other)
 
     def results(
         self, outputs: Tensors, geometries: Sequence[Geometry], options: Mapping[str, Any]

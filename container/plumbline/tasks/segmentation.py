@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from plumbline import masks, palette
+from plumbline import agreement, masks, palette
 from plumbline.activations import ACTIVATIONS
 from plumbline.arrays import Tensor, Tensors
 from plumbline.errors import SpecError
@@ -121,6 +121,11 @@ class SegmentationTask(Task):
             Segments(self.mask(values, geometry), names, colors, geometry)
             for values, geometry in zip(self.values(outputs)[self.output], geometries, strict=True)
         ]
+
+    def agreement(self, expected: Tensors, actual: Tensors) -> float:
+        """The mean IoU of the masks on the model's grid."""
+        masks_of = (self.grid_mask(values[self.output][0]) for values in (expected, actual))
+        return agreement.of_masks(*masks_of)
 
     def mask(self, values: Tensor, geometry: Geometry) -> Mask:
         """The mask of an upright picture, by what the model says of its grid."""

@@ -9,7 +9,7 @@ from werkzeug.exceptions import ClientDisconnected
 
 from plumbline.admission import Deadline
 from plumbline.errors import BodyTooLarge, RequestTimeout
-from plumbline.settings import MEBIBYTE
+from plumbline.variables import MEBIBYTE
 
 CHUNK = 256 * 1024
 

@@ -15,7 +15,8 @@ from plumbline.errors import ModelNotReady
 from plumbline.loading import ServedModel
 from plumbline.options import read_options
 from plumbline.requests import Request
-from plumbline.settings import MEBIBYTE, Settings
+from plumbline.settings import Settings
+from plumbline.variables import MEBIBYTE
 from plumbline.web.bodies import read_body
 
 CUSTOM_ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"

@@ -39,6 +39,7 @@ def terms_of(chosen: Settings, cores: int) -> Terms:
         limits=chosen.limits,
         max_instances=chosen.max_instances,
         cores=cores,
+        engine=chosen.engine,
         fetch=Links(chosen.url_allow, chosen.max_body, chosen.url_timeout).fetch,
         max_fetched=chosen.max_body,
     )

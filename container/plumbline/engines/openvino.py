@@ -1,0 +1,196 @@
+"""OpenVINO: a network compiled for this machine's CPU.
+
+It is compiled twice: for a lone caller, whose request gets all cores, and for a crowd, each of
+whose requests gets one. Which of the two answers depends on how many requests are running.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from plumbline.arrays import Tensors
+from plumbline.engines.base import Engine
+from plumbline.errors import DeadlineExceeded, EngineError
+from plumbline.signature import Signature, TensorSpec
+
+CROWD_SECONDS = 0.2
+"""How long after two requests have met others are expected; each gets one core until then."""
+
+
+@cache
+def core() -> Any:
+    """OpenVINO's register of devices, one for the process."""
+    import openvino
+
+    return openvino.Core()
+
+
+class Network:
+    """A compiled network, and the requests that run it: each for one caller at a time."""
+
+    def __init__(self, compiled: Any) -> None:
+        self._compiled = compiled
+        self._idle: list[Any] = []
+
+    @contextmanager
+    def request(self) -> Iterator[Any]:
+        """A request that nobody else uses; one that was broken off is not used again."""
+        try:
+            request = self._idle.pop()
+        except IndexError:
+            request = self._compiled.create_infer_request()
+        yield request
+        self._idle.append(request)
+
+
+class OpenVINOEngine:
+    """A network of one signature; `run` may be called from several threads at once."""
+
+    name = "openvino"
+
+    def __init__(self, signature: Signature, places: Places, networks: Sequence[Network]) -> None:
+        self.signature = signature
+        self._places = places
+        self._alone, self._crowd = networks
+        self._running = 0
+        self._crowded_until = 0.0
+        self._lock = threading.Lock()
+
+    @property
+    def others(self) -> Mapping[str, Engine]:
+        """None: the other signatures were not compiled."""
+        return {}
+
+    def run(self, inputs: Tensors, timeout: float) -> Tensors:
+        """See `Engine.run`; the instances of a batch are computed one by one."""
+        end = time.monotonic() + timeout
+        count = len(next(iter(inputs.values())))
+        with self.network() as network, network.request() as request:
+            rows = [self.row(request, inputs, number, end) for number in range(count)]
+        return {name: np.concatenate([row[name] for row in rows]) for name in self._places.outputs}
+
+    def row(self, request: Any, inputs: Tensors, number: int, end: float) -> Tensors:
+        """The outputs `[1, …]` for one instance. Raises `DeadlineExceeded` and `EngineError`."""
+        fed = {
+            place: np.ascontiguousarray(inputs[name][number : number + 1])
+            for name, place in self._places.inputs.items()
+        }
+        try:
+            request.start_async(fed, share_inputs=True)
+            done = request.wait_for(max(1, int(1000 * (end - time.monotonic()))))
+        except RuntimeError as exc:
+            raise EngineError("The model failed on this input; the server's log says why.") from exc
+        if not done:
+            request.cancel()
+            raise DeadlineExceeded("The model did not answer in time.")
+        found = request.output_tensors
+        return {name: np.array(found[place].data) for name, place in self._places.outputs.items()}
+
+    @contextmanager
+    def network(self) -> Iterator[Network]:
+        """The network that suits how many requests are running."""
+        with self._lock:
+            self._running += 1
+            now = time.monotonic()
+            if self._running > 1:
+                self._crowded_until = now + CROWD_SECONDS
+            chosen = self._alone if now >= self._crowded_until else self._crowd
+        try:
+            yield chosen
+        finally:
+            with self._lock:
+                self._running -= 1
+
+
+@dataclass(frozen=True)
+class Places:
+    """At which place of the network each tensor of the signature stands."""
+
+    inputs: Mapping[str, int]
+    outputs: Mapping[str, int]
+
+
+def load_network(path: Path, signature: Signature, precision: str, threads: int) -> OpenVINOEngine:
+    """The engine for a SavedModel, or for a network in OpenVINO's own format.
+
+    `precision` is "f32" or "bf16". Raises `EngineError` where OpenVINO can't read or compile it,
+    or where it is another one than the signature says.
+    """
+    with told(path):
+        network = core().read_model(path)
+        places = places_in(network, signature)
+        network.reshape({places.inputs[spec.name]: one_of(spec) for spec in signature.inputs})
+        hints = {
+            "INFERENCE_PRECISION_HINT": precision,
+            "INFERENCE_NUM_THREADS": threads,
+            "ENABLE_CPU_PINNING": False,
+        }
+        networks = [
+            Network(core().compile_model(network, "CPU", {**hints, "NUM_STREAMS": streams}))
+            for streams in (1, threads)
+        ]
+    return OpenVINOEngine(signature, places, networks)
+
+
+def convert(path: Path, signature: Signature, target: Path) -> None:
+    """Write the SavedModel's network in OpenVINO's own format, its numbers as they are.
+
+    Raises `EngineError`.
+    """
+    import openvino
+
+    with told(path):
+        network = core().read_model(path)
+        places_in(network, signature)
+        name_layers(network)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        openvino.save_model(network, target, compress_to_fp16=False)
+
+
+def name_layers(network: Any) -> None:
+    """Name the layers by their order: OpenVINO names them by what the process has read so far."""
+    for number, layer in enumerate(network.get_ordered_ops()):
+        layer.set_friendly_name(f"{layer.get_type_name()}_{number}")
+
+
+def places_in(network: Any, signature: Signature) -> Places:
+    """Where the signature's tensors stand. Raises `EngineError` if they are others."""
+    found = [
+        {
+            spec.name: place
+            for spec in specs
+            for place, port in enumerate(ports)
+            if spec.name in port.get_names()
+        }
+        for ports, specs in (
+            (network.inputs, signature.inputs),
+            (network.outputs, signature.outputs),
+        )
+    ]
+    if (len(network.inputs), len(network.outputs)) != (len(found[0]), len(found[1])):
+        raise EngineError("OpenVINO reads other inputs or outputs than the model's signature has.")
+    return Places(*found)
+
+
+def one_of(spec: TensorSpec) -> list[int]:
+    """The shape of one instance, with its batch axis; -1 is any length."""
+    return [1, *(-1 if length is None else length for length in spec.shape[1:])]
+
+
+@contextmanager
+def told(path: Path) -> Iterator[None]:
+    """OpenVINO's errors as ours."""
+    try:
+        yield
+    except RuntimeError as exc:
+        said = str(exc).strip().splitlines()[-1][:300]
+        raise EngineError(f"OpenVINO can't compile {path.name}: {said}") from exc

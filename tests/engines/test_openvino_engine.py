@@ -1,0 +1,123 @@
+"""OpenVINO beside TensorFlow, on the same SavedModels."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from plumbline.engines.openvino import convert, load_network
+from plumbline.errors import DeadlineExceeded, EngineError
+from plumbline.signature import Signature
+
+pytestmark = pytest.mark.tensorflow
+
+
+@pytest.fixture(params=["SavedModel", "network"])
+def engines(request, load, keras_files, tmp_path: Path):
+    """TensorFlow, and OpenVINO on the SavedModel itself or on its own format."""
+    original = load(keras_files.saved_model)
+    path = keras_files.saved_model
+    if request.param == "network":
+        path = tmp_path / "network.xml"
+        convert(keras_files.saved_model, original.signature, path)
+    return original, load_network(path, original.signature, "f32", 2)
+
+
+@pytest.mark.parametrize("count", [1, 5])
+def test_outputs_are_those_of_tensorflow(engines, images: np.ndarray, count: int) -> None:
+    original, engine = engines
+    name = original.signature.input().name
+    inputs = {name: images[:count]}
+
+    expected, found = (each.run(inputs, 60) for each in (original, engine))
+
+    assert found.keys() == expected.keys()
+    for output, values in expected.items():
+        np.testing.assert_allclose(found[output], values, rtol=0, atol=1e-6)
+
+
+def test_many_callers_at_once_get_each_their_own_answer(engines, images: np.ndarray) -> None:
+    original, engine = engines
+    name = original.signature.input().name
+    rows = [images[number % 5 : number % 5 + 1] for number in range(60)]
+    expected = [next(iter(original.run({name: row}, 60).values())) for row in rows]
+
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda row: next(iter(engine.run({name: row}, 60).values())), rows))
+
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
+
+
+def test_an_answer_stays_as_it_was_when_others_follow(engines, images: np.ndarray) -> None:
+    _, engine = engines
+    name = engine.signature.input().name
+    (first,) = engine.run({name: images[:1]}, 60).values()
+    kept = first.copy()
+    for image in images:
+        engine.run({name: image[np.newaxis]}, 60)
+    np.testing.assert_array_equal(first, kept)
+
+
+def test_a_deadline_ends_the_wait_and_leaves_the_engine_whole(load, tmp_path: Path) -> None:
+    import keras
+
+    layers = keras.layers
+    slow = keras.Sequential([keras.Input((512, 512, 3)), layers.Conv2D(256, 15, padding="same")])
+    slow.export(tmp_path, verbose=False)
+    engine = load_network(tmp_path, load(tmp_path).signature, "f32", 2)
+    inputs = {engine.signature.input().name: np.ones((1, 512, 512, 3), np.float32)}
+
+    with pytest.raises(DeadlineExceeded):
+        engine.run(inputs, 0.01)
+
+    (answer,) = engine.run(inputs, 120).values()
+    assert answer.shape == (1, 512, 512, 256)
+
+
+def test_inputs_that_the_network_does_not_take_are_an_error(engines) -> None:
+    _, engine = engines
+    name = engine.signature.input().name
+    with pytest.raises(EngineError):
+        engine.run({name: np.zeros((1, 3, 3, 3), np.float32)}, 60)
+
+
+def test_several_inputs_and_outputs_keep_their_names(load, tmp_path: Path) -> None:
+    import tensorflow as tf
+
+    class Module(tf.Module):
+        @tf.function(
+            input_signature=[
+                tf.TensorSpec([None, 4], tf.float32, "weights"),
+                tf.TensorSpec([None, 4], tf.float32, "base"),
+            ]
+        )
+        def mix(self, weights, base):
+            return {"sum": weights + 2 * base, "largest": tf.reduce_max(weights, 1), "all": base}
+
+    module = Module()
+    tf.saved_model.save(module, str(tmp_path), {"serving_default": module.mix})
+    original = load(tmp_path)
+    engine = load_network(tmp_path, original.signature, "f32", 1)
+    rng = np.random.default_rng(0)
+    inputs = {name: rng.random((3, 4), np.float32) for name in ("weights", "base")}
+
+    expected, found = original.run(inputs, 60), engine.run(inputs, 60)
+
+    assert found.keys() == {"sum", "largest", "all"}
+    for name, values in expected.items():
+        np.testing.assert_allclose(found[name], values, rtol=1e-6)
+
+
+def test_a_network_with_other_tensors_is_refused(load, keras_files, tf1_model) -> None:
+    signature = load(tf1_model).signature
+    with pytest.raises(EngineError, match="other inputs or outputs than the model's signature"):
+        load_network(keras_files.saved_model, signature, "f32", 1)
+
+
+def test_what_openvino_can_not_read_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "network.xml").write_text("<net>broken")
+    with pytest.raises(EngineError, match=r"^OpenVINO can't compile network\.xml: "):
+        load_network(tmp_path / "network.xml", Signature((), ()), "f32", 1)
