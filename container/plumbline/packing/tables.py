@@ -40,9 +40,9 @@ def acceleration(found: Acceleration) -> Table:
             form.name if form is original else f"openvino {form.name}",
             f"{form.largest:.2g}",
             f"{form.agreement:.1%}",
-            f"{form.rate:.3g}",
+            f"{form.rate:,.0f}",
             f"{form.rate / original.rate:.1f}",
-            "kept" if form.kept else "beyond the budget",
+            "kept" if form.kept else "too far off",
         )
     return table
 
