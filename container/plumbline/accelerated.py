@@ -1,6 +1,6 @@
 """The folder `accelerated/` of a packed archive: the network in OpenVINO's own format.
 
-`forms.json` says what it is and how it may be computed, the fastest way first.
+`forms.json` says what it is and how it may be computed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ PRECISIONS = ("f32", "bf16")
 
 @dataclass(frozen=True)
 class Accelerated:
-    """A model's network beside it, and the precisions within the budget, the fastest first."""
+    """A model's network beside it, and the precisions that are within the budget."""
 
     network: Path
     model: str

@@ -105,7 +105,7 @@ def test_only_forms_within_the_budget_are_kept(archive: Path) -> None:
     assert [form["precision"] for form in forms["measured"]] == ["f32", "bf16"]
 
 
-def test_with_a_budget_for_it_the_fastest_form_is_taken_first(
+def test_with_a_budget_for_them_several_forms_are_kept(
     keras_files, goldens, tmp_path: Path
 ) -> None:
     spec = f"{SPEC}[acceleration]\nmax_difference = 0.5\nmin_agreement = 0\n"
@@ -114,6 +114,20 @@ def test_with_a_budget_for_it_the_fastest_form_is_taken_first(
     forms = json.loads((archive / "accelerated" / "forms.json").read_text())
 
     assert forms["precisions"] == ["bf16", "f32"]
+
+
+def test_of_several_forms_the_server_takes_one_that_it_has_timed(
+    keras_files, goldens, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    spec = f"{SPEC}[acceleration]\nmax_difference = 0.5\nmin_agreement = 0\n"
+    archive = packed(keras_files, goldens, tmp_path, spec)
+    with caplog.at_level(logging.INFO, "plumbline.loading"):
+        pipeline = served(archive)
+
+    assert pipeline.engine.name == "openvino"
+    assert {"OpenVINO computes the model, in f32.", "OpenVINO computes the model, in bf16."} & set(
+        caplog.messages
+    )
 
 
 @pytest.mark.parametrize(

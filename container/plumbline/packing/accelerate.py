@@ -138,10 +138,10 @@ def rate(pipeline: Pipeline, picture: bytes) -> float:
 def kept(
     folder: Path, archive: Archive, pipeline: Pipeline, tried: Sequence[Form], picture: bytes
 ) -> Acceleration:
-    """Keep the forms that are within the budget, the fastest first; remove the network if none is.
+    """Keep the forms that are within the budget; remove the network if none is.
 
-    Which is faster is not measured but known: the less exactly numbers are held, the faster. So
-    the same inputs make the same archive, on a busy machine too.
+    Which is the fastest, the machine that serves them finds out: it is another one, and the same
+    inputs make the same archive.
     """
     original = Form(pipeline.engine.name, rate=rate(pipeline, picture), kept=True)
     names = tuple(form.name for form in reversed(tried) if form.kept)
