@@ -126,5 +126,5 @@ def test_a_unets_logits_become_the_mask_that_its_author_would_compute(size: Size
     sure = first - second > 1e-6  # where softmax's own rounding decides nothing
     assert sure.mean() > 0.9999
     np.testing.assert_array_equal(found.mask[sure], probabilities.argmax(axis=-1)[sure])
-    [_, on_grid, _] = task.readings({"logits": logits[None]}, whole(size, (128, 128)))
+    _, on_grid, *_ = task.readings({"logits": logits[None]}, whole(size, (128, 128)))
     np.testing.assert_array_equal(on_grid["mask"], tf.argmax(logits[None], axis=-1))
