@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -67,12 +68,14 @@ def own_geometry(data: bytes, spec: ModelSpec, limits: Limits) -> Geometry:
 
 def chunk_size(spec: ModelSpec, target: TensorSpec) -> int:
     """How many pictures are made ready before the model runs."""
-    lengths = [1 if length is None else length for length in target.shape[1:]]
-    if not lengths or image_size(spec, target) is None:
-        return 1 if not decodes_itself(target) else MOST_IN_A_BATCH
-    height, width = image_size(spec, target) or (1, 1)
-    size = height * width * lengths[-1] * np.dtype(target.dtype).itemsize
-    return int(max(1, min(MOST_IN_A_BATCH, BATCH_BYTES // size)))
+    if decodes_itself(target):
+        return MOST_IN_A_BATCH
+    size = image_size(spec, target)
+    if size is None:
+        return 1
+    channels = CHANNELS[spec.preprocess.color]
+    picture_bytes = math.prod((*size, channels)) * np.dtype(target.dtype).itemsize
+    return max(1, min(MOST_IN_A_BATCH, BATCH_BYTES // picture_bytes))
 
 
 def batches(ready: Sequence[Prepared], target: TensorSpec) -> Iterator[list[Prepared]]:
@@ -96,6 +99,11 @@ def cut(tensor: Tensor, count: int, filled: int) -> Tensor:
     What has no batch axis stays as it is.
     """
     return tensor[:count] if tensor.shape[:1] == (filled,) else tensor
+
+
+def is_turned(spec: ModelSpec, target: TensorSpec) -> bool:
+    """Whether pictures are turned upright by EXIF for the model; one that decodes them does not."""
+    return spec.preprocess.exif and not decodes_itself(target)
 
 
 def decodes_itself(target: TensorSpec) -> bool:

@@ -164,8 +164,8 @@ def accelerated(archive: Archive, terms: Terms) -> Pipeline | None:
         for precision in found.precisions:
             try:
                 forms[precision] = proven(archive, found, precision, terms)
-            except PlumblineError as exc:
-                log.warning("OpenVINO in %s is not used here: %s", precision, exc.message)
+            except Exception as exc:  # whatever it is, TensorFlow may still do
+                log.warning("OpenVINO in %s is not used here: %s", precision, reason_of(exc))
     if forms:
         one, *others = forms
         fastest = min(forms, key=lambda name: pace(forms[name])) if others else one

@@ -27,6 +27,7 @@ from plumbline.inputs import (
     chunk_size,
     cut,
     fit_pictures,
+    is_turned,
     prepared,
     stacked,
 )
@@ -242,9 +243,8 @@ class Pipeline:
         with timing.watch.lap("encode"):
             if isinstance(result, Segments) and options.get("mode") == "mask":
                 return Response(render.mask_png(result.sent_mask, result.palette), PNG)
-            pixels = decode(
-                fetched_bytes(item), color="rgb", exif=self.spec.preprocess.exif, limits=self.limits
-            )
+            turned = is_turned(self.spec, self.engine.signature.input())
+            pixels = decode(fetched_bytes(item), color="rgb", exif=turned, limits=self.limits)
             return Response(render.png(render.draw(result, pixels)), PNG)
 
     def compare(self, picture: bytes, expected: Tensors, time_left: TimeLeft) -> Difference:

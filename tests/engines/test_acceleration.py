@@ -210,3 +210,52 @@ def test_a_model_whose_answers_depend_on_the_batch_is_computed_by_tensorflow(
     assert report.acceleration.reason == (
         "its answer for a picture depends on what else is in the batch"
     )
+
+
+def scalar(table: Any, picture: Any) -> dict[str, Any]:
+    """An output beside the scores that has no axis for the batch."""
+    import tensorflow as tf
+
+    return {"scores": tf.reduce_mean(picture, [1, 2]), "count": tf.constant(3.0)}
+
+
+def texts(table: Any, picture: Any) -> dict[str, Any]:
+    """The best label beside the scores."""
+    import tensorflow as tf
+
+    scores = tf.reduce_mean(picture, [1, 2])
+    return {"scores": scores, "label": table.lookup(tf.argmax(scores, 1))}
+
+
+@pytest.mark.parametrize("outputs", [scalar, texts])
+def test_outputs_that_openvino_is_not_given_leave_the_model_to_tensorflow(
+    outputs: Any, goldens: tuple[GoldenPicture, ...], tmp_path: Path
+) -> None:
+    import tensorflow as tf
+
+    class Module(tf.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            words = tf.lookup.KeyValueTensorInitializer(
+                tf.constant([0, 1, 2], tf.int64), tf.constant(["a", "b", "c"])
+            )
+            self.table = tf.lookup.StaticHashTable(words, "?")
+
+        @tf.function(input_signature=[tf.TensorSpec([None, 8, 8, 3], tf.float32, "picture")])
+        def serve(self, picture: Any) -> dict[str, Any]:
+            return outputs(self.table, picture)
+
+    module = Module()
+    tf.saved_model.save(module, str(tmp_path / "model"), {"serving_default": module.serve})
+    command = [sys.executable, "-m", "plumbline", "pack", tmp_path / "model", "--golden"]
+    done = subprocess.run(
+        [*command, goldens[0].picture.parent, "--out", tmp_path / "model.tar.gz"],
+        env={**os.environ, "PYTHONPATH": str(ROOT / "container")},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "it has an output of texts, or one without an axis for pictures." in done.stdout

@@ -149,6 +149,30 @@ def test_several_pictures_of_several_sizes_for_a_model_that_takes_one(
     np.testing.assert_allclose(found, boxes, atol=1e-3)
 
 
+def test_an_export_that_decodes_pictures_itself_is_drawn_on_what_it_saw(tmp_path: Path) -> None:
+    """TensorFlow's decoder heeds no EXIF: boxes and drawing are those of the stored pixels."""
+    import tensorflow as tf
+
+    def outputs(files: Any) -> dict[str, Any]:
+        picture = tf.io.decode_image(files[0], channels=3, expand_animations=False)
+        return {
+            "detection_boxes": find_red(picture[None])[None, None],
+            "detection_scores": tf.constant([[0.9]]),
+            "detection_classes": tf.constant([[1.0]]),
+        }
+
+    save(tmp_path / "1", [None], "string", outputs)
+    pipeline = served(tmp_path)
+    body = red_box_on_gray((360, 240), (30, 20, 70, 40), "PNG", orientation=6)
+
+    [answer] = json.loads(ask(pipeline, body).body)["predictions"]
+    drawn = Image.open(io.BytesIO(ask(pipeline, body, accept="image/png").body))
+
+    assert answer["image"] == {"width": 360, "height": 240}
+    assert answer["detections"][0]["box"] == pytest.approx([30, 20, 70, 40], abs=1e-3)
+    assert drawn.size == (360, 240)
+
+
 @pytest.mark.parametrize("fit", ["stretch", "letterbox", "yolo", "pad"])
 @pytest.mark.parametrize("box_format", ["xyxy", "rel_xyxy", "xywh", "center_xywh", "rel_yxyx"])
 def test_the_dictionary_of_keras_detectors_in_every_order_of_boxes(

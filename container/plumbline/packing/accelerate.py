@@ -20,6 +20,7 @@ from plumbline.errors import PlumblineError
 from plumbline.inputs import Prepared, prepared, stacked
 from plumbline.parity import compare
 from plumbline.pipeline import Pipeline
+from plumbline.signature import TEXT, Signature
 from plumbline.stopwatch import Stopwatch
 
 SECONDS = 120.0
@@ -60,6 +61,8 @@ def accelerate(
     """
     if not pictures:
         return Acceleration(reason="there are no golden pictures to prove it with")
+    if not by_pictures(pipeline.engine.signature):
+        return Acceleration(reason="it has an output of texts, or one without an axis for pictures")
     if not independent(pipeline, pictures):
         return Acceleration(reason="its answer for a picture depends on what else is in the batch")
     try:
@@ -74,6 +77,12 @@ def accelerate(
         shutil.rmtree(folder / FOLDER, ignore_errors=True)
         return Acceleration(reason=exc.message)
     return kept(folder, archive, pipeline, tried, pictures[0])
+
+
+def by_pictures(signature: Signature) -> bool:
+    """Whether every output is of numbers, and has as many rows as there are pictures."""
+    rows = ((None,), signature.input().shape[:1])
+    return all(spec.dtype != TEXT and spec.shape[:1] in rows for spec in signature.outputs)
 
 
 def independent(pipeline: Pipeline, pictures: Sequence[bytes]) -> bool:

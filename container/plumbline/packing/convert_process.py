@@ -122,9 +122,18 @@ def answer_pictures(
     for picture in map(Path, request["pictures"]):
         tensor = in_dtype(preprocess(picture, spec.preprocess, size), target.dtype)
         outputs = activated(predict(tensor[np.newaxis]), spec)
-        arrays = {name: np.asarray(value)[0] for name, value in outputs.items()}
-        save(Path(request["answers"], f"{picture.name}.npz"), arrays)
+        save(Path(request["answers"], f"{picture.name}.npz"), numbers(outputs))
         send(messages, done=picture.name)
+
+
+def numbers(outputs: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """The outputs of numbers for the only picture; what has no batch axis stays as it is."""
+    arrays = {name: np.asarray(value) for name, value in outputs.items()}
+    return {
+        name: array[0] if array.ndim else array
+        for name, array in arrays.items()
+        if array.dtype.kind in "biuf"
+    }
 
 
 ACTIVATED: Mapping[str, Callable[[ModelSpec], str]] = {
