@@ -210,7 +210,13 @@ def make_pipeline(archive: Archive, engine: Engine, terms: Terms) -> Pipeline:
     spec = suited(archive.spec, engine.signature)
     task = fitted(spec, archive.labels, engine.signature)
     return Pipeline(
-        spec, engine, task, terms.limits, terms.max_instances, terms.fetch, terms.max_fetched
+        spec,
+        engine,
+        task,
+        terms.limits,
+        terms.max_instances,
+        fetch=terms.fetch,
+        max_fetched=terms.max_fetched,
     )
 
 

@@ -2,39 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
 from plumbline import responses, serving
 from plumbline.allocator import uncollected
-from plumbline.arrays import Tensors
 from plumbline.engines.base import Engine
 from plumbline.errors import (
-    InputRefused,
     InvalidInstances,
     NotAcceptable,
     PlumblineError,
     RequestError,
 )
 from plumbline.errors import SpecError as DoesNotFit
-from plumbline.gathering import Fetch, fetched_bytes, gathered, no_links
-from plumbline.images import Limits, decode
-from plumbline.inputs import (
-    Prepared,
-    batches,
-    chunk_size,
-    cut,
-    fit_pictures,
-    is_turned,
-    prepared,
-    stacked,
-)
-from plumbline.parity import Difference, compare
+from plumbline.gathering import fetched_bytes
+from plumbline.images import decode
+from plumbline.inputs import fit_pictures, is_turned
+from plumbline.predictor import Predictor
 from plumbline.requests import (
-    Item,
-    Link,
     Pictures,
     Request,
     Values,
@@ -43,28 +30,17 @@ from plumbline.requests import (
     read,
 )
 from plumbline.responses import FORMS, JSON, JSON_LINES, PNG, Parts, Response
-from plumbline.results import Failure, Result, Segments, first_of
-from plumbline.spec import ModelSpec
-from plumbline.stopwatch import Stopwatch, Timing
-from plumbline.tasks.base import Task
+from plumbline.results import Failure, Segments, first_of
+from plumbline.stopwatch import Stopwatch, TimeLeft, Timing
 from plumbline.tensors import Inputs, Instances, Lines
-
-TimeLeft = Callable[[], float]
-"""Seconds until the deadline; raises `DeadlineExceeded` when there are none."""
 
 
 @dataclass(frozen=True)
-class Pipeline:
+class Pipeline(Predictor):
     """A loaded model and everything around it that its spec declares."""
 
-    spec: ModelSpec
-    engine: Engine
-    task: Task
-    limits: Limits
     max_instances: int
-    fetch: Fetch = no_links
-    max_fetched: int = 0
-    """Bytes of the pictures behind a request's links."""
+    """The most pictures or instances of a request."""
 
     def __call__(self, request: Request, time_left: TimeLeft, watch: Stopwatch) -> Response:
         """The answer to a request; every request takes this way."""
@@ -163,73 +139,6 @@ class Pipeline:
         with timing.watch.lap("encode"):
             return Response(form.whole(parts.held, payload.alone), media_type)
 
-    def results(
-        self, items: Sequence[Item], options: Mapping[str, Any], timing: Timing
-    ) -> Iterator[Result]:
-        """The answer for each picture, in their order; only a few are held at a time."""
-        size = self.chunk_size
-        for start in range(0, len(items), size):
-            chunk = self.fetched(items[start : start + size], timing)
-            yield from self.chunk_results(chunk, options, timing)
-
-    def chunk_results(
-        self, items: Sequence[Item], options: Mapping[str, Any], timing: Timing
-    ) -> Iterator[Result]:
-        """The answers for a few pictures, computed together."""
-        made = [self.prepared(item, timing) for item in items]
-        ready = [one for one in made if isinstance(one, Prepared)]
-        computed = (
-            result
-            for batch, outputs in self.computed(ready, timing)
-            for result in self.said(batch, outputs, options)
-        )
-        for one in made:
-            yield next(computed) if isinstance(one, Prepared) else one
-
-    def said(
-        self, batch: Sequence[Prepared], outputs: Tensors | Failure, options: Mapping[str, Any]
-    ) -> Sequence[Result]:
-        """What the task makes of the outputs for each picture of a batch."""
-        if isinstance(outputs, Failure):
-            return [outputs]
-        return self.task.results(outputs, [one.geometry for one in batch], options)
-
-    def prepared(self, item: Item, timing: Timing) -> Prepared | Failure:
-        """A picture as the model takes it, or why that can't be."""
-        timing.left()
-        try:
-            data = fetched_bytes(item)
-            target = self.engine.signature.input()
-            return prepared(data, self.spec, target, self.limits, timing.watch)
-        except RequestError as exc:
-            return Failure(exc)
-
-    def computed(
-        self, ready: Sequence[Prepared], timing: Timing
-    ) -> Iterator[tuple[list[Prepared], Tensors | Failure]]:
-        """The outputs `[batch, …]`, or the error, and the pictures that they belong to."""
-        for batch in batches(ready, self.engine.signature.input()):
-            yield from self.computed_together(batch, timing)
-
-    def computed_together(
-        self, batch: list[Prepared], timing: Timing
-    ) -> list[tuple[list[Prepared], Tensors | Failure]]:
-        """The same for one batch; for each picture by itself where the model refuses them all."""
-        try:
-            return [(batch, self.outputs(batch, timing))]
-        except InputRefused as exc:
-            if len(batch) == 1:
-                return [(batch, Failure(exc))]
-        return [pair for one in batch for pair in self.computed_together([one], timing)]
-
-    def outputs(self, batch: Sequence[Prepared], timing: Timing) -> Tensors:
-        """The outputs `[batch, …]`."""
-        target = self.engine.signature.input()
-        with timing.watch.lap("infer"):
-            outputs = self.engine.run({target.name: stacked(batch, target)}, timing.left())
-        filled = target.shape[0] or len(batch)
-        return {name: cut(tensor, len(batch), filled) for name, tensor in outputs.items()}
-
     def draw(self, payload: Pictures, options: Mapping[str, Any], timing: Timing) -> Response:
         """The picture with its answer drawn on it, or the mask itself."""
         from plumbline.drawing import render
@@ -246,38 +155,6 @@ class Pipeline:
             turned = is_turned(self.spec, self.engine.signature.input())
             pixels = decode(fetched_bytes(item), color="rgb", exif=turned, limits=self.limits)
             return Response(render.png(render.draw(result, pixels)), PNG)
-
-    def compare(self, picture: bytes, expected: Tensors, time_left: TimeLeft) -> Difference:
-        """How far a golden picture's outputs are from those that are expected.
-
-        Expected may be the model's own outputs or what the task makes of them: the user's code
-        may give either.
-        """
-        found = self.readings(picture, time_left)
-        return min((compare(expected, one) for one in found), key=lambda one: one.largest)
-
-    def values(self, picture: bytes, time_left: TimeLeft) -> Tensors:
-        """The model's values for one picture, `[1, …]`."""
-        return self.readings(picture, time_left)[0]
-
-    def readings(self, picture: bytes, time_left: TimeLeft) -> tuple[Tensors, ...]:
-        """Each form in which the user's own code may give the values of one picture."""
-        target, timing = self.engine.signature.input(), Timing(time_left)
-        fit_pictures(self.spec, self.engine.signature)
-        made = prepared(picture, self.spec, target, self.limits, timing.watch)
-        return self.task.readings(self.outputs([made], timing), made.geometry)
-
-    @property
-    def chunk_size(self) -> int:
-        """How many pictures are made ready at a time."""
-        return chunk_size(self.spec, self.engine.signature.input())
-
-    def fetched(self, items: Sequence[Item], timing: Timing) -> Sequence[Item]:
-        """The items with the bytes of pictures instead of links."""
-        if not any(isinstance(item, Link) for item in items):
-            return items
-        with timing.watch.lap("fetch"):
-            return gathered(items, self.fetch, self.max_fetched, timing.left)
 
     def check_pictures(self) -> None:
         """Raise `InvalidInstances` if the model takes no pictures."""

@@ -7,6 +7,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+TimeLeft = Callable[[], float]
+"""Seconds until the deadline; raises `DeadlineExceeded` when there are none."""
+
 
 class Stopwatch:
     """Milliseconds by the name of a stage; a stage that runs twice adds up."""
@@ -29,6 +32,5 @@ class Stopwatch:
 class Timing:
     """A request's time: what is left of it, and what was spent."""
 
-    left: Callable[[], float]
-    """Seconds until the deadline; raises `DeadlineExceeded` when there are none."""
+    left: TimeLeft
     watch: Stopwatch = field(default_factory=Stopwatch)

@@ -104,6 +104,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "plumbline.inputs",
         "plumbline.loading",
         "plumbline.pipeline",
+        "plumbline.predictor",
         "plumbline.registry",
         "plumbline.sizing",
         "plumbline.stopwatch",

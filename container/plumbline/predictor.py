@@ -1,0 +1,140 @@
+"""Pictures → tensors → raw outputs → results."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from plumbline.arrays import Tensors
+from plumbline.engines.base import Engine
+from plumbline.errors import InputRefused, RequestError
+from plumbline.gathering import Fetch, fetched_bytes, gathered, no_links
+from plumbline.images import Limits
+from plumbline.inputs import (
+    Prepared,
+    batches,
+    chunk_size,
+    cut,
+    fit_pictures,
+    prepared,
+    stacked,
+)
+from plumbline.parity import Difference, compare
+from plumbline.requests import Item, Link
+from plumbline.results import Failure, Result
+from plumbline.spec import ModelSpec
+from plumbline.stopwatch import TimeLeft, Timing
+from plumbline.tasks.base import Task
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """A loaded model, and how a picture becomes its input and its outputs become results."""
+
+    spec: ModelSpec
+    engine: Engine
+    task: Task
+    limits: Limits
+    fetch: Fetch = field(default=no_links, kw_only=True)
+    max_fetched: int = field(default=0, kw_only=True)
+    """Bytes of the pictures behind a request's links."""
+
+    def results(
+        self, items: Sequence[Item], options: Mapping[str, Any], timing: Timing
+    ) -> Iterator[Result]:
+        """The answer for each picture, in their order; only a few are held at a time."""
+        size = self.chunk_size
+        for start in range(0, len(items), size):
+            chunk = self.fetched(items[start : start + size], timing)
+            yield from self.chunk_results(chunk, options, timing)
+
+    def chunk_results(
+        self, items: Sequence[Item], options: Mapping[str, Any], timing: Timing
+    ) -> Iterator[Result]:
+        """The answers for a few pictures, computed together."""
+        made = [self.prepared(item, timing) for item in items]
+        ready = [one for one in made if isinstance(one, Prepared)]
+        computed = (
+            result
+            for batch, outputs in self.computed(ready, timing)
+            for result in self.said(batch, outputs, options)
+        )
+        for one in made:
+            yield next(computed) if isinstance(one, Prepared) else one
+
+    def said(
+        self, batch: Sequence[Prepared], outputs: Tensors | Failure, options: Mapping[str, Any]
+    ) -> Sequence[Result]:
+        """What the task makes of the outputs for each picture of a batch."""
+        if isinstance(outputs, Failure):
+            return [outputs]
+        return self.task.results(outputs, [one.geometry for one in batch], options)
+
+    def prepared(self, item: Item, timing: Timing) -> Prepared | Failure:
+        """A picture as the model takes it, or why that can't be."""
+        timing.left()
+        try:
+            data = fetched_bytes(item)
+            target = self.engine.signature.input()
+            return prepared(data, self.spec, target, self.limits, timing.watch)
+        except RequestError as exc:
+            return Failure(exc)
+
+    def computed(
+        self, ready: Sequence[Prepared], timing: Timing
+    ) -> Iterator[tuple[list[Prepared], Tensors | Failure]]:
+        """The outputs `[batch, …]`, or the error, and the pictures that they belong to."""
+        for batch in batches(ready, self.engine.signature.input()):
+            yield from self.computed_together(batch, timing)
+
+    def computed_together(
+        self, batch: list[Prepared], timing: Timing
+    ) -> list[tuple[list[Prepared], Tensors | Failure]]:
+        """The same for one batch; for each picture by itself where the model refuses them all."""
+        try:
+            return [(batch, self.outputs(batch, timing))]
+        except InputRefused as exc:
+            if len(batch) == 1:
+                return [(batch, Failure(exc))]
+        return [pair for one in batch for pair in self.computed_together([one], timing)]
+
+    def outputs(self, batch: Sequence[Prepared], timing: Timing) -> Tensors:
+        """The outputs `[batch, …]`."""
+        target = self.engine.signature.input()
+        with timing.watch.lap("infer"):
+            outputs = self.engine.run({target.name: stacked(batch, target)}, timing.left())
+        filled = target.shape[0] or len(batch)
+        return {name: cut(tensor, len(batch), filled) for name, tensor in outputs.items()}
+
+    def compare(self, picture: bytes, expected: Tensors, time_left: TimeLeft) -> Difference:
+        """How far a golden picture's outputs are from those that are expected.
+
+        Expected may be the model's own outputs or what the task makes of them: the user's code
+        may give either.
+        """
+        found = self.readings(picture, time_left)
+        return min((compare(expected, one) for one in found), key=lambda one: one.largest)
+
+    def values(self, picture: bytes, time_left: TimeLeft) -> Tensors:
+        """The model's values for one picture, `[1, …]`."""
+        return self.readings(picture, time_left)[0]
+
+    def readings(self, picture: bytes, time_left: TimeLeft) -> tuple[Tensors, ...]:
+        """Each form in which the user's own code may give the values of one picture."""
+        target, timing = self.engine.signature.input(), Timing(time_left)
+        fit_pictures(self.spec, self.engine.signature)
+        made = prepared(picture, self.spec, target, self.limits, timing.watch)
+        return self.task.readings(self.outputs([made], timing), made.geometry)
+
+    @property
+    def chunk_size(self) -> int:
+        """How many pictures are made ready at a time."""
+        return chunk_size(self.spec, self.engine.signature.input())
+
+    def fetched(self, items: Sequence[Item], timing: Timing) -> Sequence[Item]:
+        """The items with the bytes of pictures instead of links."""
+        if not any(isinstance(item, Link) for item in items):
+            return items
+        with timing.watch.lap("fetch"):
+            return gathered(items, self.fetch, self.max_fetched, timing.left)
