@@ -1,7 +1,9 @@
 """How gunicorn runs the server: one port, processes and threads by the machine, a clean end."""
 
 import os
+import shutil
 import sys
+import tempfile
 from typing import Any
 
 from plumbline import cgroups, logs, settings
@@ -15,7 +17,13 @@ except SettingError as error:
 settings.quiet_frameworks()
 sizes = chosen.sizes(cgroups.machine())
 
-wsgi_app = "plumbline.web.wsgi:application()"
+# For what only one of the workers need find out; without it each does.
+try:
+    shared = tempfile.mkdtemp(prefix="plumbline-")
+except OSError:
+    shared = None
+
+wsgi_app = f"plumbline.web.wsgi:application({shared!r})"
 bind = f"0.0.0.0:{chosen.port}"
 worker_class = "plumbline.web.worker.Worker"
 workers = sizes.workers
@@ -32,6 +40,12 @@ worker_tmp_dir = shared_memory if os.access(shared_memory, os.W_OK) else None
 control_socket_disable = True
 proc_name = "plumbline"
 logconfig_dict = logs.configuration(chosen.log_level, chosen.log_format)
+
+
+def on_exit(_server: Any) -> None:
+    """Leave no files behind."""
+    if shared:
+        shutil.rmtree(shared, ignore_errors=True)
 
 
 def worker_exit(_server: Any, _worker: Any) -> None:

@@ -1,6 +1,6 @@
-"""The folder `accelerated/` of a packed archive: the network in OpenVINO's own format.
+"""The folder `accelerated/` of a packed archive: the model's networks in OpenVINO's own format.
 
-`forms.json` says what it is and how it may be computed.
+`forms.json` says what they are and how they may be computed.
 """
 
 from __future__ import annotations
@@ -16,36 +16,59 @@ from plumbline.signature import Signature, TensorSpec
 
 FOLDER = "accelerated"
 FILE = "forms.json"
-NETWORK = "network.xml"
+GISTS = "gists.npz"
+"""What the original's answers to the golden pictures mean, as `Task.agreement` takes it."""
 
-PRECISIONS = ("f32", "bf16")
-"""How exactly layers may compute, the most exactly first."""
+NETWORK = "network.xml"
+INT8 = "int8.xml"
+
+
+@dataclass(frozen=True)
+class Form:
+    """One way to compute the model."""
+
+    name: str
+    network: str
+    """The file of its network."""
+    precision: str
+    """How exactly layers compute that the network leaves in floats."""
+
+
+FORMS = (
+    Form("f32", NETWORK, "f32"),
+    Form("bf16", NETWORK, "bf16"),
+    Form("int8", INT8, "f32"),
+    Form("int8+bf16", INT8, "bf16"),
+)
+"""Every form that there is, the most exact first."""
 
 
 @dataclass(frozen=True)
 class Accelerated:
-    """A model's network beside it, and the precisions that are within the budget."""
+    """A model's networks beside it in `folder`, and the forms that are within the budget."""
 
-    network: Path
+    folder: Path
     model: str
-    """Where the model lies that it was made of, relative to the archive."""
+    """Where the model lies that they were made of, relative to the archive."""
     signature_name: str
     signature: Signature
-    precisions: tuple[str, ...]
+    forms: Mapping[Form, float]
+    """Each, and its agreement with the original on the golden pictures when it was packed."""
 
 
-def write(folder: Path, found: Accelerated, measured: Sequence[Mapping[str, Any]]) -> None:
-    """Write `forms.json` beside the network; `measured` is for people to read."""
+def write(found: Accelerated, measured: Sequence[Mapping[str, Any]]) -> None:
+    """Write `forms.json` beside the networks; `measured` is for people to read."""
     document = {
-        "network": found.network.name,
         "model": found.model,
         "signature_name": found.signature_name,
-        "inputs": [asdict(spec) for spec in found.signature.inputs],
-        "outputs": [asdict(spec) for spec in found.signature.outputs],
-        "precisions": list(found.precisions),
+        **asdict(found.signature),
+        "forms": [
+            {**asdict(form), "golden_agreement": agreement}
+            for form, agreement in found.forms.items()
+        ],
         "measured": list(measured),
     }
-    (folder / FILE).write_text(json.dumps(document, indent=2) + "\n", "utf-8")
+    (found.folder / FILE).write_text(json.dumps(document, indent=2) + "\n", "utf-8")
 
 
 def read(root: Path) -> Accelerated | None:
@@ -55,12 +78,13 @@ def read(root: Path) -> Accelerated | None:
         return None
     try:
         document = json.loads(file.read_text("utf-8"))
+        forms = {form(one): float(one["golden_agreement"]) for one in document["forms"]}
         found = Accelerated(
-            file.with_name(NETWORK),
+            file.parent,
             str(document["model"]),
             str(document["signature_name"]),
-            Signature(specs(document["inputs"]), specs(document["outputs"])),
-            tuple(name for name in document["precisions"] if name in PRECISIONS),
+            signature(document),
+            {one: agreement for one, agreement in forms.items() if one in FORMS},
         )
     except (ValueError, KeyError, TypeError) as exc:
         raise ArchiveError(
@@ -69,8 +93,18 @@ def read(root: Path) -> Accelerated | None:
     return found
 
 
-def specs(documents: Any) -> tuple[TensorSpec, ...]:
-    """Tensors as they were written."""
-    return tuple(
-        TensorSpec(str(one["name"]), tuple(one["shape"]), str(one["dtype"])) for one in documents
+def form(document: Mapping[str, Any]) -> Form:
+    """A form as it was written."""
+    return Form(str(document["name"]), str(document["network"]), str(document["precision"]))
+
+
+def signature(document: Mapping[str, Any]) -> Signature:
+    """A signature as `dataclasses.asdict` makes a document of it."""
+    inputs, outputs = (
+        tuple(
+            TensorSpec(str(one["name"]), tuple(one["shape"]), str(one["dtype"]))
+            for one in document[side]
+        )
+        for side in ("inputs", "outputs")
     )
+    return Signature(inputs, outputs)

@@ -1,7 +1,9 @@
 """Who may enter, who waits, and for how long.
 
 A request first takes a place (or is turned away), then waits for a slot in the order of
-arrival, then works. Places are few because each may hold a whole body in memory.
+arrival, then works. Places are few because each may hold a whole body in memory; a request that is
+large takes several slots, because it needs more memory still. Nothing is computed for a client that
+has hung up, and when the places run out, those of such clients are free.
 """
 
 from __future__ import annotations
@@ -11,25 +13,48 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from plumbline.errors import DeadlineExceeded, ServerBusy
+from plumbline.errors import ClientGone, DeadlineExceeded, ServerBusy
 from plumbline.stopwatch import Stopwatch
 
 
-class Deadline:
-    """The moment by which a request must be answered."""
+def stays() -> bool:
+    """Says of a client that it has not hung up, where nobody can know."""
+    return False
 
-    def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+
+class Deadline:
+    """The moment by which a request must be answered; `gone` says whether its client hung up."""
+
+    def __init__(
+        self,
+        seconds: float,
+        clock: Callable[[], float] = time.monotonic,
+        gone: Callable[[], bool] = stays,
+    ) -> None:
         self._clock = clock
         self._end = clock() + seconds
+        self.gone = gone
 
     def remaining(self) -> float:
-        """Seconds left. Raises `DeadlineExceeded` when there are none."""
+        """Seconds left. Raises `DeadlineExceeded` when there are none, or `ClientGone`."""
         left = self._end - self._clock()
         if left <= 0:
             raise DeadlineExceeded("The request's time was up before its answer was there.")
+        if self.gone():
+            raise ClientGone("The client hung up before its answer was there.")
         return left
+
+
+@dataclass(eq=False)
+class Turn:
+    """A request that waits for `weight` slots until `come` is set."""
+
+    deadline: Deadline
+    weight: int
+    come: threading.Event = field(default_factory=threading.Event)
+    dismissed: bool = False
 
 
 @dataclass(frozen=True)
@@ -53,64 +78,80 @@ class Admission:
         self._slots = slots
         self._queue = queue
         self._free = slots
-        self._inside = 0
-        self._waiting: deque[threading.Event] = deque()
+        self._inside: set[Deadline] = set()
+        self._waiting: deque[Turn] = deque()
         self._lock = threading.Lock()
 
     @property
     def load(self) -> Load:
         """How full it is right now."""
-        return Load(self._inside, self._slots, self._queue)
+        return Load(len(self._inside), self._slots, self._queue)
 
     @contextmanager
-    def place(self) -> Iterator[None]:
+    def place(self, deadline: Deadline) -> Iterator[None]:
         """Hold a place. Raises `ServerBusy` when there is none."""
         with self._lock:
+            if not admits(self.load):
+                self._dismiss()
             if not admits(self.load):
                 raise ServerBusy(
                     f"{self._slots} requests are being answered and {self._queue} are waiting; "
                     "try again in a moment, or add instances."
                 )
-            self._inside += 1
+            self._inside.add(deadline)
         try:
             yield
         finally:
             with self._lock:
-                self._inside -= 1
+                self._inside.discard(deadline)
+
+    def _dismiss(self) -> None:
+        """Take the places of those who wait and whose clients have hung up."""
+        for turn in [turn for turn in self._waiting if turn.deadline.gone()]:
+            self._waiting.remove(turn)
+            self._inside.discard(turn.deadline)
+            turn.dismissed = True
+            turn.come.set()
+        self._hand_on()
 
     @contextmanager
-    def slot(self, deadline: Deadline, watch: Stopwatch) -> Iterator[None]:
-        """Wait for a slot and hold it. Raises `DeadlineExceeded`."""
+    def slot(self, deadline: Deadline, watch: Stopwatch, weight: int = 1) -> Iterator[None]:
+        """Wait for so many slots, or all, and hold them.
+
+        Raises `DeadlineExceeded` and `ClientGone`.
+        """
+        turn = Turn(deadline, min(weight, self._slots))
         with watch.lap("wait"):
-            self._acquire(deadline)
+            self._acquire(turn)
         try:
+            deadline.remaining()  # its turn may have come too late, or its client have hung up
             yield
         finally:
-            self._release()
+            self._release(turn)
 
-    def _acquire(self, deadline: Deadline) -> None:
-        left = deadline.remaining()
+    def _acquire(self, turn: Turn) -> None:
+        left = turn.deadline.remaining()
         with self._lock:
-            if self._free:
-                self._free -= 1
-                return
-            turn = threading.Event()
             self._waiting.append(turn)
-        if turn.wait(left):
-            return
+            self._hand_on()
+        turn.come.wait(left)
         with self._lock:
-            if turn.is_set():  # it came while we gave up: hand it on
-                self._hand_on()
-            else:
-                self._waiting.remove(turn)
+            if turn.dismissed:
+                raise ClientGone("The client hung up while its request waited.")
+            if turn.come.is_set():
+                return
+            self._waiting.remove(turn)
+            self._hand_on()
         raise DeadlineExceeded("The request waited for its turn until its time was up.")
 
-    def _release(self) -> None:
+    def _release(self, turn: Turn) -> None:
         with self._lock:
+            self._free += turn.weight
             self._hand_on()
 
     def _hand_on(self) -> None:
-        if self._waiting:
-            self._waiting.popleft().set()
-        else:
-            self._free += 1
+        """Let those begin whose turn it is: the first in line, as long as there is room for it."""
+        while self._waiting and self._waiting[0].weight <= self._free:
+            turn = self._waiting.popleft()
+            self._free -= turn.weight
+            turn.come.set()

@@ -99,6 +99,16 @@ def positive(key: str, value: Any) -> float:
     raise wrong(key, value, "a number above 0, such as 1e-5")
 
 
+def budget(key: str, value: Any) -> float:
+    """A check for a number above zero, infinity among them."""
+    if value == float("inf"):
+        return float(value)
+    try:
+        return positive(key, value)
+    except SpecError as exc:
+        raise wrong(key, value, "a number above 0, such as 1e-5, or inf") from exc
+
+
 def image_size(key: str, value: Any) -> tuple[int, int]:
     """A check for [height, width]."""
     side = whole(1, 8192)

@@ -28,6 +28,7 @@ LAZY = {
     "find-preprocess": "plumbline.packing.commands:find_preprocess",
     "predict": "plumbline.client.commands:predict",
     "transform": "plumbline.client.commands:transform",
+    "tune": "plumbline.tuning.commands:tune",
 }
 """Commands that are imported when they are meant: the server needs nothing of them."""
 

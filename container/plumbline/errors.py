@@ -34,6 +34,7 @@
      │    ├── EngineError
      │    ├── PackingError
      │    └── GoldenMismatch
+     ├── ClientGone                    499: nobody is there to read the answer
      └── CommandError                  what a command meets; no server answers with it
 
 The message of an error is written for whoever reads the answer: what happened, what was
@@ -269,6 +270,13 @@ class GoldenMismatch(ModelError):
     """A golden picture did not give the answer that it gave in training."""
 
     code = "golden_mismatch"
+
+
+class ClientGone(PlumblineError):
+    """The client has hung up before its answer was there; the log knows it as nginx's 499."""
+
+    code = "client_gone"
+    status = 499
 
 
 class CommandError(PlumblineError):

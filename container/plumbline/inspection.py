@@ -182,7 +182,7 @@ def document(found: Inspection) -> dict[str, Any]:
         "found_by": archive.rule,
         "reader": found.reader,
         "manifest_verified": found.verified,
-        "accelerated": list(archive.accelerated.precisions) if archive.accelerated else [],
+        "accelerated": forms(archive),
         "models": [
             {
                 "name": model.name,
@@ -252,10 +252,15 @@ def model_rows(found: Inspection) -> Iterator[tuple[str, str]]:
 
 def computed_by(found: Inspection) -> str:
     """What computes the model."""
-    form = found.archive.accelerated
-    if form is None:
+    names = forms(found.archive)
+    if not names:
         return "TensorFlow"
-    return f"OpenVINO, in {' or '.join(form.precisions)}; by TensorFlow if that answers otherwise"
+    return f"OpenVINO, in {' or '.join(names)}; by TensorFlow if that answers otherwise"
+
+
+def forms(archive: Archive) -> list[str]:
+    """The names of the accelerated forms of the default model."""
+    return [form.name for form in archive.accelerated.forms] if archive.accelerated else []
 
 
 def signature_rows(found: Inspection) -> Iterator[tuple[str, str]]:

@@ -4,42 +4,44 @@ from __future__ import annotations
 
 import io
 import logging
-import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from PIL import Image
 
-from plumbline import manifest
-from plumbline.accelerated import Accelerated
+from plumbline import manifest, unpacked
+from plumbline.accelerated import Accelerated, Form
 from plumbline.archive import Archive, GoldenPicture, open_archive
+from plumbline.batching import batching
 from plumbline.discovery import ModelFile
 from plumbline.engines.base import Engine
+from plumbline.engines.deferred import DeferredEngine
 from plumbline.engines.loaders import load_engine
-from plumbline.engines.openvino import load_network
+from plumbline.engines.openvino import OpenVINOEngine, load_network
 from plumbline.errors import (
     ArchiveError,
     EngineError,
     GoldenMismatch,
     ImageError,
     InputRefused,
-    ModelNotReady,
-    PlumblineError,
 )
 from plumbline.gathering import Fetch, no_links
 from plumbline.images import Limits
 from plumbline.inputs import check_pictures
 from plumbline.parity import Difference, mismatch
 from plumbline.pipeline import Pipeline
+from plumbline.preprocess import normalization, stays_bytes
+from plumbline.proof import check_agreement
 from plumbline.registry import LoadedModel, Registry
+from plumbline.served import Say, one_line, reason_of
+from plumbline.sizing import MOST_TOGETHER
 from plumbline.suspects import explain
 from plumbline.tasks import fitted, suited
 
 log = logging.getLogger("plumbline.loading")
-
-Say = Callable[[str], None]
 
 PACED = 10
 """How often each of several forms is timed before one is chosen."""
@@ -60,70 +62,10 @@ class Terms:
     """Bytes of the pictures behind one request's links."""
     engine: str = "auto"
     """One of `variables.ENGINES`."""
-
-
-@dataclass(frozen=True)
-class Status:
-    """`state` is "loading", "ready" or "failed"; `reason` says it in a sentence."""
-
-    state: str
-    reason: str
-    models: Registry | None = None
-
-
-class ServedModel:
-    """An archive whose models load in the background and answer once all are ready."""
-
-    def __init__(self, load: Callable[[Say], Registry]) -> None:
-        self._load = load
-        self.status = Status("loading", "The model is waiting to be loaded.")
-
-    def models(self) -> Registry:
-        """What answers requests. Raises `ModelNotReady`."""
-        status = self.status
-        if status.models is not None:
-            return status.models
-        if status.state == "failed":
-            raise ModelNotReady("The model failed to load; the server's log says why.", 30)
-        raise ModelNotReady(status.reason, 2)
-
-    def start(self, on_failure: Callable[[], None]) -> threading.Thread:
-        """Load in a thread of its own; `on_failure` is called if that fails."""
-        thread = threading.Thread(
-            target=self.load, args=(on_failure,), name="plumbline-load", daemon=True
-        )
-        thread.start()
-        return thread
-
-    def load(self, on_failure: Callable[[], None]) -> None:
-        """Load, and say how it went."""
-        try:
-            models = self._load(self._say)
-        except Exception as exc:  # the one place where any failure becomes a status
-            reason = f"The model failed to load: {reason_of(exc)}"
-            log.exception(reason)
-            self.status = Status("failed", one_line(reason))
-            on_failure()
-        else:
-            log.info("The model is ready.")
-            self.status = Status("ready", "The model is ready.", models)
-
-    def _say(self, reason: str) -> None:
-        log.info(reason)
-        self.status = Status("loading", reason)
-
-
-def reason_of(error: Exception) -> str:
-    """Why loading failed, for whoever deployed the model."""
-    if isinstance(error, PlumblineError):
-        return error.message
-    return f"{type(error).__name__}: {error}"
-
-
-def one_line(text: str, most: int = 600) -> str:
-    """The text without line breaks, cut to what a health check shows."""
-    line = " ".join(text.split())
-    return line if len(line) <= most else line[:most] + " …"
+    most_together: int = MOST_TOGETHER
+    """Instances of several requests that TensorFlow computes together."""
+    shared: Path | None = None
+    """A folder for what the processes of one server need to find out only once."""
 
 
 def load_models(root: Path, terms: Terms, say: Say) -> Registry:
@@ -147,6 +89,9 @@ def load_models(root: Path, terms: Terms, say: Say) -> Registry:
                 name = f"{model.name}/{model.version}"
                 say(f"{name} is being checked against {count} golden pictures.")
                 check_goldens(pipeline, archive)
+            goldens = [golden.picture for golden in archive.goldens]
+            engine = batching(pipeline, goldens, terms.cores, terms.most_together)
+            pipeline = replace(pipeline, engine=engine)
         loaded.append(LoadedModel(model.name, model.version, pipeline))
     models = Registry(tuple(loaded))
     log.info("Served are %s; the default is %s.", ", ".join(map(str, loaded)), models.default)
@@ -160,12 +105,14 @@ def accelerated(archive: Archive, terms: Terms) -> Pipeline | None:
     """
     found = archive.accelerated
     forms: dict[str, Pipeline] = {}
+    if found is None and terms.engine != "tensorflow" and unpacked.can_be_asked():
+        return compared(archive, terms)
     if found is not None and terms.engine != "tensorflow":
-        for precision in found.precisions:
+        for form in found.forms:
             try:
-                forms[precision] = proven(archive, found, precision, terms)
+                forms[form.name] = proven(archive, found, form, terms)
             except Exception as exc:  # whatever it is, TensorFlow may still do
-                log.warning("OpenVINO in %s is not used here: %s", precision, reason_of(exc))
+                log.warning("OpenVINO in %s is not used here: %s", form.name, reason_of(exc))
     if forms:
         one, *others = forms
         fastest = min(forms, key=lambda name: pace(forms[name])) if others else one
@@ -179,14 +126,64 @@ def accelerated(archive: Archive, terms: Terms) -> Pipeline | None:
     return None
 
 
-def proven(archive: Archive, found: Accelerated, precision: str, terms: Terms) -> Pipeline:
+def compared(archive: Archive, terms: Terms) -> Pipeline | None:
+    """The default model as OpenVINO computes it, once that was compared with TensorFlow; else None.
+
+    Raises `EngineError` where TensorFlow must not serve it.
+    """
+    try:
+        original = unpacked.ask(archive, terms.limits, terms.cores, terms.shared)
+        (form,) = original.network.forms
+        pipeline = in_form(archive, original.network, form, terms)
+        difference = unpacked.check(pipeline, original)
+        check_goldens(pipeline, archive)
+    except Exception as exc:  # whatever it is, TensorFlow may still do
+        reason = one_line(reason_of(exc))
+        if terms.engine == "openvino":
+            raise EngineError(
+                f"PLUMBLINE_ENGINE=openvino, but only TensorFlow computes the model. {reason}"
+            ) from exc
+        log.info("TensorFlow computes the model, not OpenVINO. %s", reason)
+        return None
+    log.info(
+        "OpenVINO computes the model: for %d pictures it answers as TensorFlow, to within %.2g.",
+        len(original.pictures),
+        difference,
+    )
+    return replace(pipeline, aliases=original.aliases)
+
+
+def proven(archive: Archive, found: Accelerated, form: Form, terms: Terms) -> Pipeline:
     """One accelerated form, once its golden pictures have come out within the budget."""
-    engine = load_network(found.network, found.signature, precision, terms.cores)
-    pipeline = make_pipeline(archive, engine, terms)
+    pipeline = in_form(archive, found, form, terms)
     warm_up(pipeline)
-    spec = archive.spec
-    check_goldens(pipeline, archive, max(spec.golden.tolerance, spec.acceleration.max_difference))
+    tolerance, budget = archive.spec.golden.tolerance, archive.spec.acceleration.max_difference
+    check_goldens(pipeline, archive, max(tolerance, budget))
+    if budget > tolerance:
+        check_agreement(pipeline, archive, found, form, time_left)
     return pipeline
+
+
+def in_form(archive: Archive, found: Accelerated, form: Form, terms: Terms) -> Pipeline:
+    """The default model in one accelerated form."""
+    network = found.folder / form.network
+    load = partial(load_network, network, found.signature, form.precision, terms.cores)
+    deferred = DeferredEngine(OpenVINOEngine.name, found.signature, load)
+    return with_bytes(make_pipeline(archive, deferred, terms), load)
+
+
+def with_bytes(pipeline: Pipeline, load: Callable[..., Engine]) -> Pipeline:
+    """The pipeline with pictures normalised in the network itself, where they are bytes till then.
+
+    `load` makes the engine; it takes a `normalization`.
+    """
+    declared, signature = pipeline.spec.preprocess, pipeline.engine.signature
+    takes_none = check_pictures(pipeline.spec, signature)
+    if takes_none or signature.input().dtype != "float32" or not stays_bytes(declared):
+        return replace(pipeline, engine=load())
+    engine = load(normalization=normalization(declared))
+    spec = replace(pipeline.spec, preprocess=replace(declared, normalize="none"))
+    return replace(pipeline, spec=spec, engine=engine, tensors=pipeline.engine)
 
 
 def pace(pipeline: Pipeline) -> float:

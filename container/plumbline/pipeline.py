@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from plumbline import responses, serving
@@ -41,6 +41,10 @@ class Pipeline(Predictor):
 
     max_instances: int
     """The most pictures or instances of a request."""
+    tensors: Engine | None = field(default=None, kw_only=True)
+    """What answers tensors, where the engine itself takes pictures' bytes and normalises them."""
+    aliases: frozenset[str] = field(default=frozenset(), kw_only=True)
+    """Other names of the same signature, for tensors."""
 
     def __call__(self, request: Request, time_left: TimeLeft, watch: Stopwatch) -> Response:
         """The answer to a request; every request takes this way."""
@@ -110,8 +114,8 @@ class Pipeline(Predictor):
 
     def signed(self, name: str | None) -> Engine:
         """The engine of the signature that a request names. Raises `InvalidInstances`."""
-        if name is None or self.is_own(name):
-            return self.engine
+        if name is None or self.is_own(name) or name in self.aliases:
+            return self.tensors or self.engine
         if name not in self.engine.others:
             names = ", ".join(map(repr, [self.spec.model.signature, *sorted(self.engine.others)]))
             raise InvalidInstances(f"The model has no signature {name!r}; it has {names}.")

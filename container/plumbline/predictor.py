@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from plumbline.arrays import Tensors
+from plumbline.arrays import Tensor, Tensors
 from plumbline.engines.base import Engine
 from plumbline.errors import InputRefused, RequestError
 from plumbline.gathering import Fetch, fetched_bytes, gathered, no_links
+from plumbline.geometry import Geometry
 from plumbline.images import Limits
 from plumbline.inputs import (
     Prepared,
@@ -122,10 +123,18 @@ class Predictor:
 
     def readings(self, picture: bytes, time_left: TimeLeft) -> tuple[Tensors, ...]:
         """Each form in which the user's own code may give the values of one picture."""
+        return self.task.readings(*self.alone(picture, time_left))
+
+    def gist(self, picture: bytes, time_left: TimeLeft) -> Tensor:
+        """What the model's answer to one picture means, as `Task.agreement` takes it."""
+        return self.task.gist(*self.alone(picture, time_left))
+
+    def alone(self, picture: bytes, time_left: TimeLeft) -> tuple[Tensors, Geometry]:
+        """The outputs `[1, …]` for one picture, and how it lies in the model's input."""
         target, timing = self.engine.signature.input(), Timing(time_left)
         fit_pictures(self.spec, self.engine.signature)
         made = prepared(picture, self.spec, target, self.limits, timing.watch)
-        return self.task.readings(self.outputs([made], timing), made.geometry)
+        return self.outputs([made], timing), made.geometry
 
     @property
     def chunk_size(self) -> int:

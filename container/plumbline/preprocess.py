@@ -8,7 +8,7 @@ from plumbline.arrays import Pixels, Tensor
 from plumbline.fit import FITS, place
 from plumbline.geometry import Geometry
 from plumbline.images import Picture
-from plumbline.normalize import NORMALIZATIONS
+from plumbline.normalize import NORMALIZATIONS, Normalization
 from plumbline.resize import FILTERS, Resizer, pillow_filters
 from plumbline.spec import Preprocess
 
@@ -48,11 +48,17 @@ def resizer(spec: Preprocess) -> Resizer:
 
 def normalized(values: Tensor, spec: Preprocess) -> Tensor:
     """The values in the range that the model was trained on."""
-    if spec.normalize == "none":
-        return values
-    if isinstance(spec.normalize, str):
-        return NORMALIZATIONS[spec.normalize](values)
-    return spec.normalize(values)
+    return values if spec.normalize == "none" else normalization(spec)(values)
+
+
+def normalization(spec: Preprocess) -> Normalization:
+    """What is computed of each pixel after it was resized."""
+    return NORMALIZATIONS[spec.normalize] if isinstance(spec.normalize, str) else spec.normalize
+
+
+def stays_bytes(spec: Preprocess) -> bool:
+    """Whether pictures are uint8 until they are normalised, as with most filters."""
+    return spec.keep_size or resizer(spec)(np.zeros((2, 2, 3), np.uint8), (1, 1)).dtype == np.uint8
 
 
 def in_dtype(values: Tensor, dtype: str) -> Tensor:

@@ -8,11 +8,12 @@ from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from plumbline import cgroups, tuned
 from plumbline.cgroups import Machine
 from plumbline.errors import SettingError
 from plumbline.images import Limits
 from plumbline.link_policy import Allowlist, read_allowlist
-from plumbline.sizing import Sizes, plan
+from plumbline.sizing import MOST_TOGETHER, Sizes, plan
 from plumbline.variables import (
     MEBIBYTE,
     boolean,
@@ -62,7 +63,7 @@ class Settings:
     workers: int | None = setting(
         None,
         whole(1, 256),
-        "Processes, each with its own copy of the model. By itself one for every 8 cores, "
+        "Processes, each with its own copy of the model. By itself one for every 4 cores, "
         "as far as memory allows.",
         "PLUMBLINE_WORKERS",
         "SAGEMAKER_MODEL_SERVER_WORKERS",
@@ -70,8 +71,8 @@ class Settings:
     slots: int | None = setting(
         None,
         whole(1, 1024),
-        "Requests of one process that are computed at a time; by itself its cores, as far as "
-        "memory allows.",
+        "Requests of one process that are at work at a time; by itself 8 for each of its cores, as "
+        "far as memory allows. A body of 1 MiB or more counts for 8.",
         "PLUMBLINE_SLOTS",
     )
     queue: int | None = setting(
@@ -122,6 +123,12 @@ class Settings:
         engine_name,
         "What computes the model: auto (the fastest that answers rightly), openvino or tensorflow.",
         "PLUMBLINE_ENGINE",
+    )
+    most_together: int = setting(
+        str(MOST_TOGETHER),
+        whole(1, 256),
+        "Instances of several requests that TensorFlow computes together; 1 for each alone.",
+        "PLUMBLINE_BATCH",
     )
     image_formats: tuple[str, ...] = setting(
         ",".join(Limits.formats),
@@ -215,8 +222,12 @@ def value_of(entry: Field[Any], name: str, text: str) -> Any:
 
 
 def from_environment() -> Settings:
-    """The settings of this process."""
-    return read(os.environ)
+    """The settings of this process; what the archive was tuned to is where nothing is set.
+
+    Raises `SettingError`.
+    """
+    found = tuned.read(read(os.environ).model_dir, cgroups.machine().cores)
+    return read({**found, **os.environ})
 
 
 def for_bulk() -> Settings:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 TEXT = "string"
 """The dtype of TensorFlow's texts and bytes."""
@@ -31,3 +31,8 @@ class Signature:
     def input(self) -> TensorSpec:
         """The input that pictures go to."""
         return self.inputs[0]
+
+    def of_bytes(self) -> Signature:
+        """The same with that input in uint8."""
+        first, *others = self.inputs
+        return replace(self, inputs=(replace(first, dtype="uint8"), *others))

@@ -7,8 +7,14 @@ from dataclasses import dataclass
 
 from plumbline.cgroups import Machine
 
-CORES_PER_WORKER = 8
-"""One process spends about a millisecond of Python on a request: it can feed this many cores."""
+CORES_PER_WORKER = 4
+"""One process can feed this many: docs/performance.md tells why.
+
+Python runs one thread at a time. A request takes 1.1 ms of it, beside decoding and the model, which
+other threads may do meanwhile: one process answered 808 of the smallest requests a second, two
+1,622. Where picture and model take 4 ms of a core, as a small or accelerated network does, four
+cores already keep it busy.
+"""
 
 MEMORY_PER_WORKER = 2 * 1024**3
 """TensorFlow, a model, and the pictures in flight, in bytes."""
@@ -17,6 +23,22 @@ MOST_WAITING = 64
 """More would only wait longer: at ten answers a second these take six seconds."""
 
 FEWEST_WAITING = 4
+
+SLOTS_PER_CORE = 8
+"""Requests of a process that are at work at a time, for each of its cores, as memory allows.
+
+More than one, so that no core waits for a thread to be woken, and that an engine which computes
+batches finds some to batch: measured on two cores with 4 to 64 connections, sixteen slots gave 1.0
+to 1.4 times the answers of two. A large picture takes all slots of a core.
+"""
+
+MOST_TOGETHER = 8
+"""Instances of several requests that TensorFlow computes in a batch, when so many are there.
+
+Measured on two cores, two batches at a time: with four in each, MobileNetV2, a small CNN and a
+U-Net took 10 to 30 % less of a core for a picture than one by one; with eight the latter two took
+a little less still. More gained nothing, and cost memory.
+"""
 
 MEMORY_PER_PICTURE = 384 * 1024**2
 """The largest picture, while it is decoded and resized, in bytes: 332 MiB were measured."""
@@ -56,7 +78,7 @@ def plan(
     return Sizes(
         workers=workers,
         cores=cores,
-        slots=slots or min(cores, picture_slots(machine.memory // workers)),
+        slots=slots or min(SLOTS_PER_CORE * cores, picture_slots(machine.memory // workers)),
         queue=queue if queue is not None else queue_length(machine.memory // workers, max_body),
     )
 

@@ -12,6 +12,7 @@ from plumbline.checks import (
     FILE,
     Check,
     boolean,
+    budget,
     divisor,
     fraction,
     image_size,
@@ -132,7 +133,10 @@ class Response:
 
 @dataclass(frozen=True)
 class Acceleration:
-    """`[acceleration]`: what a faster form may be off, and the share of answers it must keep."""
+    """`[acceleration]`: what a faster form may be off, and the share of answers it must keep.
+
+    With an infinite `max_difference`, agreement alone decides.
+    """
 
     max_difference: float = 1e-5
     min_agreement: float = 1.0
@@ -290,7 +294,7 @@ TOP: Mapping[str, Check] = {
     "detection": table(Detection, DETECTION),
     "segmentation": table(Segmentation, SEGMENTATION),
     "response": table(Response, {"format": one_of(*RESPONSES)}),
-    "acceleration": table(Acceleration, {"max_difference": positive, "min_agreement": fraction}),
+    "acceleration": table(Acceleration, {"max_difference": budget, "min_agreement": fraction}),
     "golden": table(Golden, {"images": inner_path, "tolerance": positive}),
 }
 """Every key of the file, and what its value must be."""

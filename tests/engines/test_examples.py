@@ -112,7 +112,7 @@ def test_a_model_that_preprocesses_by_itself_needs_no_more_than_its_size(tmp_pat
     expected = model.predict(np.asarray(photo, np.float32)[np.newaxis], verbose=0)
 
     pipeline = load_models(
-        tmp_path / "archive", Terms(max_instances=64, cores=2), lambda _: None
+        tmp_path / "archive", Terms(max_instances=64, cores=2, engine="tensorflow"), lambda _: None
     ).default.pipeline
     body = (tmp_path / "photo.png").read_bytes()
     answer = pipeline(Request(body, "image/png"), forever, Stopwatch())
@@ -140,7 +140,7 @@ def test_a_model_that_decodes_pictures_itself_gets_their_bytes(tmp_path: Path) -
     picture = (tmp_path / "photo.png").read_bytes()
 
     pipeline = load_models(
-        tmp_path, Terms(max_instances=64, cores=2), lambda _: None
+        tmp_path, Terms(max_instances=64, cores=2, engine="tensorflow"), lambda _: None
     ).default.pipeline
 
     asked = [
@@ -166,7 +166,7 @@ def test_a_model_that_takes_no_pictures_is_served_for_tensors(tmp_path: Path) ->
     tf.saved_model.save(module, str(tmp_path / "1"), signatures=module.add)
 
     pipeline = load_models(
-        tmp_path, Terms(max_instances=64, cores=2), lambda _: None
+        tmp_path, Terms(max_instances=64, cores=2, engine="tensorflow"), lambda _: None
     ).default.pipeline
 
     body = b'{"instances": [{"left": [1, 2], "right": [3, 4]}]}'
@@ -194,7 +194,7 @@ def test_a_picture_for_a_model_of_two_inputs_is_refused(tmp_path: Path) -> None:
     Image.new("RGB", (8, 8)).save(stream, "PNG")
 
     pipeline = load_models(
-        tmp_path, Terms(max_instances=64, cores=2), lambda _: None
+        tmp_path, Terms(max_instances=64, cores=2, engine="tensorflow"), lambda _: None
     ).default.pipeline
 
     with pytest.raises(InvalidInstances, match=r"takes no pictures\. The model has 2 inputs"):

@@ -10,6 +10,7 @@ import pytest
 
 from plumbline.engines.openvino import convert, load_network
 from plumbline.errors import DeadlineExceeded, EngineError
+from plumbline.normalize import NORMALIZATIONS, Normalization, rescaling
 from plumbline.signature import Signature
 
 pytestmark = pytest.mark.tensorflow
@@ -37,6 +38,32 @@ def test_outputs_are_those_of_tensorflow(engines, images: np.ndarray, count: int
     assert found.keys() == expected.keys()
     for output, values in expected.items():
         np.testing.assert_allclose(found[output], values, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "normalization",
+    [
+        *NORMALIZATIONS.values(),
+        Normalization(256, scale=2, mean=(0.1, 0.2, 0.3), std=(2.0, 3.0, 4.0), reverse=True),
+        rescaling(1 / 127.5, -1),
+    ],
+)
+def test_a_network_that_normalises_takes_pictures_as_they_are(
+    load, keras_files, normalization: Normalization
+) -> None:
+    original = load(keras_files.saved_model)
+    pixels = np.random.default_rng(1).integers(0, 256, (3, 8, 8, 3), np.uint8)
+    name = original.signature.input().name
+    engine = load_network(
+        keras_files.saved_model, original.signature, "f32", 2, normalization=normalization
+    )
+
+    expected = original.run({name: normalization(pixels)}, 60)
+    found = engine.run({name: pixels}, 60)
+
+    assert engine.signature.input().dtype == "uint8"
+    for output, values in expected.items():
+        np.testing.assert_allclose(found[output], values, rtol=0, atol=1e-5)
 
 
 def test_many_callers_at_once_get_each_their_own_answer(engines, images: np.ndarray) -> None:

@@ -33,7 +33,7 @@ def served(folder: Path, spec: str = "") -> Pipeline:
     """What answers for the folder's model under this plumbline.toml."""
     if spec:
         (folder / "plumbline.toml").write_text(spec)
-    return load_models(folder, Terms(cores=2), lambda _: None).default.pipeline
+    return load_models(folder, Terms(cores=2, engine="tensorflow"), lambda _: None).default.pipeline
 
 
 def ask(

@@ -22,9 +22,9 @@ from rich.console import Console
 from plumbline.discovery import ModelFile
 from plumbline.engines.export import export
 from plumbline.errors import PackingError
+from plumbline.outputs import save
 from plumbline.packing import verdicts
 from plumbline.packing.find import Answer, Question, find
-from plumbline.packing.outputs import save
 from plumbline.packing.progress import Reporter
 
 pytestmark = pytest.mark.tensorflow

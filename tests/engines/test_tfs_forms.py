@@ -80,7 +80,7 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
     """The model, loaded as the server loads it."""
     folder = tmp_path_factory.mktemp("half_plus_three")
     half_plus_three(folder / "123")
-    return load_models(folder, Terms(), lambda reason: None).default.pipeline
+    return load_models(folder, Terms(engine="tensorflow"), lambda reason: None).default.pipeline
 
 
 @pytest.fixture(scope="module")
@@ -277,7 +277,7 @@ def loaded(folder: Path, toml: str, function: Callable[..., dict[str, Any]]) -> 
     module.function = tf.function(function, input_signature=[texts])
     tf.saved_model.save(module, str(folder / "1"), {"serving_default": module.function})
     (folder / "plumbline.toml").write_text(toml)
-    return load_models(folder, Terms(), lambda reason: None).default.pipeline
+    return load_models(folder, Terms(engine="tensorflow"), lambda reason: None).default.pipeline
 
 
 def png(color: tuple[int, int, int]) -> bytes:

@@ -14,9 +14,9 @@ from werkzeug.test import TestResponse
 from plumbline.admission import Admission
 from plumbline.engines.base import Engine
 from plumbline.engines.fake import FakeEngine
-from plumbline.loading import ServedModel
 from plumbline.pipeline import Pipeline
 from plumbline.registry import Registry
+from plumbline.served import ServedModel
 from plumbline.settings import Settings
 from plumbline.spec import ModelSpec, Preprocess
 from plumbline.tasks import fitted

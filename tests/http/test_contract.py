@@ -7,6 +7,7 @@ import io
 import json
 import logging
 import threading
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
@@ -15,12 +16,16 @@ from flask.testing import FlaskClient
 from PIL import Image
 from served import Pack, Refused, Serve, Served
 
-from plumbline.admission import Admission
+from plumbline.admission import Admission, Deadline
+from plumbline.allocator import LARGE
 from plumbline.engines.fake import FakeEngine
-from plumbline.errors import ArchiveError
-from plumbline.loading import ServedModel
+from plumbline.errors import ArchiveError, InvalidJSON, RequestError
 from plumbline.registry import Registry
+from plumbline.requests import Pictures, Request
+from plumbline.served import ServedModel
+from plumbline.sizing import SLOTS_PER_CORE
 from plumbline.web.app import create_app
+from plumbline.web.sagemaker import weight
 
 ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
 INFERENCE_ID = "X-Amzn-SageMaker-Inference-Id"
@@ -292,7 +297,9 @@ def test_a_full_server_says_when_to_try_again_and_still_answers_pings(
 ) -> None:
     admission = Admission(1, 2)
     client = serve(admission=admission)
-    with admission.place(), admission.place(), admission.place():
+    with ExitStack() as inside:
+        for _ in range(3):
+            inside.enter_context(admission.place(Deadline(60)))
         answer = client.post("/invocations", data=packed(picture, "PNG"), content_type="image/png")
         assert refused(answer, 503, "server_busy").endswith(
             "try again in a moment, or add instances."
@@ -322,6 +329,23 @@ def test_a_model_that_takes_too_long_is_503(
     answer = client.post("/invocations", data=packed(picture, "PNG"), content_type="image/png")
     assert refused(answer, 503, "deadline_exceeded") == "The model did not answer in time."
     assert answer.headers["Retry-After"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("body", "items", "slots"),
+    [
+        (bytes(LARGE - 1), (), 1),
+        (bytes(LARGE), (), SLOTS_PER_CORE),
+        (b"{}", (bytes(LARGE), InvalidJSON("no")), SLOTS_PER_CORE),
+        (b"{}", (bytes(LARGE - 3), b"x"), SLOTS_PER_CORE),
+        (b"{}", (b"x",), 1),
+    ],
+)
+def test_a_large_request_takes_the_slots_of_a_core(
+    body: bytes, items: tuple[bytes | RequestError, ...], slots: int
+) -> None:
+    payload = Pictures(items) if items else None
+    assert weight(Request(body, "image/png", "", {}, payload)) == slots
 
 
 def test_a_request_that_waits_too_long_for_its_slot_is_503(

@@ -20,7 +20,7 @@ from werkzeug.test import TestResponse
 from plumbline.admission import Admission
 from plumbline.arrays import Tensors
 from plumbline.engines.fake import FakeEngine
-from plumbline.loading import ServedModel
+from plumbline.served import ServedModel
 from plumbline.settings import Settings
 from plumbline.signature import Signature, TensorSpec
 from plumbline.spec import ModelSpec

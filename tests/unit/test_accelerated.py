@@ -1,4 +1,4 @@
-"""What an archive says of its accelerated form."""
+"""What an archive says of its accelerated forms."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from plumbline.accelerated import FILE, FOLDER, NETWORK, Accelerated, read, write
+from plumbline.accelerated import FILE, FOLDER, FORMS, Accelerated, read, write
 from plumbline.errors import ArchiveError
 from plumbline.signature import Signature, TensorSpec
 
@@ -16,22 +16,36 @@ SIGNATURE = Signature(
     (TensorSpec("scores", (None, 10), "float32"), TensorSpec("words", (None,), "string")),
 )
 
+F32, _, INT8, _ = FORMS
+
 
 @pytest.fixture
-def archive(tmp_path: Path) -> Path:
-    """A folder with an accelerated form."""
+def written(tmp_path: Path) -> Accelerated:
+    """What lies in a folder with two accelerated forms."""
     folder = tmp_path / FOLDER
     folder.mkdir()
-    found = Accelerated(folder / NETWORK, "1", "serving_default", SIGNATURE, ("bf16", "f32"))
-    write(folder, found, [{"precision": "f32"}])
-    return tmp_path
+    found = Accelerated(folder, "1", "serving_default", SIGNATURE, {INT8: 0.9, F32: 1.0})
+    write(found, [{"name": "f32"}])
+    return found
 
 
-def test_what_was_written_is_read_back(archive: Path) -> None:
-    expected = Accelerated(
-        archive / FOLDER / NETWORK, "1", "serving_default", SIGNATURE, ("bf16", "f32")
-    )
-    assert read(archive) == expected
+def test_what_was_written_is_read_back_in_its_order(written: Accelerated, tmp_path: Path) -> None:
+    found = read(tmp_path)
+
+    assert found == written
+    assert list(found.forms) == [INT8, F32]
+
+
+def test_each_form_has_its_network_and_the_precision_of_its_other_layers(
+    written: Accelerated,
+) -> None:
+    forms = json.loads((written.folder / FILE).read_text())["forms"]
+
+    assert [(form["name"], form["network"], form["golden_agreement"]) for form in forms] == [
+        ("int8", "int8.xml", 0.9),
+        ("f32", "network.xml", 1.0),
+    ]
+    assert {form["precision"] for form in forms} <= {"f32", "bf16"}
 
 
 def test_an_archive_without_one_has_none(tmp_path: Path) -> None:
@@ -40,20 +54,34 @@ def test_an_archive_without_one_has_none(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "{", "[]", "{}", json.dumps({"model": "1", "signature_name": "x", "inputs": 5})],
+    [
+        "",
+        "{",
+        "[]",
+        "{}",
+        json.dumps({"model": "1", "signature_name": "x", "forms": [], "inputs": 5, "outputs": []}),
+        json.dumps({"model": "1", "signature_name": "x", "forms": [{}], "inputs": []}),
+    ],
 )
-def test_a_damaged_one_is_named(archive: Path, text: str) -> None:
-    (archive / FOLDER / FILE).write_text(text)
+def test_a_damaged_one_is_named(written: Accelerated, tmp_path: Path, text: str) -> None:
+    (written.folder / FILE).write_text(text)
     with pytest.raises(ArchiveError) as caught:
-        read(archive)
+        read(tmp_path)
     assert caught.value.message == (
         "accelerated/forms.json is damaged; pack the archive again, or delete accelerated/."
     )
 
 
-def test_a_precision_that_nobody_knows_is_left_out(archive: Path) -> None:
-    file = archive / FOLDER / FILE
-    file.write_text(json.dumps({**json.loads(file.read_text()), "precisions": ["int3", "bf16"]}))
-    found = read(archive)
+@pytest.mark.parametrize(("key", "value"), [("name", "int3"), ("network", "../../f32.xml")])
+def test_a_form_that_nobody_knows_is_left_out(
+    written: Accelerated, tmp_path: Path, key: str, value: str
+) -> None:
+    file = written.folder / FILE
+    document = json.loads(file.read_text())
+    document["forms"][0][key] = value
+    file.write_text(json.dumps(document))
+
+    found = read(tmp_path)
+
     assert found is not None
-    assert found.precisions == ("bf16",)
+    assert list(found.forms) == [F32]

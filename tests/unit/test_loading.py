@@ -16,8 +16,9 @@ from plumbline import loading
 from plumbline.discovery import ModelFile
 from plumbline.engines.fake import FakeEngine
 from plumbline.errors import ArchiveError, GoldenMismatch, ModelNotReady, SpecError
-from plumbline.loading import ServedModel, Terms, load_models, one_line
+from plumbline.loading import Terms, load_models
 from plumbline.registry import Registry
+from plumbline.served import ServedModel, one_line
 
 SPEC = '[preprocess]\nnormalize = "unit"\n'
 
@@ -64,7 +65,7 @@ def golden(archive: Path, name: str, picture: bytes, **outputs: np.ndarray) -> N
 
 def load(archive: Path, said: list[str] | None = None) -> Registry:
     heard: list[str] = [] if said is None else said
-    return load_models(archive, Terms(max_instances=4, cores=2), heard.append)
+    return load_models(archive, Terms(max_instances=4, cores=2, engine="tensorflow"), heard.append)
 
 
 def test_golden_pictures_that_come_out_right_let_the_model_serve(

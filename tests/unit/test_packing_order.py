@@ -15,8 +15,8 @@ from rich.console import Console
 from plumbline.discovery import ModelFile
 from plumbline.errors import ArchiveError, ModelError, PackingError, SpecError
 from plumbline.images import Limits
+from plumbline.outputs import save
 from plumbline.packing import expected, pack, pictures, sources
-from plumbline.packing.outputs import save
 from plumbline.packing.progress import Reporter
 
 QUIET = Reporter(Console(quiet=True))
@@ -117,6 +117,41 @@ def test_pictures_come_in_the_order_of_their_names_without_hidden_files(photos: 
     (photos / ".DS_Store").write_bytes(b"x")
     (photos / "folder").mkdir()
     assert [picture.name for picture in pictures.find(photos, Limits())] == ["a.png", "b.jpg"]
+
+
+def test_calibration_takes_files_and_folders_and_some_from_all_over(
+    tmp_path: Path, photos: Path
+) -> None:
+    single = tmp_path / "single.png"
+    Image.new("RGB", (9, 7)).save(single)
+    sources = (photos, single)
+
+    names = [
+        [picture.name for picture in pictures.find_some(sources, most, Limits())]
+        for most in (-5, 0, 1, 2, 3, 300)
+    ]
+
+    everything = ["a.png", "b.jpg", "single.png"]
+    assert names == [[], [], ["a.png"], ["a.png", "b.jpg"], everything, everything]
+
+
+def test_what_calibration_can_not_take(tmp_path: Path, photos: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "notes.txt").write_text("no picture")
+    mistakes = {
+        "empty": "holds no pictures; put some in it.",
+        "notes.txt": "can't be used as a picture",
+        "nowhere": "can't be read: No such file or directory.",
+    }
+    for name, said in mistakes.items():
+        with pytest.raises(PackingError, match=re.escape(said)):
+            pictures.find_some((photos, tmp_path / name), 300, Limits())
+
+
+def test_calibration_alone_proves_nothing(tmp_path: Path, photos: Path) -> None:
+    given = replace(order(tmp_path, ""), calibration=(photos,))
+    with pytest.raises(PackingError, match="--calibration needs golden pictures"):
+        pack.pack(given, tmp_path / "model.tar.gz", dry_run=True, reporter=QUIET)
 
 
 def test_a_folder_must_hold_pictures_that_can_be_read(tmp_path: Path, photos: Path) -> None:

@@ -51,6 +51,13 @@ def test_what_is_declared_counts_and_else_the_look_of_the_model(
     assert suited(parse(text), signature).task == task
 
 
+def test_any_difference_is_no_budget_where_nobody_knows_what_answers_mean() -> None:
+    spec = parse('task = "raw"\n[acceleration]\nmax_difference = inf')
+    with pytest.raises(SpecError, match="give a number") as caught:
+        RawTask(spec, None).fit(Signature((IMAGE,), (MASK,)))
+    assert caught.value.message.startswith("plumbline.toml: acceleration.max_difference = inf")
+
+
 def shown(task: RawTask, outputs: Tensors, count: int = 2) -> list[bytes]:
     """The JSON for each picture."""
     found = task.results(outputs, [Geometry.whole((8, 8))] * count, {})

@@ -50,6 +50,7 @@ GIVEN = [
     ("PLUMBLINE_MAX_SIDE", "100", "max_side", 100),
     ("PLUMBLINE_MAX_INSTANCES", "8", "max_instances", 8),
     ("PLUMBLINE_ENGINE", "tensorflow", "engine", "tensorflow"),
+    ("PLUMBLINE_BATCH", "4", "most_together", 4),
     ("PLUMBLINE_IMAGE_FORMATS", "png, jpeg", "image_formats", ("PNG", "JPEG")),
     ("PLUMBLINE_URL_ALLOW", "s3://photos/*", "url_allow", read_allowlist("s3://photos/*")),
     ("PLUMBLINE_URL_TIMEOUT_SECONDS", "2.5", "url_timeout", 2.5),
@@ -165,7 +166,7 @@ def test_settings_are_frozen() -> None:
 
 def test_sizes_follow_the_machine_where_nothing_is_set() -> None:
     sizes = read({"PLUMBLINE_QUEUE": "3"}).sizes(Machine(4, 8 * 1024**3))
-    assert (sizes.workers, sizes.slots, sizes.queue) == (1, 4, 3)
+    assert (sizes.workers, sizes.slots, sizes.queue) == (1, 20, 3)
 
 
 def test_a_server_that_is_started_gets_this_environment_and_its_own(

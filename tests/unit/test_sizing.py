@@ -8,10 +8,12 @@ from hypothesis import strategies as st
 
 from plumbline.cgroups import Machine
 from plumbline.sizing import (
+    CORES_PER_WORKER,
     FEWEST_WAITING,
     MEMORY_OF_MODEL,
     MEMORY_PER_PICTURE,
     MOST_WAITING,
+    SLOTS_PER_CORE,
     SPARE_THREADS,
     Sizes,
     plan,
@@ -28,12 +30,12 @@ BODIES = st.integers(1024, GIB)
     ("machine", "sizes"),
     [
         (Machine(0.5, GIB), Sizes(workers=1, cores=1, slots=1, queue=10)),
-        (Machine(2, 4 * GIB), Sizes(workers=1, cores=2, slots=2, queue=40)),
+        (Machine(2, 4 * GIB), Sizes(workers=1, cores=2, slots=9, queue=40)),
         (Machine(2, GIB), Sizes(workers=1, cores=2, slots=1, queue=10)),
-        (Machine(1.5, 8 * GIB), Sizes(workers=1, cores=2, slots=2, queue=64)),
-        (Machine(16, 64 * GIB), Sizes(workers=2, cores=8, slots=8, queue=64)),
+        (Machine(1.5, 8 * GIB), Sizes(workers=1, cores=2, slots=16, queue=64)),
+        (Machine(16, 64 * GIB), Sizes(workers=4, cores=4, slots=32, queue=64)),
         (Machine(96, 4 * GIB), Sizes(workers=2, cores=48, slots=4, queue=20)),
-        (Machine(96, 192 * GIB), Sizes(workers=12, cores=8, slots=8, queue=64)),
+        (Machine(96, 192 * GIB), Sizes(workers=24, cores=4, slots=20, queue=64)),
     ],
 )
 def test_known_machines(machine: Machine, sizes: Sizes) -> None:
@@ -43,9 +45,9 @@ def test_known_machines(machine: Machine, sizes: Sizes) -> None:
 @given(CORES, MEMORY, BODIES)
 def test_every_size_is_within_its_bounds(cores: float, memory: int, body: int) -> None:
     sizes = plan(Machine(cores, memory), body)
-    assert 1 <= sizes.workers <= max(1, cores / 8)
+    assert 1 <= sizes.workers <= max(1, cores / CORES_PER_WORKER)
     assert cores <= sizes.workers * sizes.cores < cores + sizes.workers + 1e-6
-    assert 1 <= sizes.slots <= sizes.cores
+    assert 1 <= sizes.slots <= SLOTS_PER_CORE * sizes.cores
     assert FEWEST_WAITING <= sizes.queue <= MOST_WAITING
     assert sizes.threads == sizes.slots + sizes.queue + SPARE_THREADS
 

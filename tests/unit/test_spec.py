@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from plumbline.normalize import NORMALIZATIONS, Normalization
 from plumbline.resize import FILTERS
 from plumbline.spec import (
     ACTIVATIONS,
+    Acceleration,
     Classification,
     Golden,
     ModelChoice,
@@ -128,6 +130,13 @@ def test_a_folder_may_end_with_a_slash() -> None:
 def test_a_tolerance_may_be_a_whole_number() -> None:
     tolerance = parse("[golden]\ntolerance = 1").golden.tolerance
     assert (tolerance, type(tolerance)) == (1.0, float)
+
+
+@pytest.mark.parametrize(("written", "value"), [("inf", math.inf), ("0.5", 0.5), ("1", 1.0)])
+def test_a_difference_may_be_any_where_agreement_is_to_decide(written: str, value: float) -> None:
+    assert parse(f"[acceleration]\nmax_difference = {written}").acceleration == Acceleration(
+        max_difference=value, min_agreement=1.0
+    )
 
 
 @pytest.mark.parametrize("color", ["gray", "tensorflow-gray", "opencv-gray"])
@@ -367,6 +376,14 @@ WRONG = {
     ),
     "[golden]\ntolerance = nan": (
         "plumbline.toml: golden.tolerance = nan, but it must be a number above 0, such as 1e-5."
+    ),
+    "[acceleration]\nmax_difference = 0": (
+        "plumbline.toml: acceleration.max_difference = 0, but it must be a number above 0, such as "
+        "1e-5, or inf."
+    ),
+    "[acceleration]\nmax_difference = nan": (
+        "plumbline.toml: acceleration.max_difference = nan, but it must be a number above 0, such "
+        "as 1e-5, or inf."
     ),
     "[golden]\ntolerance = true": (
         "plumbline.toml: golden.tolerance = True, but it must be a number above 0, such as 1e-5."

@@ -36,7 +36,7 @@ SLOW = """
 from plumbline import loading
 from plumbline.cli import main
 from plumbline.engines.fake import FakeEngine
-loading.load_engine = lambda *_: FakeEngine(delay=0.02)
+loading.load_engine = lambda *_: FakeEngine(delay=0.05)
 main()
 """
 """The command in a process of its own, to be killed there."""
@@ -247,6 +247,7 @@ def test_wherever_the_results_break_off_they_come_out_the_same(
         return run(self, inputs, timeout)
 
     monkeypatch.setattr(FakeEngine, "run", counting)
+    monkeypatch.setenv("PLUMBLINE_BATCH", "1")  # nothing is asked to find out about batches
     for length in (*range(0, len(complete), 61), len(complete) - 1):
         (whole / "predictions.jsonl").write_bytes(complete[:length])
         answered.clear()
@@ -340,7 +341,7 @@ def begun(many: Path, model: Path, tmp_path: Path) -> Iterator[subprocess.Popen[
     command = [sys.executable, "-c", SLOW, "transform", many, "--model", model]
     process = subprocess.Popen(
         [*command, "--out", tmp_path / "out"],
-        env={**os.environ, "PYTHONPATH": str(CONTAINER)},
+        env={**os.environ, "PYTHONPATH": str(CONTAINER), "PLUMBLINE_BATCH": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

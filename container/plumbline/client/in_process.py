@@ -16,11 +16,12 @@ from plumbline.allocator import reuse_small_blocks_only, tidied_after
 from plumbline.blas import compute_in_calling_threads
 from plumbline.client.base import Answer
 from plumbline.errors import ModelError, PlumblineError
-from plumbline.loading import Terms, load_models, one_line
+from plumbline.loading import Terms, load_models
 from plumbline.options import read_options
 from plumbline.registry import Registry
 from plumbline.requests import Request
 from plumbline.responses import encode_error
+from plumbline.served import one_line
 from plumbline.settings import Settings
 from plumbline.stopwatch import Stopwatch
 
@@ -73,7 +74,12 @@ def load(root: Path, settings: Settings, cores: int) -> InProcess:
     """
     reuse_small_blocks_only()
     compute_in_calling_threads()
-    terms = Terms(limits=settings.limits, cores=cores)
+    terms = Terms(
+        limits=settings.limits,
+        cores=cores,
+        engine=settings.engine,
+        most_together=settings.most_together,
+    )
     return InProcess(load_models(root, terms, lambda _: None), settings)
 
 

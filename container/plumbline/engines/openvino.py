@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -20,6 +21,7 @@ import numpy as np
 from plumbline.arrays import Tensors
 from plumbline.engines.base import Engine
 from plumbline.errors import DeadlineExceeded, EngineError
+from plumbline.normalize import Normalization
 from plumbline.signature import Signature, TensorSpec
 
 CROWD_SECONDS = 0.2
@@ -119,26 +121,66 @@ class Places:
     outputs: Mapping[str, int]
 
 
-def load_network(path: Path, signature: Signature, precision: str, threads: int) -> OpenVINOEngine:
+def load_network(
+    path: Path,
+    signature: Signature,
+    precision: str,
+    threads: int,
+    normalization: Normalization | None = None,
+) -> OpenVINOEngine:
     """The engine for a SavedModel, or for a network in OpenVINO's own format.
 
-    `precision` is "f32" or "bf16". Raises `EngineError` where OpenVINO can't read or compile it,
-    or where it is another one than the signature says.
+    `precision` is "f32" or "bf16". With a `normalization` its first input takes pictures' own
+    bytes, and they are normalised in the network. Raises `EngineError` where OpenVINO can't read
+    or compile it, or where it is another one than the signature says.
     """
     with told(path):
         network = core().read_model(path)
         places = places_in(network, signature)
         network.reshape({places.inputs[spec.name]: one_of(spec) for spec in signature.inputs})
-        hints = {
-            "INFERENCE_PRECISION_HINT": precision,
-            "INFERENCE_NUM_THREADS": threads,
-            "ENABLE_CPU_PINNING": False,
-        }
-        networks = [
-            Network(core().compile_model(network, "CPU", {**hints, "NUM_STREAMS": streams}))
-            for streams in (1, threads)
-        ]
+        if normalization is not None:
+            network = folded(network, places.inputs[signature.input().name], normalization)
+            signature = signature.of_bytes()
+        networks = compiled(network, precision, threads)
     return OpenVINOEngine(signature, places, networks)
+
+
+def compiled(network: Any, precision: str, threads: int) -> list[Network]:
+    """The network for a lone caller and for a crowd, compiled at the same time."""
+    hints = {
+        "INFERENCE_PRECISION_HINT": precision,
+        "INFERENCE_NUM_THREADS": threads,
+        "ENABLE_CPU_PINNING": False,
+    }
+
+    def compile_for(streams: int) -> Network:
+        return Network(
+            core().compile_model(network.clone(), "CPU", {**hints, "NUM_STREAMS": streams})
+        )
+
+    with ThreadPoolExecutor(2) as pool:
+        return list(pool.map(compile_for, (1, threads)))
+
+
+def folded(network: Any, place: int, normalization: Normalization) -> Any:
+    """The network with the normalisation in front, for uint8 `[1, height, width, channels]`."""
+    from openvino import Type
+    from openvino import opset15 as ops
+    from openvino.preprocess import PrePostProcessor
+
+    def normalize(pixels: Any) -> Any:
+        values = ops.convert(pixels, np.float32)
+        if normalization.reverse:
+            values = ops.gather(values, np.array([2, 1, 0]), np.array(3))
+        values = ops.divide(values, np.float32(normalization.divisor))
+        values = ops.multiply(values, np.float32(normalization.scale))
+        values = ops.subtract(values, np.array(normalization.mean, np.float32))
+        return ops.divide(values, np.array(normalization.std, np.float32)).output(0)
+
+    processor = PrePostProcessor(network)
+    processor.input(place).tensor().set_element_type(Type.u8)
+    processor.input(place).preprocess().custom(normalize)
+    return processor.build()
 
 
 def convert(path: Path, signature: Signature, target: Path) -> None:

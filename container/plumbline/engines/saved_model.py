@@ -1,34 +1,68 @@
-"""A SavedModel's own description, read without loading its weights."""
+"""A SavedModel's own description, read from its file: without its weights, and without TensorFlow.
+
+The file is a protocol buffer, of which the messages around signatures are read: a message is a row
+of numbered fields, each a whole number or some bytes, which may be a message again.
+"""
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
 
 from plumbline.errors import EngineError
-from plumbline.signature import Signature, TensorSpec
+from plumbline.signature import TEXT, Signature, TensorSpec
 
 SERVE = "serve"
 """The tag of the graph that is for serving; others are for training or for TPUs."""
 
+Message = Mapping[int, list[memoryview]]
+"""The bytes of each field that has some, by the field's number; those of a number as it stands."""
+
+DTYPES: Mapping[int, str] = MappingProxyType(
+    {
+        1: "float32",
+        2: "float64",
+        3: "int32",
+        4: "uint8",
+        5: "int16",
+        6: "int8",
+        7: TEXT,
+        8: "complex64",
+        9: "int64",
+        10: "bool",
+        11: "qint8",
+        12: "quint8",
+        13: "qint32",
+        14: "bfloat16",
+        15: "qint16",
+        16: "quint16",
+        17: "uint16",
+        18: "complex128",
+        19: "float16",
+        20: "resource",
+        21: "variant",
+        22: "uint32",
+        23: "uint64",
+    }
+)
+"""TensorFlow's numbers of dtypes (`tensorflow/core/framework/types.proto`)."""
+
+VARINT, EIGHT_BYTES, BYTES, FOUR_BYTES = 0, 1, 2, 5
+"""How a field is written."""
+
 
 def read_signatures(folder: Path) -> dict[str, Signature]:
     """Every signature by name. Raises `EngineError`."""
-    from google.protobuf.message import DecodeError
-    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
-
-    described = SavedModel()
     try:
-        described.ParseFromString((folder / "saved_model.pb").read_bytes())
-    except DecodeError as exc:
+        data = memoryview((folder / "saved_model.pb").read_bytes())
+        graphs = [message(graph) for graph in message(data)[2]]
+        for graph in graphs:
+            if SERVE in tags_of(graph):
+                return dict(sorted(signatures_in(graph)))
+    except (ValueError, IndexError) as exc:
         raise EngineError(f"{folder.name}/saved_model.pb is damaged: {exc}.") from exc
-    for graph in described.meta_graphs:
-        if SERVE in graph.meta_info_def.tags:
-            return {
-                name: signature_of(definition)
-                for name, definition in sorted(graph.signature_def.items())
-                if is_public(name)
-            }
     raise EngineError(f"{folder.name}/saved_model.pb has no graph for serving (tag {SERVE!r}).")
 
 
@@ -37,19 +71,88 @@ def is_public(name: str) -> bool:
     return not name.startswith("__")
 
 
-def signature_of(definition: Any) -> Signature:
-    """A signature in our words, its inputs and outputs in the order of their names."""
-    return Signature(
-        tuple(describe(name, info) for name, info in sorted(definition.inputs.items())),
-        tuple(describe(name, info) for name, info in sorted(definition.outputs.items())),
-    )
+def tags_of(graph: Message) -> list[str]:
+    """What a graph is for."""
+    return [text(tag) for info in graph[1] for tag in message(info)[4]]
 
 
-def describe(name: str, info: Any) -> TensorSpec:
+def signatures_in(graph: Message) -> Iterator[tuple[str, Signature]]:
+    """The signatures of a graph, their inputs and outputs in the order of their names."""
+    for name, definition in entries(graph[5]):
+        if is_public(name):
+            inputs, outputs = (sorted(entries(definition[field])) for field in (1, 2))
+            yield (
+                name,
+                Signature(
+                    tuple(tensor(*entry) for entry in inputs),
+                    tuple(tensor(*entry) for entry in outputs),
+                ),
+            )
+
+
+def tensor(name: str, info: Message) -> TensorSpec:
     """A tensor of a signature. Raises `EngineError` where its number of axes is not known."""
-    import tensorflow as tf
-
-    shape = tf.TensorShape(info.tensor_shape)
-    if shape.rank is None:
+    shape = message(info[3][-1]) if info[3] else message(memoryview(b""))
+    if any(whole(flag) for flag in shape[3]):
         raise EngineError(f"The SavedModel declares no shape for {name!r}; export it with one.")
-    return TensorSpec(name, tuple(shape.as_list()), tf.as_dtype(info.dtype).name)
+    axes = (message(axis)[1] for axis in shape[2])
+    lengths = (whole(length[-1]) if length else 0 for length in axes)
+    dtype = DTYPES.get(whole(info[2][-1]) if info[2] else 0)
+    if dtype is None:
+        raise EngineError(f"The SavedModel declares no dtype for {name!r}; export it again.")
+    return TensorSpec(name, tuple(None if length < 0 else length for length in lengths), dtype)
+
+
+def entries(fields: list[memoryview]) -> Iterator[tuple[str, Message]]:
+    """The entries of a map from texts to messages."""
+    for entry in map(message, fields):
+        yield text(entry[1][-1]) if entry[1] else "", message(b"".join(entry[2]))
+
+
+def text(data: memoryview) -> str:
+    """A field of text."""
+    return str(data, "utf-8")
+
+
+def whole(data: memoryview) -> int:
+    """A field of a whole number, 64 bits with a sign."""
+    value, _ = varint(data, 0)
+    return value - (1 << 64) if value >> 63 else value
+
+
+def message(data: memoryview | bytes) -> Message:
+    """The fields of a message. Raises `ValueError` or `IndexError` where it is none."""
+    found: defaultdict[int, list[memoryview]] = defaultdict(list)
+    data, place = memoryview(data), 0
+    while place < len(data):
+        tag, place = varint(data, place)
+        start, end = span(data, place, tag & 7)
+        if end > len(data):
+            raise ValueError("a field is longer than the file")
+        found[tag >> 3].append(data[start:end])
+        place = end
+    return found
+
+
+def span(data: memoryview, place: int, kind: int) -> tuple[int, int]:
+    """Where the field at `place` starts and ends."""
+    if kind == VARINT:
+        return place, varint(data, place)[1]
+    if kind == BYTES:
+        length, start = varint(data, place)
+        return start, start + length
+    if kind in (EIGHT_BYTES, FOUR_BYTES):
+        return place, place + (8 if kind == EIGHT_BYTES else 4)
+    raise ValueError(f"a field is written in a way ({kind}) that no SavedModel has")
+
+
+def varint(data: memoryview, place: int) -> tuple[int, int]:
+    """The number that is written from `place` on, seven bits a byte, and where it ends."""
+    value = 0
+    for shift in range(0, 70, 7):
+        byte = data[place]
+        place += 1
+        value |= (byte & 127) << shift
+        if byte < 128:
+            return value, place
+    raise ValueError("a number is of more than 64 bits")

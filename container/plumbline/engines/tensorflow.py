@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from plumbline.arrays import Tensor, Tensors
-from plumbline.engines.saved_model import SERVE, is_public, signature_of
+from plumbline.engines.saved_model import SERVE, is_public
 from plumbline.errors import DeadlineExceeded, EngineError, InputRefused
-from plumbline.signature import Signature
+from plumbline.signature import Signature, TensorSpec
 
 log = logging.getLogger("plumbline.engines")
 
@@ -99,6 +99,24 @@ def engine_of(session: Any, definition: Any) -> TensorFlowEngine:
         accept_options=True,
     )
     return TensorFlowEngine(run, signature, tf.compat.v1.RunOptions)
+
+
+def signature_of(definition: Any) -> Signature:
+    """A signature in our words, its inputs and outputs in the order of their names."""
+    return Signature(
+        tuple(describe(name, info) for name, info in sorted(definition.inputs.items())),
+        tuple(describe(name, info) for name, info in sorted(definition.outputs.items())),
+    )
+
+
+def describe(name: str, info: Any) -> TensorSpec:
+    """A tensor of a signature. Raises `EngineError` where its number of axes is not known."""
+    import tensorflow as tf
+
+    shape = tf.TensorShape(info.tensor_shape)
+    if shape.rank is None:
+        raise EngineError(f"The SavedModel declares no shape for {name!r}; export it with one.")
+    return TensorSpec(name, tuple(shape.as_list()), tf.as_dtype(info.dtype).name)
 
 
 def choose_signature(definitions: Any, name: str) -> Any:

@@ -1,177 +1,212 @@
-"""Packing's last step: the network in OpenVINO's own format, proven against the original."""
+"""Packing's last step: the model's forms for OpenVINO, proven against the original."""
 
 from __future__ import annotations
 
 import shutil
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from plumbline import accelerated
-from plumbline.accelerated import FOLDER, NETWORK, PRECISIONS, Accelerated
+from plumbline import accelerated, outputs
+from plumbline.accelerated import FOLDER, FORMS, GISTS, INT8, NETWORK, Accelerated, Form
 from plumbline.archive import Archive
-from plumbline.arrays import Tensors
-from plumbline.engines.openvino import convert, load_network
+from plumbline.arrays import Tensor
+from plumbline.engines.openvino import convert
+from plumbline.equivalence import by_pictures, independent
 from plumbline.errors import PlumblineError
-from plumbline.inputs import Prepared, prepared, stacked
-from plumbline.parity import compare
+from plumbline.loading import Terms, in_form
+from plumbline.packing.measure import Observed, observe, rate
+from plumbline.packing.progress import Reporter
+from plumbline.packing.quantize import Job, quantize, refusal
 from plumbline.pipeline import Pipeline
-from plumbline.signature import TEXT, Signature
-from plumbline.stopwatch import Stopwatch
-
-SECONDS = 120.0
-"""The deadline of one picture."""
-
-TIMED = 1.0
-"""Seconds that each form is timed for."""
 
 
 @dataclass(frozen=True)
-class Form:
+class Trial:
     """One way to compute the model, beside the original."""
 
     name: str
+    size: int
+    """The bytes of its files."""
+    rate: float
+    """Pictures a second, one at a time."""
     largest: float = 0.0
     """The largest |difference| of any output value of any picture."""
     agreement: float = 1.0
-    """The share of pictures with the same answer."""
-    rate: float = 0.0
-    """Pictures a second, one at a time."""
-    kept: bool = False
+    """With the original's answers, as the model's task measures it."""
+    golden_agreement: float = 1.0
+    """The same on the golden pictures alone."""
+    kept: bool = True
 
 
 @dataclass(frozen=True)
 class Acceleration:
-    """What packing found: every form that was tried, the original first, or why there is none."""
+    """What packing found: every form that was tried, the original first, or why there is none.
 
-    forms: tuple[Form, ...] = ()
+    `unmade` says why there are none in int8, if so.
+    """
+
+    trials: tuple[Trial, ...] = ()
     reason: str = ""
+    unmade: str = ""
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """An archive's folder, its model as TensorFlow computes it, and what both are held against.
+
+    The golden pictures are the first of `pictures`.
+    """
+
+    archive: Archive
+    original: Pipeline
+    terms: Terms
+    pictures: Sequence[Path]
+    reporter: Reporter
+
+    @property
+    def folder(self) -> Path:
+        """Where the forms go."""
+        return self.archive.root / FOLDER
+
+    def described(self, trials: Sequence[Trial]) -> Accelerated:
+        """The forms of these trials, the fastest that they may be first."""
+        forms = {form.name: form for form in FORMS}
+        return Accelerated(
+            self.folder,
+            self.archive.model.path.relative_to(self.archive.root).as_posix(),
+            self.archive.spec.model.signature,
+            self.original.engine.signature,
+            {forms[trial.name]: trial.golden_agreement for trial in reversed(trials)},
+        )
+
+    def tried(self, forms: Sequence[Form]) -> tuple[list[Tensor], list[Trial]]:
+        """What the original's answers mean, and how these forms come out beside it."""
+        described = self.described(())
+        others = [in_form(self.archive, described, form, self.terms) for form in forms]
+        names = " and ".join(form.name for form in forms)
+        what = f"Holding {names} against {self.original.engine.name}, by"
+        with self.reporter.stage(what, len(self.pictures), "pictures") as done:
+            truth, found = observe(self.original, others, self.pictures, done)
+        trials = [
+            self.judged(form, truth, seen, rate(other, self.pictures[0]))
+            for form, other, seen in zip(forms, others, found, strict=True)
+        ]
+        return truth.gists, trials
+
+    def judged(self, form: Form, truth: Observed, seen: Observed, pace: float) -> Trial:
+        """Whether a form is within the budget."""
+        pairs = list(zip(truth.gists, seen.gists, strict=True))
+        agreement = self.original.task.agreement(pairs)
+        budget = self.archive.spec.acceleration
+        return Trial(
+            form.name,
+            size_of(self.folder / form.network),
+            pace,
+            seen.largest,
+            agreement,
+            self.original.task.agreement(pairs[: len(self.archive.goldens)]),
+            seen.largest <= budget.max_difference and agreement >= budget.min_agreement,
+        )
 
 
 def accelerate(
-    folder: Path, archive: Archive, pipeline: Pipeline, pictures: Sequence[bytes], cores: int
+    archive: Archive,
+    pipeline: Pipeline,
+    terms: Terms,
+    calibration: Sequence[Path],
+    reporter: Reporter,
 ) -> Acceleration:
     """Write `accelerated/` into the archive's folder, if a form stays within the budget.
 
-    `pipeline` is the original's, `pictures` what both are held against.
+    `pipeline` is the original's; both are held against each other on the golden pictures, and on
+    those for `calibration`.
     """
-    if not pictures:
-        return Acceleration(reason="there are no golden pictures to prove it with")
-    if not by_pictures(pipeline.engine.signature):
-        return Acceleration(reason="it has an output of texts, or one without an axis for pictures")
-    if not independent(pipeline, pictures):
-        return Acceleration(reason="its answer for a picture depends on what else is in the batch")
+    if reason := unsuited(archive, pipeline):
+        return Acceleration(reason=reason)
+    goldens = [archive.root / archive.spec.golden.images / one.name for one in archive.goldens]
+    workshop = Workshop(archive, pipeline, terms, [*goldens, *calibration], reporter)
+    exact, quantized = ([form for form in FORMS if form.network == one] for one in (NETWORK, INT8))
     try:
-        target = folder / FOLDER / NETWORK
-        convert(archive.model.path, pipeline.engine.signature, target)
-        originals = [pipeline.values(picture, lambda: SECONDS) for picture in pictures]
-        tried = [
-            measured(precision, target, pipeline, pictures, originals, cores)
-            for precision in PRECISIONS
-        ]
+        signature = pipeline.engine.signature
+        convert(archive.model.path, signature, workshop.folder / NETWORK)
+        truths, trials = workshop.tried(exact)
     except PlumblineError as exc:
-        shutil.rmtree(folder / FOLDER, ignore_errors=True)
+        shutil.rmtree(workshop.folder, ignore_errors=True)
         return Acceleration(reason=exc.message)
-    return kept(folder, archive, pipeline, tried, pictures[0])
+    unmade = refusal(archive.spec.acceleration)
+    if not unmade:
+        try:
+            quantize(job(workshop, truths), reporter)
+            trials += workshop.tried(quantized)[1]
+        except PlumblineError as exc:
+            unmade = f"NNCF failed: {exc.message}"
+    return kept(workshop, truths, trials, unmade)
 
 
-def by_pictures(signature: Signature) -> bool:
-    """Whether every output is of numbers, and has as many rows as there are pictures."""
-    rows = ((None,), signature.input().shape[:1])
-    return all(spec.dtype != TEXT and spec.shape[:1] in rows for spec in signature.outputs)
+def unsuited(archive: Archive, pipeline: Pipeline) -> str:
+    """Why OpenVINO should not compute the model; "" if it may."""
+    if not archive.goldens:
+        return "there are no golden pictures to prove it with"
+    if not by_pictures(pipeline.engine.signature):
+        return "it has an output of texts, or one without an axis for pictures"
+    if not independent(pipeline, [golden.picture for golden in archive.goldens]):
+        return "its answer for a picture depends on what else is in the batch"
+    return ""
 
 
-def independent(pipeline: Pipeline, pictures: Sequence[bytes]) -> bool:
-    """Whether two pictures together are answered as each alone; OpenVINO computes them alone."""
-    target = pipeline.engine.signature.input()
-    made = [one(pipeline, picture) for picture in (pictures[0], pictures[-1])]
-    if target.shape[:1] != (None,) or made[0].tensor.shape != made[1].tensor.shape:
-        return True
-    pair = pipeline.engine.run({target.name: stacked(made, target)}, SECONDS)
-    alone = [pipeline.engine.run({target.name: stacked([each], target)}, SECONDS) for each in made]
-    return all(
-        compare(
-            values, {name: output[number : number + 1] for name, output in pair.items()}
-        ).within(pipeline.spec.golden.tolerance)
-        for number, values in enumerate(alone)
+def job(workshop: Workshop, truths: Sequence[Tensor]) -> Job:
+    """What quantisation has to do."""
+    return Job(
+        root=workshop.archive.root,
+        network=workshop.folder / NETWORK,
+        target=workshop.folder / INT8,
+        signature=workshop.original.engine.signature,
+        pictures=workshop.pictures,
+        truths=truths,
+        max_drop=1 - workshop.archive.spec.acceleration.min_agreement,
     )
-
-
-def one(pipeline: Pipeline, picture: bytes) -> Prepared:
-    """A picture as the model takes it."""
-    target = pipeline.engine.signature.input()
-    return prepared(picture, pipeline.spec, target, pipeline.limits, Stopwatch())
-
-
-def measured(
-    precision: str,
-    target: Path,
-    pipeline: Pipeline,
-    pictures: Sequence[bytes],
-    originals: Sequence[Tensors],
-    cores: int,
-) -> Form:
-    """How one precision compares with the original."""
-    engine = load_network(target, pipeline.engine.signature, precision, cores)
-    other = replace(pipeline, engine=engine)
-    found = [other.values(picture, lambda: SECONDS) for picture in pictures]
-    pairs = list(zip(originals, found, strict=True))
-    budget = pipeline.spec.acceleration
-    largest = max(compare(original, values).largest for original, values in pairs)
-    agreement = float(np.mean([pipeline.task.agreement(*pair) for pair in pairs]))
-    return Form(
-        precision,
-        largest,
-        agreement,
-        rate(other, pictures[0]),
-        kept=largest <= budget.max_difference and agreement >= budget.min_agreement,
-    )
-
-
-def rate(pipeline: Pipeline, picture: bytes) -> float:
-    """Pictures a second that the engine computes, one after the other."""
-    target = pipeline.engine.signature.input()
-    inputs = {target.name: stacked([one(pipeline, picture)], target)}
-    pipeline.engine.run(inputs, SECONDS)
-    start, count = time.perf_counter(), 0
-    while (spent := time.perf_counter() - start) < TIMED:
-        pipeline.engine.run(inputs, SECONDS)
-        count += 1
-    return count / spent
 
 
 def kept(
-    folder: Path, archive: Archive, pipeline: Pipeline, tried: Sequence[Form], picture: bytes
+    workshop: Workshop, truths: Sequence[Tensor], trials: Sequence[Trial], unmade: str
 ) -> Acceleration:
-    """Keep the forms that are within the budget; remove the network if none is.
+    """Keep the forms that are within the budget, and remove the networks of the others.
 
     Which is the fastest, the machine that serves them finds out: it is another one, and the same
     inputs make the same archive.
     """
-    original = Form(pipeline.engine.name, rate=rate(pipeline, picture), kept=True)
-    names = tuple(form.name for form in reversed(tried) if form.kept)
-    if not names:
-        shutil.rmtree(folder / FOLDER)
-        return Acceleration((original, *tried), "no form stays within [acceleration]'s budget")
-    written = Accelerated(
-        folder / FOLDER / NETWORK,
-        archive.model.path.relative_to(folder).as_posix(),
-        archive.spec.model.signature,
-        pipeline.engine.signature,
-        names,
-    )
-    accelerated.write(folder / FOLDER, written, [told(form) for form in tried])
-    return Acceleration((original, *tried))
+    size = sum(file.stat().st_size for file in files(workshop.archive.model.path))
+    pace = rate(workshop.original, workshop.pictures[0])
+    found = (Trial(workshop.original.engine.name, size, pace), *trials)
+    described = workshop.described([trial for trial in trials if trial.kept])
+    if not described.forms:
+        shutil.rmtree(workshop.folder)
+        return Acceleration(found, "no form stays within [acceleration]'s budget", unmade)
+    for network in {form.network for form in FORMS} - {form.network for form in described.forms}:
+        for suffix in (".xml", ".bin"):
+            (workshop.folder / network).with_suffix(suffix).unlink(missing_ok=True)
+    names = (golden.name for golden in workshop.archive.goldens)
+    outputs.save(workshop.folder / GISTS, dict(zip(names, truths, strict=False)))
+    accelerated.write(described, [told(trial) for trial in trials])
+    return Acceleration(found, unmade=unmade)
 
 
-def told(form: Form) -> dict[str, Any]:
-    """What the archive keeps of a form: nothing that differs from run to run."""
+def files(path: Path) -> list[Path]:
+    """The files of a model."""
+    return [file for file in path.rglob("*") if file.is_file()] if path.is_dir() else [path]
+
+
+def size_of(network: Path) -> int:
+    """The bytes of a network: its layers and its weights."""
+    return sum(network.with_suffix(suffix).stat().st_size for suffix in (".xml", ".bin"))
+
+
+def told(trial: Trial) -> dict[str, Any]:
+    """What the archive keeps of a trial for people: nothing that differs from run to run."""
     return {
-        "precision": form.name,
-        "largest_difference": float(f"{form.largest:.2g}"),
-        "agreement": form.agreement,
+        "name": trial.name,
+        "largest_difference": float(f"{trial.largest:.2g}"),
+        "agreement": trial.agreement,
     }

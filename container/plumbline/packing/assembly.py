@@ -18,9 +18,10 @@ from plumbline.arrays import Tensor, Tensors
 from plumbline.checks import FILE
 from plumbline.errors import GoldenMismatch
 from plumbline.loading import Terms, check_golden, load, make_pipeline, warm_up
+from plumbline.outputs import save
 from plumbline.packing import versions
 from plumbline.packing.accelerate import Acceleration, accelerate
-from plumbline.packing.outputs import save
+from plumbline.packing.progress import SILENT, Reporter
 from plumbline.packing.quiet import muted
 from plumbline.parity import Difference, compare, mismatch
 from plumbline.pipeline import Pipeline
@@ -51,7 +52,8 @@ class Contents:
     """What goes into an archive; `model` is a SavedModel folder or a Keras file.
 
     `place` is where in the archive it lies. `files` are texts by their path. `reference` says
-    where the expected outputs come from.
+    where the expected outputs come from. `calibration` are more pictures to prove faster forms
+    with; they do not go into the archive.
     """
 
     model: Path
@@ -60,6 +62,7 @@ class Contents:
     goldens: tuple[GoldenPicture, ...] = ()
     place: str | None = None
     reference: Mapping[str, str] = field(default_factory=lambda: UNKNOWN_REFERENCE)
+    calibration: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -103,19 +106,17 @@ def pack(contents: Contents, archive: Path) -> Report:
         return write(Path(name), report, archive)
 
 
-def prepare(contents: Contents, folder: Path) -> Report:
+def prepare(contents: Contents, folder: Path, reporter: Reporter = SILENT) -> Report:
     """Lay the archive out in the empty `folder`, and prove it."""
     lay_out(contents, folder)
     archive = open_archive(folder)
-    cores = max(1, int(cgroups.machine().cores))
+    terms = Terms(cores=max(1, int(cgroups.machine().cores)))
     with muted():
-        terms = Terms(cores=cores)
         pipeline = make_pipeline(archive, load(archive, archive.model, terms), terms)
         warm_up(pipeline)
     report = prove(archive, pipeline)
     if not report.wrong:
-        pictures = [golden.picture for golden in archive.goldens]
-        found = accelerate(folder, archive, pipeline, pictures, cores)
+        found = accelerate(archive, pipeline, terms, contents.calibration, reporter)
         report = replace(report, acceleration=found)
     (folder / PARITY).write_text(json.dumps(parity(contents, report), indent=2) + "\n", "utf-8")
     manifest.write(folder)

@@ -35,6 +35,12 @@ PATH = click.Path(path_type=Path)
 @click.option("--out", type=PATH, default="model.tar.gz", show_default=True, help="The archive.")
 @click.option("--custom-objects", type=PATH, help="A Python file with the model's own layers.")
 @click.option("--labels", type=PATH, help="A file with one label a line, in training's order.")
+@click.option(
+    "--calibration",
+    type=PATH,
+    multiple=True,
+    help="More pictures to prove faster forms with, a file or a folder; may be repeated.",
+)
 @click.option("--dry-run", is_flag=True, help="Do everything but write the archive.")
 def pack(
     model: Path, weights: Path | None, reference: str | None, out: Path, dry_run: bool, **files: Any
@@ -69,11 +75,10 @@ def show(console: Console, report: Report, out: Path) -> None:
     if report.checked:
         console.print(tables.differences(report))
     demand(report)
-    if report.acceleration.forms:
+    if report.acceleration.trials:
         console.print(tables.acceleration(report.acceleration))
-    if report.acceleration.reason:
-        said = f"TensorFlow computes the model: {report.acceleration.reason}."
-        console.print(said, highlight=False, soft_wrap=True)
+    for said in tables.remarks(report.acceleration):
+        console.print(said, highlight=False, markup=False, soft_wrap=True)
     console.print(tables.contents(report.files))
     console.print(packing.summary(report), highlight=False, soft_wrap=True)
     if report.size is None:

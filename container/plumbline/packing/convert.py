@@ -10,12 +10,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from plumbline import child
 from plumbline.archive import read_outputs
 from plumbline.arrays import Tensors
 from plumbline.discovery import ModelFile
 from plumbline.errors import PackingError
-from plumbline.packing import child
 from plumbline.packing.sources import saved_model_files
+from plumbline.settings import child_environment
 
 Heard = Callable[[str], None]
 
@@ -85,7 +86,7 @@ def run(model: ModelFile, request: Mapping[str, object], done: Heard) -> str:
         if "done" in message:
             done(message["done"])
 
-    ending = child.run("plumbline.packing.convert_process", request, listen)
+    ending = child.run("plumbline.packing.convert_process", request, listen, child_environment)
     if "error" in heard:
         raise PackingError(heard["error"])
     if "reader" not in heard:

@@ -5,6 +5,7 @@ It sends `{"done": name}` for each picture and one `{"reader": who}`, or `{"erro
 
 from __future__ import annotations
 
+import random
 import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,11 +14,11 @@ from typing import IO, Any
 import numpy as np
 
 from plumbline import spec as specs
+from plumbline.child import received, send
 from plumbline.discovery import ModelFile
 from plumbline.errors import EngineError, PackingError, PlumblineError
+from plumbline.outputs import save
 from plumbline.packing import custom_objects
-from plumbline.packing.child import received, send
-from plumbline.packing.outputs import save
 from plumbline.signature import TensorSpec
 from plumbline.spec import ModelSpec
 
@@ -26,6 +27,7 @@ Predict = Callable[[Any], Mapping[str, Any]]
 
 def main() -> None:
     """Answer the request; our own errors become messages, others a crash with its traceback."""
+    random.seed(0)  # Keras draws the seeds of layers such as Dropout, which are exported
     request, messages = received()
     try:
         reader = answer(request, messages)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from plumbline import spec as specs
@@ -28,6 +28,9 @@ PLACE = "1"
 
 LABELS = "labels.txt"
 
+MOST_CALIBRATED = 300
+"""So many pictures, golden ones among them, faster forms are proven with at most."""
+
 
 @dataclass(frozen=True)
 class Order:
@@ -39,6 +42,8 @@ class Order:
     reference: Reference | None = None
     custom_objects: Path | None = None
     labels: Path | None = None
+    calibration: tuple[Path, ...] = ()
+    """More pictures to prove faster forms with: files, and folders of them."""
 
 
 @dataclass(frozen=True)
@@ -58,15 +63,19 @@ def pack(order: Order, out: Path, dry_run: bool, reporter: Reporter) -> Report:
     check_target(out)
     declaration = declare(order)
     found = pictures.find(order.golden, Limits()) if order.golden else ()
+    more = pictures.find_some(order.calibration, MOST_CALIBRATED - len(found), Limits())
     if order.reference and not found:
         raise PackingError("--reference needs pictures to answer for: --golden DIR.")
+    if order.calibration and not found:
+        raise PackingError("--calibration needs golden pictures beside its own: --golden DIR.")
     with tempfile.TemporaryDirectory(prefix="plumbline-pack-") as name:
         work = Path(name)
         contents = gather(order, declaration, found, work, reporter)
+        contents = replace(contents, calibration=more)
         reporter.say("Proving the archive in the server's own pipeline …")
         folder = work / "archive"
         folder.mkdir()
-        report = assembly.prepare(contents, folder)
+        report = assembly.prepare(contents, folder, reporter)
         if report.wrong or dry_run:
             return report
         return assembly.write(folder, report, out)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from plumbline.errors import ImageError, PackingError
@@ -19,6 +19,27 @@ def find(folder: Path, limits: Limits) -> tuple[Path, ...]:
     for picture in pictures:
         check(picture, limits)
     return pictures
+
+
+def find_some(sources: Sequence[Path], most: int, limits: Limits) -> tuple[Path, ...]:
+    """The pictures among these files and folders, at most so many, from all over their order.
+
+    Raises `PackingError` if one of them can't be read.
+    """
+    found = [picture for source in sources for picture in pictures_of(source)]
+    count = max(0, min(most, len(found)))
+    chosen = tuple(found[number * len(found) // count] for number in range(count))
+    for picture in chosen:
+        check(picture, limits)
+    return chosen
+
+
+def pictures_of(source: Path) -> tuple[Path, ...]:
+    """A file itself, or what a folder holds. Raises `PackingError`."""
+    found = tuple(files(source)) if source.is_dir() else (source,)
+    if not found:
+        raise PackingError(f"The folder {source} holds no pictures; put some in it.")
+    return found
 
 
 def files(folder: Path) -> Iterator[Path]:

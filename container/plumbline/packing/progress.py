@@ -30,13 +30,13 @@ class Reporter:
             yield advance
 
     @contextmanager
-    def stage(self, what: str, total: int) -> Iterator[Advance]:
+    def stage(self, what: str, total: int, of: str = "to try") -> Iterator[Advance]:
         """Count many quick things: one line for all, where there is no terminal."""
         if self.console.is_terminal:
             with self.bar(what, total) as advance:
                 yield advance
         else:
-            self.say(f"{what} ({total} to try)")
+            self.say(f"{what} ({total} {of})")
             yield lambda _: None
 
     @contextmanager
@@ -64,3 +64,7 @@ class Reporter:
             self.say(f"{what} {count}/{total}: {name}")
 
         yield advance
+
+
+SILENT = Reporter(Console(quiet=True))
+"""For whoever packs without a terminal."""

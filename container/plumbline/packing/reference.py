@@ -7,10 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from plumbline import child
 from plumbline.archive import read_outputs
 from plumbline.arrays import Tensors
 from plumbline.errors import PackingError
-from plumbline.packing import child
+from plumbline.settings import child_environment
 
 FORM = "FILE:FUNCTION, such as notebook.py:predict"
 
@@ -64,7 +65,7 @@ def outputs(reference: Reference, pictures: Sequence[Path], done: Heard) -> dict
             "pictures": [str(picture.resolve()) for picture in pictures],
             "out": folder,
         }
-        ending = child.run("plumbline.packing.reference_process", request, heard)
+        ending = child.run("plumbline.packing.reference_process", request, heard, child_environment)
         files = {picture.name: Path(folder, f"{picture.name}.npz") for picture in pictures}
         missing = [name for name, file in files.items() if not file.is_file()]
         if errors or missing:

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from plumbline.packing.child import received, send
-from plumbline.packing.outputs import save
+from plumbline.child import received, send
+from plumbline.outputs import save
 
 
 class NoArray(Exception):

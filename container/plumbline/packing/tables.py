@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 
 from rich.box import SIMPLE
@@ -31,20 +31,34 @@ def distance(largest: float, reason: str) -> str:
 
 def acceleration(found: Acceleration) -> Table:
     """Each form of the model beside the original."""
-    table = Table("computed by", box=SIMPLE)
-    for title in ("largest difference", "same answers", "images/s", "×", ""):
+    table = Table(box=SIMPLE)
+    table.add_column("computed by", no_wrap=True)
+    for title in ("MB", "largest difference", "agreement", "images/s", "×", ""):
         table.add_column(title, justify="right")
-    original = found.forms[0]
-    for form in found.forms:
+    original = found.trials[0]
+    for trial in found.trials:
         table.add_row(
-            form.name if form is original else f"openvino {form.name}",
-            f"{form.largest:.2g}",
-            f"{form.agreement:.1%}",
-            f"{form.rate:,.0f}",
-            f"{form.rate / original.rate:.1f}",
-            "kept" if form.kept else "too far off",
+            trial.name if trial is original else f"openvino {trial.name}",
+            f"{trial.size / 1e6:.1f}",
+            f"{trial.largest:.2g}",
+            f"{trial.agreement:.2%}",
+            f"{trial.rate:,.0f}",
+            f"{trial.rate / original.rate:.1f}",
+            "kept" if trial.kept else "too far off",
         )
+    if found.unmade:
+        table.add_row("openvino int8", *5 * "–", "not made")
     return table
+
+
+def remarks(found: Acceleration) -> Iterator[str]:
+    """What the table does not say."""
+    if found.trials:
+        yield "Images/s are those of one picture after the other; decoding them is not counted."
+    if found.unmade:
+        yield f"int8 was not made: {found.unmade}."
+    if found.reason:
+        yield f"The archive holds no faster form: {found.reason}."
 
 
 def contents(files: Mapping[str, int]) -> Table:

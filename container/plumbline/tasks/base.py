@@ -6,7 +6,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from plumbline.arrays import Tensors
+import numpy as np
+
+from plumbline.agreement import Pairs
+from plumbline.arrays import Tensor, Tensors
 from plumbline.geometry import Geometry
 from plumbline.results import Result
 from plumbline.signature import Signature
@@ -48,6 +51,13 @@ class Task(ABC):
         """What a user's own code may have given for this one picture; golden pictures hold it."""
         return (self.values(outputs),)
 
-    def agreement(self, expected: Tensors, actual: Tensors) -> float:  # noqa: ARG002
-        """How far two readings of one picture mean the same: 1 if they do, 0 if not at all."""
+    def gist(self, outputs: Tensors, geometry: Geometry) -> Tensor:  # noqa: ARG002
+        """What this one picture's answer means to whoever asked, as `agreement` takes it."""
+        return np.zeros(0)
+
+    def agreement(self, pairs: Pairs) -> float:  # noqa: ARG002
+        """How far gists of the same pictures agree, the first of each pair being the truth: 0..1.
+
+        See `plumbline.agreement`; where nothing is known of what outputs mean, they agree.
+        """
         return 1.0

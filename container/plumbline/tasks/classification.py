@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from plumbline import agreement
 from plumbline.activations import ACTIVATIONS
+from plumbline.agreement import Pairs
 from plumbline.arrays import Tensor, Tensors
 from plumbline.errors import SpecError
 from plumbline.geometry import Geometry
@@ -103,13 +105,14 @@ class ClassificationTask(Task):
         names.update(enumerate(self.labels or ()))
         return Classes(shown, chosen, tuple(names.get(index) or str(index) for index in chosen))
 
-    def agreement(self, expected: Tensors, actual: Tensors) -> float:
-        """Whether the class that is answered first is the same."""
-        first, second = (
-            self.answer(values[self.output][0], (), {"top_k": 1}).class_ids
-            for values in (expected, actual)
-        )
-        return float(first == second)
+    def gist(self, outputs: Tensors, geometry: Geometry) -> Tensor:  # noqa: ARG002
+        """The class that is answered first `[1]`; none `[0]` where none reaches its threshold."""
+        scores = self.values(outputs)[self.output][0]
+        return np.array(self.answer(scores, (), {"top_k": 1}).class_ids, np.int64)
+
+    def agreement(self, pairs: Pairs) -> float:
+        """The share of pictures for which the class that is answered first is the same."""
+        return agreement.of_classes(pairs)
 
 
 def ranked(scores: Tensor, threshold: Threshold) -> Tensor:

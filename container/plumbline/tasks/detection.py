@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plumbline import agreement
-from plumbline.arrays import Tensors
+from plumbline.agreement import Pairs
+from plumbline.arrays import Tensor, Tensors
 from plumbline.boxes import Candidates, Indices, extent, suppress
 from plumbline.geometry import Geometry
 from plumbline.results import Detections, Result
@@ -61,13 +62,14 @@ class DetectionTask(Task):
         numbers = {name: values for name, values in outputs.items() if values.dtype != object}
         return self.values(outputs), numbers, found.builtin()
 
-    def agreement(self, expected: Tensors, actual: Tensors) -> float:
-        """The share of boxes that both have, by the spec's own thresholds."""
-        found, other = (
-            self.found(self.reader.read(values, 0), Geometry.whole((1, 1)), {})
-            for values in (expected, actual)
-        )
-        return agreement.of_detections(found, other)
+    def gist(self, outputs: Tensors, geometry: Geometry) -> Tensor:
+        """The boxes that are answered, rows `[n, 6]` of class, score, left, top, right, bottom."""
+        [found] = self.results(outputs, [geometry], {})
+        return found.array()
+
+    def agreement(self, pairs: Pairs) -> float:
+        """The mAP at an IoU of 0.5, over all pictures."""
+        return agreement.of_boxes(pairs)
 
     def results(
         self, outputs: Tensors, geometries: Sequence[Geometry], options: Mapping[str, Any]

@@ -27,6 +27,11 @@ class RawTask(Task):
                 f"plumbline.toml: [model] output = {wanted!r}, but it must be one of "
                 f"{', '.join(names)}."
             )
+        if self.spec.acceleration.max_difference == float("inf"):
+            raise SpecError(
+                "plumbline.toml: acceleration.max_difference = inf lets agreement decide, but with "
+                'task = "raw" nobody knows what the answers mean; give a number, such as 0.01.'
+            )
         numbers = (spec.name for spec in signature.outputs if spec.dtype != TEXT)
         self.numbers = tuple(name for name in numbers if wanted in (None, name))
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from plumbline import agreement, masks, palette
 from plumbline.activations import ACTIVATIONS
+from plumbline.agreement import Pairs
 from plumbline.arrays import Tensor, Tensors
 from plumbline.errors import SpecError
 from plumbline.geometry import Geometry
@@ -122,10 +123,13 @@ class SegmentationTask(Task):
             for values, geometry in zip(self.values(outputs)[self.output], geometries, strict=True)
         ]
 
-    def agreement(self, expected: Tensors, actual: Tensors) -> float:
-        """The mean IoU of the masks on the model's grid."""
-        masks_of = (self.grid_mask(values[self.output][0]) for values in (expected, actual))
-        return agreement.of_masks(*masks_of)
+    def gist(self, outputs: Tensors, geometry: Geometry) -> Tensor:  # noqa: ARG002
+        """The mask on the model's grid `[height, width]`."""
+        return self.grid_mask(self.values(outputs)[self.output][0])
+
+    def agreement(self, pairs: Pairs) -> float:
+        """The mean IoU over all pictures."""
+        return agreement.of_masks(pairs)
 
     def mask(self, values: Tensor, geometry: Geometry) -> Mask:
         """The mask of an upright picture, by what the model says of its grid."""

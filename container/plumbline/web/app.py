@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Flask
 
 from plumbline.admission import Admission
-from plumbline.loading import ServedModel
+from plumbline.served import ServedModel
 from plumbline.settings import Settings
 from plumbline.web import access, errors, sagemaker
 

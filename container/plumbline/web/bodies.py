@@ -1,13 +1,16 @@
-"""Reading a request's body: within its limit and its deadline."""
+"""A request's connection: its body, within its limit and its deadline, and whether it still is."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import select
+import socket
+from collections.abc import Callable, Iterator
+from functools import partial
 
 from flask import Request
 from werkzeug.exceptions import ClientDisconnected
 
-from plumbline.admission import Deadline
+from plumbline.admission import Deadline, stays
 from plumbline.errors import BodyTooLarge, RequestTimeout
 from plumbline.variables import MEBIBYTE
 
@@ -40,6 +43,25 @@ def read_chunk(request: Request, deadline: Deadline) -> bytes:
         return bytes(request.stream.read(CHUNK))
     except (TimeoutError, ClientDisconnected) as exc:  # Werkzeug turns the one into the other
         raise RequestTimeout("The body did not arrive whole and in time; send it again.") from exc
+
+
+def gone(request: Request) -> Callable[[], bool]:
+    """What says whether the client of a request has hung up, while its thread answers it.
+
+    Who has only said that nothing more will be sent counts as gone too, as with nginx.
+    """
+    connection = request.environ.get("gunicorn.socket")
+    return stays if connection is None else partial(has_ended, connection)
+
+
+def has_ended(connection: socket.socket) -> bool:
+    """Whether the other side has ended the connection; what it sent before is left to be read."""
+    poll = select.poll()  # a socket with a timeout would wait for something to come
+    poll.register(connection, select.POLLIN)
+    try:
+        return bool(poll.poll(0)) and not connection.recv(1, socket.MSG_PEEK)
+    except OSError:
+        return True
 
 
 def too_large(limit: int) -> BodyTooLarge:

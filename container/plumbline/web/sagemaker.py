@@ -10,14 +10,15 @@ from flask import Blueprint, Response, current_app, g, request
 
 from plumbline import responses
 from plumbline.admission import Admission, Deadline
-from plumbline.allocator import tidied_after
+from plumbline.allocator import LARGE, tidied_after
 from plumbline.errors import ModelNotReady
-from plumbline.loading import ServedModel
 from plumbline.options import read_options
-from plumbline.requests import Request
+from plumbline.requests import Pictures, Request
+from plumbline.served import ServedModel
 from plumbline.settings import Settings
+from plumbline.sizing import SLOTS_PER_CORE
 from plumbline.variables import MEBIBYTE
-from plumbline.web.bodies import read_body
+from plumbline.web.bodies import gone, read_body
 
 CUSTOM_ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
 
@@ -42,15 +43,15 @@ class Service:
 
     def invoke(self) -> responses.Response:
         """The model that is asked, a place, the body, its links, a slot, the pipeline."""
-        deadline = Deadline(self.settings.deadline)
+        deadline = Deadline(self.settings.deadline, gone=gone(request))
         models = self.model.models()
         options = read_options(request.headers.get(CUSTOM_ATTRIBUTES, ""))
         model = models.choose(options)
         g.model = str(model)
-        with self.admission.place(), tidied_after(request.content_length):
+        with self.admission.place(deadline), tidied_after(request.content_length):
             asked = read_request(options, self.settings.max_body, deadline)
             asked = model.pipeline.with_pictures(asked, deadline.remaining, g.watch)
-            with self.admission.slot(deadline, g.watch):
+            with self.admission.slot(deadline, g.watch, weight(asked)):
                 return model.pipeline(asked, deadline.remaining, g.watch)
 
 
@@ -58,6 +59,13 @@ def service() -> Service:
     """The service of the current app."""
     found: Service = current_app.extensions["plumbline"]
     return found
+
+
+def weight(asked: Request) -> int:
+    """The slots that a request takes: a large picture as many as a core has."""
+    fetched = asked.payload.items if isinstance(asked.payload, Pictures) else ()
+    size = len(asked.body) + sum(len(item) for item in fetched if isinstance(item, bytes))
+    return SLOTS_PER_CORE if size >= LARGE else 1
 
 
 def read_request(options: Mapping[str, Any], max_body: int, deadline: Deadline) -> Request:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import logging
 import os
 import threading
+from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 from flask import Flask
 
 from plumbline import allocator, cgroups, settings
 from plumbline.admission import Admission
 from plumbline.links import Links
-from plumbline.loading import ServedModel, Terms, load_models
+from plumbline.loading import Terms, load_models
+from plumbline.served import ServedModel
 from plumbline.settings import Settings
 from plumbline.web.app import create_app
 
@@ -22,13 +25,17 @@ BOOT_FAILED = 3
 """The exit status of a worker at which gunicorn ends the whole server, with the same status."""
 
 
-def application() -> Flask:
-    """The app for this process's environment, its model beginning to load."""
+def application(shared: str | None = None) -> Flask:
+    """The app for this process's environment, its model beginning to load.
+
+    `shared` is a folder for what the workers of one server need to find out only once.
+    """
     chosen = settings.from_environment()
     allocator.reuse_small_blocks_only()
     logging.captureWarnings(capture=True)  # Pillow's, about odd pictures: as lines like all others
     sizes = chosen.sizes(cgroups.machine())
-    model = ServedModel(partial(load_models, chosen.model_dir, terms_of(chosen, sizes.cores)))
+    terms = replace(terms_of(chosen, sizes.cores), shared=Path(shared) if shared else None)
+    model = ServedModel(partial(load_models, chosen.model_dir, terms))
     model.start(on_failure=partial(exit_after, chosen.failure_grace))
     return create_app(model, Admission(sizes.slots, sizes.queue), chosen, sizes.workers)
 
@@ -40,6 +47,7 @@ def terms_of(chosen: Settings, cores: int) -> Terms:
         max_instances=chosen.max_instances,
         cores=cores,
         engine=chosen.engine,
+        most_together=chosen.most_together,
         fetch=Links(chosen.url_allow, chosen.max_body, chosen.url_timeout).fetch,
         max_fetched=chosen.max_body,
     )

@@ -65,7 +65,8 @@ def test_memory_is_flat_over_bad_and_large_pictures(serve, crowd) -> None:
             assert [sent.result() // 100 for sent in crowd(10, send, body)] == [4] * 10
         assert [sent.result() for sent in crowd(10, send, large)] == [200] * 10
 
-    send_all()
+    for _ in range(2):  # how many large ones met by chance in the first round must not matter
+        send_all()
     (worker,) = server.workers()
     before = memory(worker)
     for _ in range(5):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import select
 import threading
+from typing import Any
 
 from gunicorn_server import PING_SECONDS, Server
 
@@ -61,3 +64,34 @@ def test_a_request_that_waits_too_long_is_answered_at_its_deadline(
     late = [answer for answer in answers if answer.status == 503]
     assert {answer.error for answer in late} == {"deadline_exceeded"}
     assert server.invoke(picture).status == 200
+
+
+def test_clients_that_hang_up_while_they_wait_cost_nothing_more(
+    serve, crowd, picture: bytes
+) -> None:
+    server: Server = serve("delay=2", **SMALL)
+    clients = [server.connect(whole(picture)) for _ in range(7)]
+    refused, _, _ = select.select(clients, [], [], 30)
+    assert len(refused) == 1, "the server does not hold six"
+    for client in clients:
+        client.close()
+
+    newcomers = [answer.result() for answer in crowd(4, server.invoke, picture)]
+
+    assert [answer.status for answer in newcomers] == [200] * 4, "places were held for nobody"
+    left = [line for line in answers(server) if line["status"] == 499]
+    assert {line["error"] for line in left} == {"client_gone"}
+    assert len(left) >= 4, "the two that worked may have been spared too"
+    assert max(line["ms"].get("infer", 0) for line in left) < 1000, "it was computed for nobody"
+
+
+def whole(picture: bytes) -> bytes:
+    """A request as it is sent."""
+    header = "POST /invocations HTTP/1.1\r\nHost: plumbline\r\nContent-Type: image/png\r\n"
+    return f"{header}Content-Length: {len(picture)}\r\n\r\n".encode() + picture
+
+
+def answers(server: Server) -> list[dict[str, Any]]:
+    """What the log says of each answer."""
+    lines = map(json.loads, server.said().splitlines())
+    return [line for line in lines if line.get("status")]

@@ -13,9 +13,10 @@ from flask import Flask
 
 from plumbline.engines.fake import FakeEngine
 from plumbline.errors import EngineError
-from plumbline.loading import Say, Terms
+from plumbline.loading import Terms
 from plumbline.pipeline import Pipeline
 from plumbline.registry import Registry
+from plumbline.served import Say
 from plumbline.spec import ModelSpec
 from plumbline.tasks import make_task
 from plumbline.web import wsgi

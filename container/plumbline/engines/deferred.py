@@ -1,0 +1,33 @@
+"""An engine that is loaded when it is first asked."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+
+from plumbline.arrays import Tensors
+from plumbline.engines.base import Engine
+from plumbline.signature import Signature
+
+
+class DeferredEngine:
+    """Stands for what most servers never need: it costs nothing until then."""
+
+    def __init__(self, name: str, signature: Signature, load: Callable[[], Engine]) -> None:
+        self.name = name
+        self.signature = signature
+        self._load = load
+        self._engine: Engine | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def others(self) -> Mapping[str, Engine]:
+        """None: they would have to be loaded to be known."""
+        return {}
+
+    def run(self, inputs: Tensors, timeout: float) -> Tensors:
+        """See `Engine.run`; the first caller waits until it is loaded, or raises why it isn't."""
+        with self._lock:
+            if self._engine is None:
+                self._engine = self._load()
+        return self._engine.run(inputs, timeout)

@@ -1,0 +1,42 @@
+"""What must hold of a model before OpenVINO may compute it in TensorFlow's stead."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from plumbline.inputs import Prepared, prepared, stacked
+from plumbline.parity import compare
+from plumbline.predictor import Predictor
+from plumbline.signature import TEXT, Signature
+from plumbline.stopwatch import Stopwatch
+
+SECONDS = 120.0
+"""The deadline of one picture."""
+
+
+def by_pictures(signature: Signature) -> bool:
+    """Whether every output is of numbers, and has as many rows as there are pictures."""
+    rows = ((None,), signature.input().shape[:1])
+    return all(spec.dtype != TEXT and spec.shape[:1] in rows for spec in signature.outputs)
+
+
+def independent(predictor: Predictor, pictures: Sequence[bytes]) -> bool:
+    """Whether two pictures together are answered as each alone; OpenVINO computes them alone."""
+    target = predictor.engine.signature.input()
+    made = [one(predictor, picture) for picture in (pictures[0], pictures[-1])]
+    if target.shape[:1] != (None,) or made[0].tensor.shape != made[1].tensor.shape:
+        return True
+    pair = predictor.engine.run({target.name: stacked(made, target)}, SECONDS)
+    alone = [predictor.engine.run({target.name: stacked([each], target)}, SECONDS) for each in made]
+    return all(
+        compare(
+            values, {name: output[number : number + 1] for name, output in pair.items()}
+        ).within(predictor.spec.golden.tolerance)
+        for number, values in enumerate(alone)
+    )
+
+
+def one(predictor: Predictor, picture: bytes) -> Prepared:
+    """A picture as the model takes it."""
+    target = predictor.engine.signature.input()
+    return prepared(picture, predictor.spec, target, predictor.limits, Stopwatch())

@@ -1,0 +1,89 @@
+"""The network in int8, by NNCF: quantised after training, in a process of its own."""
+
+from __future__ import annotations
+
+import importlib.util
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from plumbline import child, outputs
+from plumbline.arrays import Tensor
+from plumbline.errors import PackingError
+from plumbline.packing.progress import Reporter
+from plumbline.settings import child_environment
+from plumbline.signature import Signature
+from plumbline.spec import Acceleration
+
+COARSE = 1e-3
+"""A budget below this is out of reach for values that are rounded to one of 256 levels."""
+
+SECONDS = 600.0
+"""After these quantisation is given up."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A network of an archive's default model that is to be quantised to `target`.
+
+    Of the `pictures`, `truths` are what the original's answers mean; the network is to agree with
+    them to all but `max_drop`.
+    """
+
+    root: Path
+    network: Path
+    target: Path
+    signature: Signature
+    pictures: Sequence[Path]
+    truths: Sequence[Tensor]
+    max_drop: float
+
+
+def refusal(budget: Acceleration) -> str:
+    """Why int8 is not even tried, and what would change that; "" if it is."""
+    if budget.max_difference < COARSE:
+        return (
+            f"[acceleration] max_difference = {budget.max_difference:g} is out of its reach; "
+            "max_difference = inf and, say, min_agreement = 0.99 would let agreement decide"
+        )
+    if importlib.util.find_spec("nncf") is None:
+        return "it needs NNCF, which is not installed: pip install nncf"
+    return ""
+
+
+def quantize(job: Job, reporter: Reporter) -> None:
+    """Write the quantised network. Raises `PackingError` where that fails, or takes too long."""
+    heard: dict[str, str] = {}
+    with (
+        tempfile.TemporaryDirectory(prefix="plumbline-quantize-") as folder,
+        reporter.stage("Quantising to int8, by", len(job.pictures), "pictures") as done,
+    ):
+
+        def listen(message: Mapping[str, str]) -> None:
+            heard.update(message)
+            if "done" in message:
+                done(message["done"])
+
+        truths = Path(folder, "truths.npz")
+        outputs.save(truths, {str(number): truth for number, truth in enumerate(job.truths)})
+        request = request_of(job, truths)
+        module = "plumbline.packing.quantize_process"
+        ending = child.run(module, request, listen, child_environment, SECONDS)
+    if "error" in heard:
+        raise PackingError(heard["error"])
+    if ending.status:
+        raise PackingError(f"its process {ending.words}; {SECONDS:.0f} seconds are the most it has")
+
+
+def request_of(job: Job, truths: Path) -> dict[str, object]:
+    """The job as JSON."""
+    return {
+        "root": str(job.root),
+        "network": str(job.network),
+        "target": str(job.target),
+        "signature": asdict(job.signature),
+        "pictures": [str(picture.resolve()) for picture in job.pictures],
+        "truths": str(truths),
+        "max_drop": job.max_drop,
+    }

@@ -1,0 +1,161 @@
+"""Runs inside the process of `quantize.py`: NNCF quantises, under control of agreement.
+
+It sends `{"done": name}` for each picture that calibrates, or `{"error": text}` once.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from plumbline import accelerated
+from plumbline.archive import open_archive, read_outputs
+from plumbline.arrays import Tensor, Tensors
+from plumbline.child import received, send
+from plumbline.engines.openvino import core, name_layers, one_of, places_in
+from plumbline.errors import PackingError
+from plumbline.images import Limits
+from plumbline.inputs import Prepared, prepared
+from plumbline.signature import Signature
+from plumbline.spec import ModelSpec
+from plumbline.stopwatch import Stopwatch
+from plumbline.tasks import fitted, suited
+from plumbline.tasks.base import Task
+
+BYTES = 512 * 1024**2
+"""Of the pictures as the model takes them, and of what NNCF remembers of its outputs."""
+
+RANKED_BY = 50
+"""So many pictures tell which layers cost most."""
+
+MOST_ROUNDS = 20
+"""So many groups of layers are put back into floats at most, one after the other."""
+
+
+def main() -> None:
+    """Answer the request; whatever goes wrong becomes a message."""
+    request, messages = received()
+    try:
+        quantize(request, lambda name: send(messages, done=name))
+    except PackingError as exc:
+        send(messages, error=exc.message)
+    except Exception as exc:  # whatever NNCF raises for a network that it can't read
+        traceback.print_exc()
+        said = (str(exc).strip().splitlines() or [""])[0][:300]
+        send(messages, error=f"{type(exc).__name__}: {said}")
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Pictures as the model takes them, and what the original's answers to them mean."""
+
+    names: Sequence[str]
+    pictures: Sequence[Prepared]
+    truths: Tensors
+    task: Task
+    places: Mapping[str, int]
+    """Where each output stands."""
+
+    def input(self, number: int) -> Tensor:
+        """The network's input `[1, …]` for a picture."""
+        return self.pictures[number].tensor[np.newaxis]
+
+    def outputs(self, network: Any, number: int) -> Tensors:
+        """The outputs `[1, …]` of a compiled network for a picture."""
+        found = network(self.input(number))
+        return {name: found[place] for name, place in self.places.items()}
+
+    def agreement(self, network: Any, numbers: Iterable[int]) -> tuple[float, Any]:
+        """That of a compiled network with the original, and its outputs, unless they are large."""
+        found = {number: self.outputs(network, number) for number in numbers}
+        agreement = self.task.agreement(
+            (self.truths[str(number)], self.task.gist(outputs, self.pictures[number].geometry))
+            for number, outputs in found.items()
+        )
+        rows = [list(outputs.values()) for outputs in found.values()]
+        large = sum(output.nbytes for output in rows[0]) * len(self.pictures) > BYTES
+        return agreement, None if large else rows
+
+
+def quantize(request: Mapping[str, Any], done: Callable[[str], None]) -> None:
+    """Calibrate, quantise, put back what costs too much, and write the network."""
+    sys.modules["openvino_telemetry"] = None  # type: ignore[assignment] # NNCF reports nothing
+    import nncf
+    import openvino
+
+    signature = accelerated.signature(request["signature"])
+    network = core().read_model(request["network"])
+    places = places_in(network, signature)
+    network.reshape({places.inputs[spec.name]: one_of(spec) for spec in signature.inputs})
+    samples = read_samples(request, signature, places.outputs)
+    numbers = range(len(samples.pictures))
+    waiting = set(numbers)
+
+    def calibrating(number: int) -> Tensor:
+        if number in waiting:
+            waiting.remove(number)
+            done(samples.names[number])
+        return samples.input(number)
+
+    quantized = nncf.quantize_with_accuracy_control(
+        network,
+        nncf.Dataset(numbers, calibrating),
+        nncf.Dataset(numbers, samples.input),
+        samples.agreement,
+        max_drop=request["max_drop"],
+        preset=nncf.QuantizationPreset.MIXED,
+        target_device=nncf.TargetDevice.CPU,
+        subset_size=len(numbers),
+        advanced_accuracy_restorer_parameters=nncf.AdvancedAccuracyRestorerParameters(
+            max_num_iterations=MOST_ROUNDS,
+            ranking_subset_size=RANKED_BY,
+            num_ranking_workers=1,
+        ),
+    )
+    if not any(layer.get_type_name() == "FakeQuantize" for layer in quantized.get_ops()):
+        raise PackingError("to keep to min_agreement, every layer had to be put back into floats")
+    name_layers(quantized)
+    openvino.save_model(quantized, request["target"], compress_to_fp16=False)
+
+
+def read_samples(
+    request: Mapping[str, Any], signature: Signature, places: Mapping[str, int]
+) -> Samples:
+    """The request's pictures, as many of the first as there is memory for."""
+    archive = open_archive(Path(request["root"]))
+    spec = suited(archive.spec, signature)
+    files = [Path(picture) for picture in request["pictures"]]
+    pictures = list(within(BYTES, made(files, spec, signature)))
+    return Samples(
+        names=[file.name for file in files],
+        pictures=pictures,
+        truths=read_outputs(Path(request["truths"])),
+        task=fitted(spec, archive.labels, signature),
+        places=places,
+    )
+
+
+def made(files: Iterable[Path], spec: ModelSpec, signature: Signature) -> Iterator[Prepared]:
+    """Each picture as the model takes it, the very way that requests take."""
+    for file in files:
+        yield prepared(file.read_bytes(), spec, signature.input(), Limits(), Stopwatch())
+
+
+def within(most: int, pictures: Iterable[Prepared]) -> Iterator[Prepared]:
+    """The first pictures, until they have so many bytes; one at least."""
+    total = 0
+    for picture in pictures:
+        yield picture
+        total += picture.tensor.nbytes
+        if total >= most:
+            return
+
+
+if __name__ == "__main__":
+    main()

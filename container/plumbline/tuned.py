@@ -1,0 +1,41 @@
+"""tuning.json of an archive: settings that `plumbline tune` found best, and for which machine."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from plumbline.errors import SettingError
+
+FILE = "tuning.json"
+
+NAMES = ("PLUMBLINE_ENGINE", "PLUMBLINE_SLOTS", "PLUMBLINE_BATCH")
+"""The settings that an archive may bring; what else the server does is not for it to say."""
+
+
+def write(
+    root: Path, cores: float, chosen: Mapping[str, str], measured: Sequence[Mapping[str, Any]]
+) -> None:
+    """Write the file into the folder `root`; `measured` is for people to read."""
+    document = {"cores": cores, "settings": dict(chosen), "measured": list(measured)}
+    (root / FILE).write_text(json.dumps(document, indent=2) + "\n", "utf-8")
+
+
+def read(root: Path, cores: float) -> Mapping[str, str]:
+    """The settings for a machine with so many cores; none where another one was measured.
+
+    Raises `SettingError` if the file is damaged.
+    """
+    file = root / FILE
+    if not file.is_file():
+        return {}
+    try:
+        document = json.loads(file.read_text("utf-8"))
+        found = {name: str(document["settings"][name]) for name in document["settings"]}
+        if document["cores"] != cores:
+            return {}
+    except (ValueError, KeyError, TypeError) as exc:
+        raise SettingError(f"{FILE} is damaged; run plumbline tune again, or delete it.") from exc
+    return {name: found[name] for name in NAMES if name in found}

@@ -1,0 +1,1 @@
+"""What runs fastest on this machine: measured, shown, and kept in the archive."""

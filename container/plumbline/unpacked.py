@@ -1,0 +1,209 @@
+"""What TensorFlow says of an archive that was never packed, asked in a process of its own.
+
+TensorFlow costs seconds and hundreds of megabytes, which are given back when that process ends. It
+leaves the network in OpenVINO's format, and the model's answers for some pictures: those golden
+ones that there are, else synthetic ones. A folder that several processes share is filled once; the
+first of them asks, and the others wait for it.
+"""
+
+from __future__ import annotations
+
+import atexit
+import fcntl
+import importlib.util
+import json
+import logging
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from plumbline import accelerated, child, manifest, synthetic
+from plumbline.accelerated import FORMS, Accelerated
+from plumbline.archive import Archive, read_outputs
+from plumbline.arrays import Tensor, Tensors
+from plumbline.equivalence import SECONDS
+from plumbline.errors import EngineError
+from plumbline.images import Limits
+from plumbline.outputs import save
+from plumbline.parity import compare
+from plumbline.predictor import Predictor
+
+log = logging.getLogger("plumbline.loading")
+
+MOST_SECONDS = 150.0
+"""What the process may take: TensorFlow itself must still have time to load before the platform's
+eight minutes are over.
+"""
+
+MOST_PICTURES = 16
+"""Of the golden ones: each costs start-up time."""
+
+OUTCOME = "outcome.json"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A model's values for one picture, and what they mean (`Task.gist`)."""
+
+    values: Tensors
+    gist: Tensor
+
+
+@dataclass(frozen=True)
+class Original:
+    """The network, and what TensorFlow answers for each of the pictures.
+
+    `aliases` are the names of other signatures that are the same function.
+    """
+
+    network: Accelerated
+    aliases: frozenset[str]
+    pictures: Sequence[bytes]
+    answers: Sequence[Answer]
+
+
+def can_be_asked() -> bool:
+    """Whether there is a TensorFlow here."""
+    return importlib.util.find_spec("tensorflow") is not None
+
+
+def ask(archive: Archive, limits: Limits, cores: int, shared: Path | None) -> Original:
+    """What TensorFlow makes of the archive's default model; `shared` is a folder to keep it in.
+
+    Raises `EngineError` where nothing but TensorFlow can compute it.
+    """
+    if reason := hopeless(archive):
+        raise EngineError(reason)
+    try:
+        folder = shared or own_folder()
+        request = {
+            "root": str(archive.root.resolve()),
+            "limits": asdict(limits),
+            "cores": cores,
+            "folder": str(folder),
+        }
+        with locked(folder):
+            outcome = kept_or_asked(folder / OUTCOME, request)
+    except OSError as exc:
+        raise EngineError(f"There is no room for temporary files: {exc}.") from exc
+    if "error" in outcome:
+        raise EngineError(outcome["error"])
+    return read(folder, outcome, archive, limits)
+
+
+def hopeless(archive: Archive) -> str:
+    """Why there is no use in asking; empty if there is."""
+    if len(archive.models) > 1:
+        return "The archive has several models; pack each by itself for OpenVINO to compute it."
+    if archive.goldens and (archive.root / manifest.FILE).is_file():
+        return "The archive was packed, and no faster form was found to be within its budget."
+    return ""
+
+
+def own_folder() -> Path:
+    """A folder that nobody else can read, removed when this process ends."""
+    folder = tempfile.mkdtemp(prefix="plumbline-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """One process at a time; the lock of one that was killed is free."""
+    with (folder / "lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def kept_or_asked(file: Path, request: Mapping[str, Any]) -> dict[str, Any]:
+    """The outcome in the file; where there is none yet, a process finds it out."""
+    if not file.is_file():
+        new = file.with_suffix(".new")
+        new.write_text(json.dumps(heard_of(request)), "utf-8")
+        new.replace(file)
+    outcome: dict[str, Any] = json.loads(file.read_text("utf-8"))
+    return outcome
+
+
+def heard_of(request: Mapping[str, Any]) -> dict[str, Any]:
+    """What the process finds; `{"error": sentence}` where that is nothing."""
+    heard: dict[str, Any] = {}
+
+    def listen(message: Mapping[str, Any]) -> None:
+        if "said" in message:
+            log.info(message["said"])
+        else:
+            heard.update(message)
+
+    ending = child.run(
+        "plumbline.unpacked_process",
+        request,
+        listen,
+        seconds=MOST_SECONDS,
+        within=Path(request["folder"]),
+    )
+    if heard:
+        return heard
+    hint = " (out of memory, or of time)" if ending.status == -9 else ""
+    return {"error": f"The process that asks TensorFlow {ending.words}{hint}.\n{ending.tail}"}
+
+
+def read(folder: Path, outcome: Mapping[str, Any], archive: Archive, limits: Limits) -> Original:
+    """What the process left in the folder."""
+    pictures = pictures_of(archive, limits)
+    network = Accelerated(
+        folder,
+        str(archive.model.path),
+        archive.spec.model.signature,
+        accelerated.signature(outcome),
+        {FORMS[0]: 1.0},
+    )
+    answers = [read_answer(folder, number) for number in range(len(pictures))]
+    return Original(network, frozenset(outcome["aliases"]), pictures, answers)
+
+
+def write_answer(folder: Path, number: int, answer: Answer) -> None:
+    """Keep the answer for one of the pictures."""
+    save(folder / f"{number}.values.npz", answer.values)
+    save(folder / f"{number}.gist.npz", {"gist": answer.gist})
+
+
+def read_answer(folder: Path, number: int) -> Answer:
+    """The answer that was kept."""
+    gist = read_outputs(folder / f"{number}.gist.npz")["gist"]
+    return Answer(read_outputs(folder / f"{number}.values.npz"), gist)
+
+
+def pictures_of(archive: Archive, limits: Limits) -> Sequence[bytes]:
+    """What two engines are held against each other with."""
+    goldens = [golden.picture for golden in archive.goldens[:MOST_PICTURES]]
+    return goldens or synthetic.pictures(limits.formats[0])
+
+
+def answered(predictor: Predictor, picture: bytes) -> Answer:
+    """What a model says of a picture."""
+    outputs, geometry = predictor.alone(picture, lambda: SECONDS)
+    task = predictor.task
+    return Answer(task.readings(outputs, geometry)[0], task.gist(outputs, geometry))
+
+
+def check(predictor: Predictor, original: Original) -> float:
+    """The largest difference of any value. Raises `EngineError` if that is beyond the budget."""
+    found = [answered(predictor, picture) for picture in original.pictures]
+    pairs = list(zip(original.answers, found, strict=True))
+    worst = max(
+        (compare(true.values, one.values) for true, one in pairs), key=lambda it: it.largest
+    )
+    agreement = predictor.task.agreement([(true.gist, one.gist) for true, one in pairs])
+    budget = predictor.spec.acceleration
+    if not worst.within(budget.max_difference) or agreement < budget.min_agreement:
+        raise EngineError(
+            f"OpenVINO answers otherwise for {len(found)} pictures: in {worst.output}, "
+            f"{worst.reason}, and {budget.max_difference:g} is allowed; the agreement is "
+            f"{agreement:.4g}, and must be {budget.min_agreement:g}."
+        )
+    return worst.largest

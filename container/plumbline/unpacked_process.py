@@ -1,0 +1,160 @@
+"""Runs inside the process of `unpacked.py`: TensorFlow's answers, and the network for OpenVINO.
+
+It sends what the library says of the file, `{"said": text}`, and then either the signature and the
+names of others that are the same, or `{"error": sentence}`. What needs no TensorFlow does not wait
+for it: most of what OpenVINO does not compute is found out before TensorFlow is imported.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import tempfile
+import threading
+import traceback
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from typing import IO, Any
+
+from plumbline import synthetic
+from plumbline.accelerated import NETWORK
+from plumbline.archive import open_archive
+from plumbline.arrays import Tensor, Tensors
+from plumbline.child import received, send
+from plumbline.discovery import ModelFile
+from plumbline.engines.base import Engine
+from plumbline.engines.openvino import convert
+from plumbline.engines.saved_model import read_signatures
+from plumbline.equivalence import SECONDS, by_pictures, independent, one
+from plumbline.errors import EngineError, PlumblineError
+from plumbline.images import Limits
+from plumbline.inputs import check_pictures, decodes_itself, stacked
+from plumbline.loading import Terms, load, make_pipeline
+from plumbline.parity import compare
+from plumbline.pipeline import Pipeline
+from plumbline.signature import Signature
+from plumbline.spec import ModelSpec
+from plumbline.unpacked import answered, pictures_of, write_answer
+
+
+def main() -> None:
+    """Answer the request; whatever goes wrong becomes a message."""
+    request, messages = received()
+    die_first()
+    tell(messages)
+    folder = Path(request["folder"])
+    tempfile.tempdir = str(folder)
+    try:
+        send(messages, **found(request, folder))
+    except PlumblineError as exc:
+        send(messages, error=exc.message)
+    except Exception as exc:  # TensorFlow's, OpenVINO's, or the disk's
+        traceback.print_exc()
+        send(messages, error=f"It can't be compared: {type(exc).__name__}: {exc}")
+    messages.close()
+    os._exit(0)  # unwinding would wait for TensorFlow's threads
+
+
+def die_first() -> None:
+    """Where memory runs out, let the system end this process and not the server."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")
+
+
+def tell(messages: IO[str]) -> None:
+    """Send on what the engines log."""
+
+    class Sender(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            send(messages, said=record.getMessage())
+
+    engines = logging.getLogger("plumbline.engines")
+    engines.setLevel(logging.INFO)
+    engines.addHandler(Sender())
+
+
+def found(request: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """The outcome; the network and the answers lie in the folder then. Raises a `ModelError`."""
+    archive = open_archive(Path(request["root"]))
+    limits = Limits(**{**request["limits"], "formats": tuple(request["limits"]["formats"])})
+    terms = Terms(limits=limits, cores=request["cores"])
+    with exported(archive.model, folder) as model:
+        signature = suitable(archive.spec, read_signatures(model.path))
+        importing = threading.Thread(target=import_module, args=("tensorflow",), daemon=True)
+        importing.start()
+        convert(model.path, signature, folder / NETWORK)
+        pipeline = make_pipeline(archive, load(archive, model, terms), terms)
+        demand_alike(pipeline)
+        if not independent(pipeline, synthetic.pictures(limits.formats[0])):
+            raise EngineError("Its answer for a picture depends on what else is in the batch.")
+        for number, picture in enumerate(pictures_of(archive, limits)):
+            write_answer(folder, number, answered(pipeline, picture))
+    return {**asdict(signature), "aliases": sorted(pipeline.engine.others)}
+
+
+@contextlib.contextmanager
+def exported(model: ModelFile, folder: Path) -> Iterator[ModelFile]:
+    """The model as a SavedModel, which does not outlive the block where it was none."""
+    if model.kind == "saved_model":
+        yield model
+        return
+    from plumbline.engines.keras import convert as export
+
+    with tempfile.TemporaryDirectory(dir=folder) as name:
+        export(model, Path(name))
+        yield ModelFile("saved_model", Path(name))
+
+
+def suitable(spec: ModelSpec, signatures: Mapping[str, Signature]) -> Signature:
+    """The signature that pictures go to, as far as can be seen without TensorFlow.
+
+    Raises `EngineError`.
+    """
+    chosen = signatures.get(spec.model.signature)
+    if chosen is None:
+        raise EngineError(f"It has no signature {spec.model.signature!r}.")
+    if len(chosen.inputs) != 1 or decodes_itself(chosen.input()):
+        raise EngineError("It takes other tensors than pictures' pixels.")
+    if reason := check_pictures(spec, chosen):
+        raise EngineError(f"It can't be compared by pictures. {reason}")
+    if not by_pictures(chosen):
+        raise EngineError("It has an output of texts, or one without an axis for pictures.")
+    for name, other in signatures.items():
+        if shapes(other) != shapes(chosen):
+            raise EngineError(f"It has another signature beside, {name!r}.")
+    return chosen
+
+
+def shapes(signature: Signature) -> list[tuple[Any, ...]]:
+    """What two names of one function have in common: all but the names of its inputs."""
+    inputs = [(spec.shape, spec.dtype) for spec in signature.inputs]
+    return [*inputs, *((spec.name, spec.shape, spec.dtype) for spec in signature.outputs)]
+
+
+def demand_alike(pipeline: Pipeline) -> None:
+    """Raise `EngineError` if another signature computes something else: Keras has two names for one
+    function.
+    """
+    engine, limits = pipeline.engine, pipeline.limits
+    picture = synthetic.pictures(limits.formats[0])[0]
+    batch = stacked([one(pipeline, picture)], engine.signature.input())
+    every = {"": engine, **engine.others}
+    with ThreadPoolExecutor(len(every)) as pool:  # a function's first run makes it ready, slowly
+        answers = list(pool.map(partial(run, batch), every.values()))
+    for name, answer in zip(every, answers, strict=True):
+        if not compare(answers[0], answer).within(0):
+            raise EngineError(f"It has another signature beside, {name!r}.")
+
+
+def run(batch: Tensor, engine: Engine) -> Tensors:
+    """The outputs of an engine that takes nothing but the batch."""
+    return engine.run({engine.signature.input().name: batch}, SECONDS)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,150 @@
+"""OpenVINO beside TensorFlow on every family of keras.applications, and on the examples' networks.
+
+Their weights are random. A network fresh from its initialiser is no test: its scores are all
+alike. So what normalises is given the statistics of some pictures, and values that keep it well
+conditioned: with Keras's defaults each layer of such a network enlarges rounding, until TensorFlow
+itself is a thousand times further from the exact answer than it is for a network that was trained.
+"""
+
+from __future__ import annotations
+
+import importlib
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from plumbline import synthetic
+from plumbline.engines.export import export
+from plumbline.engines.openvino import load_network
+from plumbline.engines.tensorflow import load_saved_model
+
+pytestmark = pytest.mark.tensorflow
+
+BUDGET = 1e-5
+"""Of the output's range."""
+
+COMPARED = 3
+
+FAMILIES = [
+    ("convnext", "ConvNeXtTiny", 32),
+    ("densenet", "DenseNet121", 32),
+    ("efficientnet", "EfficientNetB0", 64),
+    ("efficientnet_v2", "EfficientNetV2B0", 64),
+    ("inception_resnet_v2", "InceptionResNetV2", 75),
+    ("inception_v3", "InceptionV3", 107),
+    ("mobilenet", "MobileNet", 64),
+    ("mobilenet_v2", "MobileNetV2", 64),
+    ("mobilenet_v3", "MobileNetV3Small", 64),
+    ("nasnet", "NASNetMobile", 32),
+    ("resnet", "ResNet50", 64),
+    ("resnet_v2", "ResNet50V2", 64),
+    ("vgg16", "VGG16", 32),
+    ("xception", "Xception", 71),
+]
+"""The module, its smallest network, and a side of pictures: where it must be, one that leaves the
+last layers more than a pixel, whose statistics make for channels that hardly vary.
+"""
+
+
+def pictures(size: int, count: int = 16) -> np.ndarray:
+    """`[count, size, size, 3]` float32 in 0..255: pieces of synthetic photographs."""
+    random = np.random.default_rng(0)
+    files = synthetic.pictures("PNG")[: synthetic.PHOTOGRAPHS]
+    whole = [np.asarray(Image.open(io.BytesIO(file)), np.float32) for file in files]
+    found = []
+    for number in range(count):
+        top, left = random.integers(0, np.subtract(synthetic.SIZE, size), endpoint=True)
+        found.append(whole[number % len(whole)][top : top + size, left : left + size])
+    return np.stack(found)
+
+
+def settle(model: Any, batch: np.ndarray) -> None:
+    """Give what normalises in the model the statistics of the batch, and a mild slope."""
+    random = np.random.default_rng(1)
+    for layer in model._flatten_layers():
+        if type(layer).__name__ == "LayerScale":
+            layer.gamma.assign(random.uniform(0.2, 0.8, layer.gamma.shape))
+        if type(layer).__name__ == "BatchNormalization":
+            layer.momentum = 0.0
+            for weight, bounds in ((layer.gamma, (0.2, 0.6)), (layer.beta, (0.5, 1.5))):
+                if weight is not None:
+                    weight.assign(random.uniform(*bounds, weight.shape))
+    model(batch, training=True)
+
+
+def answers(model: Any, batch: np.ndarray, folder: Path) -> list[np.ndarray]:
+    """TensorFlow's and OpenVINO's only output for the batch."""
+    export(model, folder)
+    original = load_saved_model(folder, "serving_default", 2)
+    engine = load_network(folder, original.signature, "f32", 2)
+    inputs = {original.signature.input().name: batch}
+    return [next(iter(each.run(inputs, 60).values())) for each in (original, engine)]
+
+
+def demand_equal(model: Any, batch: np.ndarray, folder: Path) -> None:
+    """That both say the same, and something that depends on the picture."""
+    expected, found = answers(model, batch, folder)
+    largest = float(np.abs(expected).max())
+    assert np.abs(expected[0] - expected[1]).max() > 0.001 * largest, "all pictures are alike to it"
+    np.testing.assert_allclose(found, expected, rtol=0, atol=BUDGET * largest)
+
+
+@pytest.mark.parametrize(("family", "name", "size"), FAMILIES, ids=[one[0] for one in FAMILIES])
+def test_a_family_of_keras_applications(family: str, name: str, size: int, tmp_path: Path) -> None:
+    import keras
+
+    keras.utils.set_random_seed(0)
+    module = importlib.import_module(f"keras.applications.{family}")
+    model = getattr(keras.applications, name)(
+        weights=None, input_shape=(size, size, 3), classes=10, classifier_activation=None
+    )
+    batch = np.asarray(module.preprocess_input(pictures(size)))
+    settle(model, batch)
+
+    demand_equal(model, batch[:COMPARED], tmp_path)
+
+
+def digits() -> Any:
+    """A CNN of Keras 3."""
+    import digits
+
+    return digits.build_model()
+
+
+def cifar10() -> Any:
+    """A CNN of Keras 2."""
+    import cifar10
+
+    return cifar10.build_model()
+
+
+def detector() -> Any:
+    """An SSD with its prior boxes."""
+    import ssd
+
+    return ssd.build_model(11)
+
+
+def segmenter() -> Any:
+    """A U-Net of Keras 2."""
+    import segmenter
+
+    return segmenter.build_model()
+
+
+@pytest.mark.parametrize("build", [digits, cifar10, detector, segmenter])
+def test_the_network_of_an_example(build: Callable[[], Any], tmp_path: Path) -> None:
+    """That of `mobilenet.py` is among the families."""
+    import keras
+
+    keras.utils.set_random_seed(0)
+    model = build()
+    batch = pictures(model.inputs[0].shape[1]) / 255
+    settle(model, batch)
+
+    demand_equal(model, batch[:COMPARED], tmp_path)

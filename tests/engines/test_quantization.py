@@ -1,0 +1,268 @@
+"""Packing tries int8 where the budget lets it, and puts back what costs agreement."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from plumbline import manifest
+from plumbline.accelerated import FOLDER
+from plumbline.loading import Terms, load_models
+from plumbline.packing import accelerate
+from plumbline.packing.assembly import Contents, GoldenPicture, pack
+from plumbline.packing.quantize import refusal
+from plumbline.pipeline import Pipeline
+from plumbline.spec import Acceleration
+from plumbline.tarball import unpack
+
+pytestmark = pytest.mark.tensorflow
+
+ROOT = Path(__file__).parents[2]
+
+SPEC = """\
+labels = ["a", "b", "c", "d"]
+[preprocess]
+normalize = "unit"
+[acceleration]
+max_difference = inf
+min_agreement = 0.5
+"""
+
+
+@dataclass(frozen=True)
+class Packed:
+    """The files of an archive, the pictures that it was made with, and what was printed."""
+
+    folder: Path
+    goldens: Path
+    calibration: Path
+    printed: str
+
+    @property
+    def forms(self) -> dict[str, Any]:
+        """What it says of its forms."""
+        found: dict[str, Any] = json.loads((self.folder / FOLDER / "forms.json").read_text())
+        return found
+
+
+def save_pictures(folder: Path, count: int, seed: int) -> Path:
+    """Noise of the model's own size."""
+    folder.mkdir()
+    rng = np.random.default_rng(seed)
+    for number in range(count):
+        pixels = rng.integers(0, 256, (8, 8, 3), np.uint8)
+        Image.fromarray(pixels).save(folder / f"{number}.png")
+    return folder
+
+
+def values(picture: Path) -> np.ndarray:
+    """A picture as the notebook prepares it, `[1, 8, 8, 3]`."""
+    return np.asarray(Image.open(picture), np.float32)[np.newaxis] / 255
+
+
+def unpacked(archive: Path) -> Path:
+    """The archive's files."""
+    folder = archive.with_name("unpacked")
+    folder.mkdir()
+    unpack(archive, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def packed(keras_files, tmp_path_factory: pytest.TempPathFactory) -> Packed:
+    """What the command makes of a small CNN, some golden pictures, and some more."""
+    folder = tmp_path_factory.mktemp("quantization")
+    goldens = save_pictures(folder / "goldens", 3, 0)
+    calibration = save_pictures(folder / "calibration", 20, 1)
+    (folder / "plumbline.toml").write_text(SPEC)
+    command = [sys.executable, "-m", "plumbline", "pack", keras_files.saved_model]
+    done = subprocess.run(
+        [*command, "--spec", "plumbline.toml", "--golden", goldens, "--calibration", calibration],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "container")},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stdout
+    return Packed(unpacked(folder / "model.tar.gz"), goldens, calibration, done.stdout)
+
+
+def served(folder: Path) -> Pipeline:
+    """What answers for the archive."""
+    terms = Terms(cores=2, engine="openvino")
+    return load_models(folder, terms, lambda _: None).default.pipeline
+
+
+def only_int8(packed: Packed, folder: Path) -> Path:
+    """The archive with no other form than int8."""
+    shutil.copytree(packed.folder, folder)
+    (folder / manifest.FILE).unlink()
+    forms = [form for form in packed.forms["forms"] if form["name"] == "int8"]
+    (folder / FOLDER / "forms.json").write_text(json.dumps({**packed.forms, "forms": forms}))
+    return folder
+
+
+def test_int8_is_a_form_beside_the_others_with_a_smaller_network(packed: Packed) -> None:
+    weights = {
+        name: (packed.folder / FOLDER / f"{name}.bin").stat().st_size
+        for name in ("network", "int8")
+    }
+
+    assert [form["name"] for form in packed.forms["forms"]] == [
+        "int8+bf16",
+        "int8",
+        "bf16",
+        "f32",
+    ]
+    assert weights["int8"] < weights["network"] / 2
+
+
+def test_the_command_says_how_each_form_came_out_and_nncf_says_nothing(packed: Packed) -> None:
+    rows = [line.split() for line in packed.printed.splitlines() if line.strip()]
+    kept = [row[:-6] for row in rows if row[-1] == "kept"]
+
+    forms = ("f32", "bf16", "int8", "int8+bf16")
+    assert kept == [["tensorflow"], *(["openvino", name] for name in forms)]
+    assert "Quantising to int8, by (23 pictures)" in packed.printed
+    assert "nncf" not in packed.printed.lower()
+
+
+def test_int8_answers_as_far_from_keras_as_packing_said(
+    packed: Packed, keras_files, tmp_path: Path
+) -> None:
+    """On all pictures; it is not so near that it could be another form."""
+    pipeline = served(only_int8(packed, tmp_path / "archive"))
+    pictures = [*packed.goldens.iterdir(), *packed.calibration.iterdir()]
+    measured = {form["name"]: form["largest_difference"] for form in packed.forms["measured"]}
+
+    gaps = [
+        np.abs(
+            next(iter(pipeline.values(picture.read_bytes(), lambda: 60.0).values()))
+            - keras_files.predict(values(picture))
+        ).max()
+        for picture in pictures
+    ]
+
+    assert max(gaps) == pytest.approx(measured["int8"], rel=0.05)
+    assert measured["int8"] > 1e-3
+
+
+def test_the_same_inputs_give_the_same_bytes(packed: Packed, keras_files, tmp_path: Path) -> None:
+    contents = Contents(
+        model=keras_files.saved_model,
+        spec=SPEC,
+        goldens=tuple(
+            GoldenPicture(picture, keras_files.predict(values(picture)))
+            for picture in sorted(packed.goldens.iterdir())
+        ),
+        place="1",
+        calibration=tuple(sorted(packed.calibration.iterdir())),
+    )
+    pack(contents, tmp_path / "model.tar.gz")
+    again = unpacked(tmp_path / "model.tar.gz") / FOLDER
+
+    assert {file.name: file.read_bytes() for file in again.iterdir()} == {
+        file.name: file.read_bytes() for file in (packed.folder / FOLDER).iterdir()
+    }
+
+
+def test_a_form_that_means_something_else_is_dropped_with_a_warning(
+    packed: Packed, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Values may be off by anything; what the original's answers meant is turned round."""
+    folder = tmp_path / "archive"
+    shutil.copytree(packed.folder, folder)
+    (folder / manifest.FILE).unlink()
+    gists = folder / FOLDER / "gists.npz"
+    with np.load(gists) as arrays:
+        others = {name: (array + 1) % 4 for name, array in arrays.items()}
+    np.savez(gists, **others)
+    terms = Terms(cores=2)
+
+    pipeline = load_models(folder, terms, lambda _: None).default.pipeline
+
+    assert pipeline.engine.name == "tensorflow"
+    warnings = [record.message for record in caplog.records if record.levelno == logging.WARNING]
+    assert len(warnings) == 4
+    assert warnings[0].startswith(
+        "OpenVINO in int8+bf16 is not used here: Its answers to the golden pictures agree with the "
+        "original's to 0.00%, and "
+    )
+
+
+def test_layers_that_cost_agreement_are_put_back_into_floats(tmp_path: Path) -> None:
+    """The last layer's weights differ by less than a 127th of them, which int8 can't tell."""
+    import tensorflow as tf
+
+    rng = np.random.default_rng(0)
+    filters = tf.constant(rng.normal(0, 0.3, (3, 3, 3, 16)), tf.float32)
+    weights = np.ones((16, 3)) + rng.normal(0, 1e-3, (16, 3))
+
+    class Module(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec([None, 8, 8, 3], tf.float32, "picture")])
+        def score(self, picture: Any) -> dict[str, Any]:
+            features = tf.nn.relu(tf.nn.conv2d(picture, filters, 1, "VALID"))
+            scores = tf.reduce_mean(features, [1, 2]) @ tf.constant(weights, tf.float32)
+            return {"scores": 1000 * (scores - tf.reduce_mean(scores, 1, keepdims=True))}
+
+    module = Module()
+    tf.saved_model.save(module, str(tmp_path / "cnn"), {"serving_default": module.score})
+    pictures = sorted(save_pictures(tmp_path / "pictures", 24, 2).iterdir())
+    goldens = tuple(
+        GoldenPicture(picture, module.score(tf.constant(values(picture)))["scores"].numpy())
+        for picture in pictures
+    )
+    spec = SPEC.replace('labels = ["a", "b", "c", "d"]', "[golden]\ntolerance = 0.01")
+    spec = spec.replace("0.5", "0.9")
+    contents = Contents(tmp_path / "cnn", spec, goldens=goldens, place="1")
+    report = pack(contents, tmp_path / "model.tar.gz")
+
+    [int8] = [trial for trial in report.acceleration.trials if trial.name == "int8"]
+    network = (unpacked(tmp_path / "model.tar.gz") / FOLDER / "int8.xml").read_text()
+    assert int8.kept
+    assert int8.agreement >= 0.9
+    assert "FakeQuantize" in network
+
+
+def test_where_nncf_fails_the_other_forms_are_made_all_the_same(
+    packed: Packed, keras_files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(accelerate, "INT8", "network.xml/int8.xml")  # below a file
+    goldens = tuple(
+        GoldenPicture(picture, keras_files.predict(values(picture)))
+        for picture in packed.goldens.iterdir()
+    )
+    contents = Contents(keras_files.saved_model, SPEC, goldens=goldens, place="1")
+    report = pack(contents, tmp_path / "model.tar.gz")
+
+    assert [trial.name for trial in report.acceleration.trials] == ["tensorflow", "f32", "bf16"]
+    assert report.acceleration.unmade.startswith("NNCF failed: ")
+
+
+def test_int8_is_not_tried_where_the_budget_can_never_allow_it() -> None:
+    assert refusal(Acceleration()) == (
+        "[acceleration] max_difference = 1e-05 is out of its reach; max_difference = inf and, say, "
+        "min_agreement = 0.99 would let agreement decide"
+    )
+    assert refusal(Acceleration(max_difference=0.1)) == ""
+
+
+def test_without_nncf_one_sentence_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "nncf", None)
+    assert refusal(Acceleration(max_difference=0.1)) == (
+        "it needs NNCF, which is not installed: pip install nncf"
+    )
