@@ -15,7 +15,8 @@ class Contender:
     """A server. `how` says in a few words how it is set up; `needs` names programs it calls.
 
     `form` is how it wants a picture (`answers.FORMS`), `tolerance` how far its answers may be from
-    TensorFlow's, of values from 0 to 1.
+    TensorFlow's, of values from 0 to 1. `budget` is the archive that Plumbline serves
+    (`models.BUDGETS`).
     """
 
     name: str
@@ -28,6 +29,7 @@ class Contender:
     form: str = "picture"
     peer: bool = True
     tolerance: float = 1e-4
+    budget: str = "exact"
 
     @property
     def requirements(self) -> Path:
@@ -35,7 +37,7 @@ class Contender:
         return HERE / "peers" / self.name / "requirements.txt"
 
 
-def plumbline(name: str, title: str, how: str, engine: str) -> Contender:
+def plumbline(name: str, title: str, how: str, engine: str = "auto", **others: object) -> Contender:
     """Plumbline as the container starts it, from this tree."""
     return Contender(
         name=name,
@@ -44,6 +46,18 @@ def plumbline(name: str, title: str, how: str, engine: str) -> Contender:
         command=(str(CONTAINER / "serve"), "serve"),
         environment={"PYTHONPATH": str(CONTAINER), "PLUMBLINE_ENGINE": engine},
         peer=False,
+        **others,  # type: ignore[arg-type]
+    )
+
+
+def budgeted(percent: str) -> Contender:
+    """Plumbline with whatever keeps so many of the original's answers; packing has counted them."""
+    return plumbline(
+        f"plumbline-{percent}",
+        f"Plumbline, {percent} %",
+        f"packed to keep {percent} % of the original's answers, whatever the difference",
+        budget=percent,
+        tolerance=1e3,
     )
 
 
@@ -54,7 +68,9 @@ def peer(name: str, title: str, how: str, **others: object) -> Contender:
 
 
 CONTENDERS: tuple[Contender, ...] = (
-    plumbline("plumbline", "Plumbline", "the engine that it chooses itself", "auto"),
+    plumbline("plumbline", "Plumbline", "packed with the default budget: differences of 1e-5"),
+    budgeted("99.5"),
+    budgeted("98"),
     plumbline("plumbline-tensorflow", "Plumbline, TensorFlow", "held to TensorFlow", "tensorflow"),
     peer(
         "aws",

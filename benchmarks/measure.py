@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -94,6 +95,7 @@ def figures(plan: Plan, server: Server, model: str) -> Run:
         "difference": largest,
         "memory": watch.peak,
         "loads": loads,
+        "form": form_of(server.log.read_text("utf-8", "replace")),
         "stages": stages(server.log.read_text("utf-8", "replace").splitlines()),
     }
 
@@ -140,6 +142,12 @@ def load(
     spent = server.cpu_seconds() - before
     rest = {"picture": picture, "rate": done.rate, "cpu": spent / max(1, done.answers)}
     return {**asdict(done), **rest}
+
+
+def form_of(log: str) -> str:
+    """Which form of the model Plumbline has chosen, by its own log; "" of a peer."""
+    found = re.search(r"OpenVINO computes the model, in (\w+)", log)
+    return found[1] if found else ""
 
 
 def stages(lines: Sequence[str]) -> dict[str, float]:

@@ -1,8 +1,13 @@
-"""The five networks that are served, with random weights: speed does not depend on training."""
+"""The five networks that are served: random weights, and last layers that have learnt something.
+
+Speed does not depend on training. How much of its answers a network keeps in another form does:
+where it is undecided, the last bit decides.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
@@ -22,7 +27,8 @@ def cifar_cnn() -> Any:
     filters = (50, 64, 128, 256, 256)
     stack: list[Any] = [keras.Input((32, 32, 3))]
     for position, count in enumerate(filters):
-        stack.append(layers.Conv2D(count, 3, padding="same", activation="relu"))
+        name = f"convolution_{position}"
+        stack.append(layers.Conv2D(count, 3, padding="same", activation="relu", name=name))
         if position:
             stack += [layers.MaxPooling2D(), layers.Dropout(0.2)]
     dense = [layers.Dense(500, activation="relu"), layers.Dense(250, activation="relu")]
@@ -58,7 +64,9 @@ class Priors(layers.Layer):  # type: ignore[misc]
 def ssd_rows(cells: Any, count: int) -> Any:
     """What a map says of its priors: offsets, probabilities, priors and variances."""
     offsets = layers.SeparableConv2D(count * 4, 3, padding="same")(cells)
-    scores = layers.SeparableConv2D(count * CLASSES, 3, padding="same")(cells)
+    scores = layers.SeparableConv2D(
+        count * CLASSES, 3, padding="same", name=f"scores_{cells.shape[1]}"
+    )(cells)
     parts = [
         layers.Reshape((-1, 4))(offsets),
         layers.Softmax()(layers.Reshape((-1, CLASSES))(scores)),
@@ -99,7 +107,9 @@ def unet() -> Any:
     cells = body.get_layer("block_16_project").output
     for filters, skip in zip((512, 256, 128, 64), reversed(skipped), strict=True):
         cells = layers.Concatenate()([enlarged(cells, filters), skip])
-    return keras.Model(body.input, layers.Conv2DTranspose(3, 3, 2, padding="same")(cells))
+    return keras.Model(
+        body.input, layers.Conv2DTranspose(3, 3, 2, padding="same", name="logits")(cells)
+    )
 
 
 NETWORKS: Mapping[str, Callable[[], Any]] = MappingProxyType(
@@ -113,32 +123,99 @@ NETWORKS: Mapping[str, Callable[[], Any]] = MappingProxyType(
 )
 
 
-def enliven(model: Any, inputs: np.ndarray, spread: float) -> None:
-    """Give random weights the numbers of a trained network.
+def enliven(model: Any, inputs: np.ndarray) -> None:
+    """Let batch normalisation learn its means from pictures, `[batch, height, width, 3]`.
 
-    Batch normalisation learns its means from `inputs`; the last layer is scaled so that its
-    logits on them have the standard deviation `spread`, as otherwise all classes are alike.
+    Its slopes are mild: with those that Keras begins with, each layer of an untrained network
+    enlarges rounding, and no form but the exact one would keep its answers.
     """
+    rng = np.random.default_rng(0)
     for layer in model.layers:
         if isinstance(layer, layers.BatchNormalization):
             layer.momentum = 0.0
+            for weight, bounds in ((layer.gamma, (0.3, 0.8)), (layer.beta, (0.3, 1.0))):
+                if weight is not None:
+                    weight.assign(rng.uniform(*bounds, weight.shape))
     model(inputs, training=True)
-    scale_last(model, inputs, spread)
 
 
-def scale_last(model: Any, inputs: np.ndarray, spread: float) -> None:
-    """Scale the kernel of a classifier's last layer."""
-    last = model.layers[-1]
-    if not isinstance(last, layers.Dense):
-        return
-    logits = np.log(np.asarray(model(inputs, training=False)) + 1e-30)
-    kernel, *rest = last.get_weights()
-    last.set_weights([kernel * (spread / float(logits.std(axis=1).mean())), *rest])
+@dataclass(frozen=True)
+class Lesson:
+    """What a network's last layers learn.
+
+    `last` names the layers by how their names begin, `probabilities` finds them in the output
+    (or logits), and `truth` says what they should be for pictures and their classes.
+    """
+
+    last: str
+    probabilities: Callable[[Any], Any]
+    truth: Callable[[np.ndarray, np.ndarray], np.ndarray]
+    from_logits: bool = False
+    rate: float = 1e-2
+    epochs: int = 40
 
 
-def build(name: str, inputs: Sequence[np.ndarray]) -> Any:
-    """The network, the same every time; `inputs` are pictures as it will see them."""
+def whole(output: Any) -> Any:
+    """All of it."""
+    return output
+
+
+def photograph(_: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """Which photograph a picture is a piece of."""
+    return classes
+
+
+def brightness(pictures: np.ndarray, _: np.ndarray) -> np.ndarray:
+    """Dark, neither or bright, `[batch, height, width]`; pictures are from 0 to 1."""
+    levels: np.ndarray = np.digitize(pictures.mean(axis=-1), (1 / 3, 2 / 3))
+    return levels
+
+
+def bright_priors(pictures: np.ndarray, _: np.ndarray) -> np.ndarray:
+    """The background, or how bright it is in the middle of each prior; pictures from -1 to 1."""
+    found = []
+    for side, count in PRIORS:
+        cells = np.asarray(keras.layers.Resizing(side, side)(pictures)).mean(axis=-1)
+        classes = np.digitize(cells, (0.2, 0.5))
+        found.append(np.repeat(classes.reshape(len(pictures), -1), count, axis=1))
+    return np.concatenate(found, axis=1)
+
+
+LESSONS: Mapping[str, Lesson] = MappingProxyType(
+    {
+        "cifar-cnn": Lesson("convolution_0", whole, photograph, rate=5e-4),
+        "mobilenet-v2": Lesson("predictions", whole, photograph),
+        "resnet-50": Lesson("predictions", whole, photograph),
+        "ssdlite": Lesson(
+            "scores", lambda rows: rows[..., 4 : 4 + CLASSES], bright_priors, epochs=10
+        ),
+        "unet": Lesson("logits", whole, brightness, from_logits=True, epochs=10),
+    }
+)
+
+
+def teach(model: Any, lesson: Lesson, pictures: np.ndarray, classes: np.ndarray) -> None:
+    """Train the last layers, so that the network is as sure of its answers as a trained one.
+
+    What the layers below say of each picture is computed once.
+    """
+    last = [layer for layer in model.layers if layer.name.startswith(lesson.last)]
+    below = [layer.input for layer in last]
+    features = keras.Model(model.inputs, below).predict(pictures, batch_size=8, verbose=0)
+    head = keras.Model(below, model.outputs)
+    judge = keras.losses.SparseCategoricalCrossentropy(from_logits=lesson.from_logits)
+    head.compile(
+        keras.optimizers.Adam(lesson.rate),
+        lambda truth, output: judge(truth, lesson.probabilities(output)),
+    )
+    truth = lesson.truth(pictures, classes)
+    head.fit(features, truth, batch_size=8, epochs=lesson.epochs, verbose=0)
+
+
+def build(name: str, pictures: np.ndarray, classes: np.ndarray) -> Any:
+    """The network, the same every time; `pictures` as it will see them, and their `classes`."""
     keras.utils.set_random_seed(0)
     model = NETWORKS[name]()
-    enliven(model, np.stack(inputs), spread=3.0)
+    enliven(model, pictures[:32])
+    teach(model, LESSONS[name], pictures, classes)
     return model

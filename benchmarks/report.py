@@ -52,7 +52,7 @@ def connections(said: Said) -> list[int]:
 
 def contender_row(said: Said, results: Results, name: str, model: str) -> str:
     """A contender's line in a model's table, or why there are no figures."""
-    title = said["contenders"][name]["title"]
+    title = titled(said, results, name, model)
     reason = results.reason(name, model)
     if reason:
         return row([title, f"not measured: {reason.replace('|', '/')}"])
@@ -68,6 +68,14 @@ def contender_row(said: Said, results: Results, name: str, model: str) -> str:
         shown(against_peers(results, name, model), ".2f"),
     ]
     return row([title, *rates, lone, *crowd, *rest])
+
+
+def titled(said: Said, results: Results, name: str, model: str) -> str:
+    """A contender's title, with the form of the model that it chose."""
+    forms = dict.fromkeys(run.get("form", "") for run in results.of(name, model))
+    named = ", ".join(form for form in forms if form)
+    title = str(said["contenders"][name]["title"])
+    return f"{title} ({named})" if named else title
 
 
 def model_table(said: Said, results: Results, model: str) -> Iterator[str]:

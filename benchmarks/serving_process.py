@@ -121,7 +121,7 @@ def environment_for(
         "BENCH_MODEL": str(made.served.resolve()),
         "BENCH_PORT": str(PORT),
         "BENCH_TMP": str(folder),
-        "PLUMBLINE_MODEL_DIR": str(made.archive.resolve()),
+        "PLUMBLINE_MODEL_DIR": str(made.archive(contender.budget).resolve()),
         "SAGEMAKER_BIND_TO_PORT": str(PORT),
         **contender.environment,
     }

@@ -176,6 +176,8 @@ class Target:
 
 
 OURS = "plumbline"
+WITHIN_995 = "plumbline-99.5"
+WITHIN_98 = "plumbline-98"
 
 TARGETS = (
     Target(
@@ -183,6 +185,18 @@ TARGETS = (
         1.8,
         True,
         lambda results: throughput(results, OURS),
+    ),
+    Target(
+        "the same with 99.5 % of the original's answers",
+        3.0,
+        True,
+        lambda results: throughput(results, WITHIN_995),
+    ),
+    Target(
+        "the same with 98 % of the original's answers",
+        4.0,
+        True,
+        lambda results: throughput(results, WITHIN_98),
     ),
     Target(
         "p50 of a lone caller, MobileNetV2, against the quickest peer",
