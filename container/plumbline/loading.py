@@ -62,6 +62,8 @@ class Terms:
     """Bytes of the pictures behind one request's links."""
     engine: str = "auto"
     """One of `variables.ENGINES`."""
+    streams: int | None = None
+    """How many requests of a crowd OpenVINO computes at a time; None for one a core."""
     most_together: int = MOST_TOGETHER
     """Instances of several requests that TensorFlow computes together."""
     shared: Path | None = None
@@ -167,7 +169,14 @@ def proven(archive: Archive, found: Accelerated, form: Form, terms: Terms) -> Pi
 def in_form(archive: Archive, found: Accelerated, form: Form, terms: Terms) -> Pipeline:
     """The default model in one accelerated form."""
     network = found.folder / form.network
-    load = partial(load_network, network, found.signature, form.precision, terms.cores)
+    load = partial(
+        load_network,
+        network,
+        found.signature,
+        form.precision,
+        terms.cores,
+        streams=terms.streams,
+    )
     deferred = DeferredEngine(OpenVINOEngine.name, found.signature, load)
     return with_bytes(make_pipeline(archive, deferred, terms), load)
 

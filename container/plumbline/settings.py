@@ -124,6 +124,12 @@ class Settings:
         "What computes the model: auto (the fastest that answers rightly), openvino or tensorflow.",
         "PLUMBLINE_ENGINE",
     )
+    streams: int | None = setting(
+        None,
+        whole(1, 256),
+        "Requests of a crowd that OpenVINO computes at a time, each on its share of the cores.",
+        "PLUMBLINE_STREAMS",
+    )
     most_together: int = setting(
         str(MOST_TOGETHER),
         whole(1, 256),

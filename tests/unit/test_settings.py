@@ -50,6 +50,7 @@ GIVEN = [
     ("PLUMBLINE_MAX_SIDE", "100", "max_side", 100),
     ("PLUMBLINE_MAX_INSTANCES", "8", "max_instances", 8),
     ("PLUMBLINE_ENGINE", "tensorflow", "engine", "tensorflow"),
+    ("PLUMBLINE_STREAMS", "3", "streams", 3),
     ("PLUMBLINE_BATCH", "4", "most_together", 4),
     ("PLUMBLINE_IMAGE_FORMATS", "png, jpeg", "image_formats", ("PNG", "JPEG")),
     ("PLUMBLINE_URL_ALLOW", "s3://photos/*", "url_allow", read_allowlist("s3://photos/*")),

@@ -24,7 +24,7 @@ from plumbline.pipeline import Pipeline
 from plumbline.spec import ModelSpec, Preprocess
 from plumbline.tasks import make_task
 from plumbline.tuning import commands, measure
-from plumbline.tuning.measure import Measured, Trial, evened, rate, trials
+from plumbline.tuning.measure import Loaded, Measured, Trial, evened, rate, trials
 
 
 def pipeline() -> Pipeline:
@@ -41,32 +41,34 @@ def picture() -> bytes:
 
 
 def of(milliseconds: float, rate: float, *, default: bool = False) -> Measured:
-    return Measured(Trial(pipeline(), "fake", 8, 16, default), milliseconds, rate)
+    return Measured(Trial(Loaded(pipeline(), "fake"), 8, 16, default), milliseconds, rate)
 
 
 def test_batches_are_tried_where_they_can_form_and_one_trial_is_the_default() -> None:
-    tried = list(trials([pipeline()], 2, 16, 99))
+    tried = list(trials([Loaded(pipeline(), "auto", default=True)], 2, 16, 99))
     assert [(trial.batch, trial.slots) for trial in tried] == [
         (1, 2),
         *((batch, slots) for slots in (8, 16) for batch in (1, 4, 8, 16)),
     ]
     assert [(trial.batch, trial.slots) for trial in tried if trial.default] == [(8, 16)]
-    assert isinstance(tried[-1].pipeline.engine, BatchingEngine)
-    assert isinstance(tried[0].pipeline.engine, FakeEngine)
+    assert isinstance(tried[-1].loaded.pipeline.engine, BatchingEngine)
+    assert isinstance(tried[0].loaded.pipeline.engine, FakeEngine)
 
 
 def test_no_trial_takes_more_slots_than_memory_has_room_for() -> None:
-    assert {trial.slots for trial in trials([pipeline()], 2, 5, 5)} == {2, 5}
+    assert {
+        trial.slots for trial in trials([Loaded(pipeline(), "auto", default=True)], 2, 5, 5)
+    } == {2, 5}
 
 
 def test_a_load_is_counted() -> None:
-    trial = Trial(pipeline(), "fake", 8, 4, default=True)
+    trial = Trial(Loaded(pipeline(), "fake"), 8, 4, default=True)
     assert rate(trial, picture(), 3, 0.1) > 10
 
 
 def test_a_load_that_fails_says_why() -> None:
     with pytest.raises(NotAnImage):
-        rate(Trial(pipeline(), "fake", 8, 4, default=True), b"no picture", 3, 0.1)
+        rate(Trial(Loaded(pipeline(), "fake"), 8, 4, default=True), b"no picture", 3, 0.1)
 
 
 @given(
@@ -89,10 +91,21 @@ def test_the_default_is_kept_unless_another_is_clearly_better() -> None:
     assert commands.best_for("latency", [better, sooner, usual]) is sooner
 
 
+def test_streams_have_several_cores_each_down_to_one_of_all() -> None:
+    assert commands.fewer(1) == []
+    assert commands.fewer(2) == [1]
+    assert commands.fewer(12) == [6, 3, 1]
+
+
 # --- tuning.json --------------------------------------------------------------------------------
 
 
-CHOSEN = {"PLUMBLINE_ENGINE": "tensorflow", "PLUMBLINE_SLOTS": "7", "PLUMBLINE_BATCH": "4"}
+CHOSEN = {
+    "PLUMBLINE_ENGINE": "tensorflow",
+    "PLUMBLINE_SLOTS": "7",
+    "PLUMBLINE_BATCH": "4",
+    "PLUMBLINE_STREAMS": "2",
+}
 
 
 def test_a_server_takes_what_was_tuned_unless_its_environment_says_otherwise(
@@ -102,7 +115,8 @@ def test_a_server_takes_what_was_tuned_unless_its_environment_says_otherwise(
     monkeypatch.setenv("PLUMBLINE_MODEL_DIR", str(tmp_path))
     monkeypatch.setenv("PLUMBLINE_SLOTS", "3")
     found = settings.from_environment()
-    assert (found.engine, found.slots, found.most_together) == ("tensorflow", 3, 4)
+    tuned_to = (found.engine, found.slots, found.most_together, found.streams)
+    assert tuned_to == ("tensorflow", 3, 4, 2)
 
 
 def test_another_machine_is_left_to_itself(tmp_path: Path) -> None:
@@ -154,7 +168,7 @@ def test_tuning_is_kept_in_the_archive_which_stays_valid(archive: Path, tmp_path
     tarball.unpack(archive, tmp_path / "again")
     assert manifest.verify(tmp_path / "again")
     found = tuned.read(tmp_path / "again", cgroups.machine().cores)
-    assert set(found) == set(tuned.NAMES)
+    assert set(found) == set(tuned.NAMES) - {"PLUMBLINE_STREAMS"}
     assert f"Kept in {archive}" in result.output.replace("\n", "")
     assert json.loads((tmp_path / "again" / tuned.FILE).read_text())["measured"]
 

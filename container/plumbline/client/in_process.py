@@ -78,6 +78,7 @@ def load(root: Path, settings: Settings, cores: int) -> InProcess:
         limits=settings.limits,
         cores=cores,
         engine=settings.engine,
+        streams=settings.streams,
         most_together=settings.most_together,
     )
     return InProcess(load_models(root, terms, lambda _: None), settings)

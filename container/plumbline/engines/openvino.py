@@ -127,12 +127,14 @@ def load_network(
     precision: str,
     threads: int,
     normalization: Normalization | None = None,
+    streams: int | None = None,
 ) -> OpenVINOEngine:
     """The engine for a SavedModel, or for a network in OpenVINO's own format.
 
-    `precision` is "f32" or "bf16". With a `normalization` its first input takes pictures' own
-    bytes, and they are normalised in the network. Raises `EngineError` where OpenVINO can't read
-    or compile it, or where it is another one than the signature says.
+    `precision` is "f32" or "bf16". A crowd's requests are computed `streams` at a time, each on
+    its share of the threads; one on each if that is None. With a `normalization` its first input
+    takes pictures' own bytes, and they are normalised in the network. Raises `EngineError` where
+    OpenVINO can't read or compile it, or where it is another one than the signature says.
     """
     with told(path):
         network = core().read_model(path)
@@ -141,12 +143,12 @@ def load_network(
         if normalization is not None:
             network = folded(network, places.inputs[signature.input().name], normalization)
             signature = signature.of_bytes()
-        networks = compiled(network, precision, threads)
+        networks = compiled(network, precision, threads, streams or threads)
     return OpenVINOEngine(signature, places, networks)
 
 
-def compiled(network: Any, precision: str, threads: int) -> list[Network]:
-    """The network for a lone caller and for a crowd, compiled at the same time."""
+def compiled(network: Any, precision: str, threads: int, most: int) -> list[Network]:
+    """The network for a lone caller and for a crowd of so many streams, compiled together."""
     hints = {
         "INFERENCE_PRECISION_HINT": precision,
         "INFERENCE_NUM_THREADS": threads,
@@ -159,7 +161,7 @@ def compiled(network: Any, precision: str, threads: int) -> list[Network]:
         )
 
     with ThreadPoolExecutor(2) as pool:
-        return list(pool.map(compile_for, (1, threads)))
+        return list(pool.map(compile_for, (1, most)))
 
 
 def folded(network: Any, place: int, normalization: Normalization) -> Any:

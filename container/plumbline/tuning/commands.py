@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -15,13 +16,13 @@ from plumbline import allocator, blas, cgroups, manifest, synthetic, tarball, tu
 from plumbline import settings as environment
 from plumbline.archive import open_archive
 from plumbline.cli import silent_stderr, unpacked
+from plumbline.engines.openvino import OpenVINOEngine
 from plumbline.errors import EngineError
 from plumbline.loading import Terms, load_models
 from plumbline.packing.progress import Reporter
-from plumbline.pipeline import Pipeline
 from plumbline.settings import Settings
 from plumbline.sizing import Sizes, picture_slots
-from plumbline.tuning.measure import ROUNDS, Measured, measure, trials
+from plumbline.tuning.measure import ROUNDS, Loaded, Measured, measure, title, trials
 
 GOALS = ("throughput", "latency")
 
@@ -44,9 +45,10 @@ CLOSE = 0.9
 def tune(archive: Path, seconds: float, goal: str, dry_run: bool) -> None:
     """Measure what serves ARCHIVE (a model.tar.gz or a folder) fastest on this machine.
 
-    Engines, batches and slots are tried, each with one caller and with sixteen. What is best goes
-    into the archive as tuning.json, and the server takes it from there on machines with as many
-    cores; settings in the environment still win. Run it where you serve: on the instance type.
+    Engines, batches, streams and slots are tried, each with one caller and with sixteen. What is
+    best goes into the archive as tuning.json, and the server takes it from there on machines with
+    as many cores; settings in the environment still win. Run it where you serve: on the instance
+    type.
 
     \b
     plumbline tune model.tar.gz --seconds 60
@@ -74,30 +76,41 @@ def measured(
     sizes = chosen.sizes(machine)
     reporter.say("The model is being loaded, once for each engine.")
     with silent_stderr():
-        pipelines = list(loaded(folder, chosen, sizes))
-    if not pipelines:
+        models = list(loaded(folder, chosen, sizes))
+    if not models:
         raise EngineError("No engine can serve this archive here; plumbline inspect says more.")
     goldens = open_archive(folder).goldens
     picture = goldens[0].picture if goldens else synthetic.pictures(chosen.limits.formats[0])[0]
     most = picture_slots(machine.memory // sizes.workers)
-    tried = list(trials(pipelines, sizes.cores, sizes.slots, most))
+    tried = list(trials(models, sizes.cores, sizes.slots, most))
     left = seconds - (time.monotonic() - start)
     with reporter.stage("measuring", ROUNDS * len(tried), "loads") as advance:
         return measure(tried, picture, left, advance)
 
 
-def loaded(folder: Path, chosen: Settings, sizes: Sizes) -> Iterator[Pipeline]:
+def loaded(folder: Path, chosen: Settings, sizes: Sizes) -> Iterator[Loaded]:
     """The default model by each engine that serves it, that of the server's own choice first."""
-    seen = set()
+    seen = set[str]()
     for engine in ("auto", "openvino", "tensorflow"):
         terms = Terms(limits=chosen.limits, cores=sizes.cores, engine=engine)
         try:
             pipeline = load_models(folder, terms, lambda _: None).default.pipeline
         except EngineError:
             continue
-        if pipeline.engine.name not in seen:
-            seen.add(pipeline.engine.name)
-            yield pipeline
+        if pipeline.engine.name in seen:
+            continue
+        wanted = engine if not seen else pipeline.engine.name
+        yield Loaded(pipeline, wanted, default=not seen)
+        seen.add(pipeline.engine.name)
+        if pipeline.engine.name == OpenVINOEngine.name:
+            for streams in fewer(sizes.cores):
+                again = load_models(folder, replace(terms, streams=streams), lambda _: None)
+                yield Loaded(again.default.pipeline, wanted, streams)
+
+
+def fewer(cores: int) -> list[int]:
+    """Streams of several cores each: a half, a quarter, and so on, down to one stream of all."""
+    return [cores >> shift for shift in range(1, cores.bit_length())]
 
 
 def best_for(goal: str, found: Sequence[Measured]) -> Measured:
@@ -117,12 +130,12 @@ def shares(goal: str, found: Sequence[Measured]) -> list[float]:
 def table(found: Sequence[Measured]) -> Table:
     """Every combination, the best first."""
     shown = Table("engine", box=SIMPLE)
-    for title in ("batch", "slots", "one caller, ms", "a crowd, answers/s", ""):
-        shown.add_column(title, justify="right")
+    for heading in ("batch", "slots", "one caller, ms", "a crowd, answers/s", ""):
+        shown.add_column(heading, justify="right")
     for one in sorted(found, key=lambda one: -one.rate):
         said = [str(one.trial.batch), str(one.trial.slots), f"{one.milliseconds:.1f}"]
         mark = "default" if one.trial.default else ""
-        shown.add_row(one.trial.pipeline.engine.name, *said, f"{one.rate:,.0f}", mark)
+        shown.add_row(title(one.trial), *said, f"{one.rate:,.0f}", mark)
     return shown
 
 
@@ -142,8 +155,9 @@ def settings_of(best: Measured) -> str:
 def variables(best: Measured) -> dict[str, str]:
     """The environment variables that make the server work so."""
     trial = best.trial
-    values = (trial.engine, str(trial.slots), str(trial.batch))
-    return dict(zip(tuned.NAMES, values, strict=True))
+    values = (trial.loaded.engine, trial.slots, trial.batch, trial.loaded.streams)
+    named = zip(tuned.NAMES, values, strict=True)
+    return {name: str(value) for name, value in named if value is not None}
 
 
 def keep(

@@ -32,12 +32,22 @@ PATIENCE = 60.0
 
 
 @dataclass(frozen=True)
-class Trial:
-    """A combination, and the pipeline that answers with it."""
+class Loaded:
+    """A model in an engine, and the settings that make the server load it so."""
 
     pipeline: Pipeline
     engine: str
-    """The variable's value: auto where the server would choose that engine by itself."""
+    """auto where the server would choose that engine by itself."""
+    streams: int | None = None
+    """Of OpenVINO, where they are not as many as cores."""
+    default: bool = False
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A combination, and the pipeline that answers with it."""
+
+    loaded: Loaded
     batch: int
     slots: int
     default: bool
@@ -55,15 +65,16 @@ class Measured:
 
 
 def trials(
-    pipelines: Sequence[Pipeline], cores: int, default_slots: int, most_slots: int
+    models: Sequence[Loaded], cores: int, default_slots: int, most_slots: int
 ) -> Iterator[Trial]:
-    """The combinations for each engine's pipeline; the first pipeline is what is served anyway."""
-    for number, pipeline in enumerate(pipelines):
+    """The combinations for each engine that the model was loaded in."""
+    for loaded in models:
+        pipeline = loaded.pipeline
         usual = MOST_TOGETHER if isinstance(pipeline.engine, BatchingEngine) else 1
-        engine = pipeline.engine.name if number else "auto"
         for batch, slots in combinations(pipeline, cores, default_slots, most_slots):
-            default = number == 0 and (batch, slots) == (usual, default_slots)
-            yield Trial(with_batch(pipeline, batch, cores), engine, batch, slots, default)
+            default = loaded.default and (batch, slots) == (usual, default_slots)
+            tried = replace(loaded, pipeline=with_batch(pipeline, batch, cores))
+            yield Trial(tried, batch, slots, default)
 
 
 def combinations(
@@ -122,7 +133,7 @@ def rate(trial: Trial, picture: bytes, callers: int, seconds: float) -> float:
             while time.perf_counter() - start < seconds or not done[number]:
                 deadline, watch = Deadline(PATIENCE), Stopwatch()
                 with admission.slot(deadline, watch):
-                    trial.pipeline(request, deadline.remaining, watch)
+                    trial.loaded.pipeline(request, deadline.remaining, watch)
                 done[number] += 1
         except Exception as exc:  # told where the callers were started
             failures.append(exc)
@@ -139,4 +150,11 @@ def rate(trial: Trial, picture: bytes, callers: int, seconds: float) -> float:
 
 def words(trial: Trial) -> str:
     """A combination in a few words."""
-    return f"{trial.pipeline.engine.name}, batch {trial.batch}, {trial.slots} slots"
+    return f"{title(trial)}, batch {trial.batch}, {trial.slots} slots"
+
+
+def title(trial: Trial) -> str:
+    """The engine, and its streams where they are not the usual ones."""
+    streams = trial.loaded.streams
+    name = trial.loaded.pipeline.engine.name
+    return name if streams is None else f"{name}, {streams} stream{'s' * (streams > 1)}"

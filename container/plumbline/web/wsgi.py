@@ -47,6 +47,7 @@ def terms_of(chosen: Settings, cores: int) -> Terms:
         max_instances=chosen.max_instances,
         cores=cores,
         engine=chosen.engine,
+        streams=chosen.streams,
         most_together=chosen.most_together,
         fetch=Links(chosen.url_allow, chosen.max_body, chosen.url_timeout).fetch,
         max_fetched=chosen.max_body,
