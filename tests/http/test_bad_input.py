@@ -8,6 +8,7 @@ import json
 import os
 import random
 import resource
+import socket
 import struct
 import subprocess
 import sys
@@ -434,12 +435,6 @@ def test_a_body_in_chunks_is_answered_like_any_other(client: FlaskClient) -> Non
 
 
 def test_a_body_that_does_not_arrive_is_408(client: FlaskClient, refused: Refused) -> None:
-    class Connection:
-        timeout = 0.0
-
-        def settimeout(self, seconds: float) -> None:
-            self.timeout = seconds
-
     class Stalled(io.RawIOBase):
         def readable(self) -> bool:
             return True
@@ -447,20 +442,21 @@ def test_a_body_that_does_not_arrive_is_408(client: FlaskClient, refused: Refuse
         def readinto(self, buffer: Any) -> int:
             raise TimeoutError
 
-    connection = Connection()
-    answer = client.post(
-        "/invocations",
-        content_type="image/png",
-        environ_overrides={
-            "wsgi.input": Stalled(),
-            "CONTENT_LENGTH": "100",
-            "gunicorn.socket": connection,
-        },
-    )
+    connection, other = socket.socketpair()
+    with connection, other:
+        answer = client.post(
+            "/invocations",
+            content_type="image/png",
+            environ_overrides={
+                "wsgi.input": Stalled(),
+                "CONTENT_LENGTH": "100",
+                "gunicorn.socket": connection,
+            },
+        )
+        assert 0 < connection.gettimeout() <= 60
     assert refused(answer, 408, "request_timeout") == (
         "The body did not arrive whole and in time; send it again."
     )
-    assert 0 < connection.timeout <= 60
 
 
 # --- unusual, and right -----------------------------------------------------------------------
