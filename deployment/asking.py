@@ -1,0 +1,139 @@
+"""What was typed → an order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from deployment import limits, upload
+from deployment.errors import Misuse
+from deployment.order import (
+    DEFAULT_VARIANT,
+    Archive,
+    Async,
+    Capture,
+    Kind,
+    Network,
+    Order,
+    RealTime,
+    Scaling,
+    Serverless,
+    Timeouts,
+    Variant,
+)
+
+DEFAULT_INSTANCE = "ml.c5.large"
+
+
+def order(name: str, region: str, asked: Mapping[str, Any], scaling: Scaling | None) -> Order:
+    """The order that these options make. Raises `Misuse`."""
+    return limits.check(
+        Order(
+            name=name,
+            region=region,
+            role=asked["role"],
+            image=asked["image"],
+            variants=variants(asked["model"], asked["variant"]),
+            kind=kind(asked),
+            shadow=variant(asked["shadow"], "--shadow") if asked["shadow"] else None,
+            bucket=asked["bucket"] or "",
+            environment=environment(asked["env"]),
+            network=Network(asked["subnet"], asked["security_group"], asked["isolated"]),
+            kms_key=asked["kms_key"] or "",
+            capture=Capture(asked["capture"], asked["capture_percent"])
+            if asked["capture"]
+            else None,
+            timeouts=Timeouts(asked["health_timeout"], asked["download_timeout"]),
+            scaling=scaling,
+        )
+    )
+
+
+def archive(text: str) -> Archive:
+    """A file of this machine, or an object in S3. Raises `Misuse` for a file that is not there."""
+    if text.startswith("s3://"):
+        return Archive(url=text)
+    file = Path(text)
+    if not file.is_file():
+        raise Misuse(
+            f"There is no file {file}. --model takes the model.tar.gz that `plumbline pack` wrote, "
+            "or where one lies in S3: s3://my-bucket/model.tar.gz."
+        )
+    return Archive(file, upload.sha256(file))
+
+
+def variants(model: str | None, named: Iterable[str]) -> tuple[Variant, ...]:
+    """The only variant, or those that were named. Raises `Misuse` for both, and for none."""
+    several = tuple(variant(each, "--variant") for each in named)
+    if bool(model) == bool(several):
+        raise Misuse(
+            "Say which model is served: --model model.tar.gz, or for several models side by side "
+            "--variant old=a.tar.gz:90 --variant new=b.tar.gz:10."
+        )
+    return several or (Variant(DEFAULT_VARIANT, archive(str(model))),)
+
+
+def variant(text: str, option: str) -> Variant:
+    """NAME=ARCHIVE or NAME=ARCHIVE:WEIGHT. Raises `Misuse`."""
+    name, _, rest = text.partition("=")
+    place, _, weight = rest.rpartition(":")
+    if not place or not is_number(weight):  # a weight is a number; s3:// is none
+        place, weight = rest, "1"
+    if not name or not place:
+        raise Misuse(f"{option} {text}: it must be like new=model.tar.gz:10.")
+    return Variant(name, archive(place), float(weight))
+
+
+def is_number(text: str) -> bool:
+    """Whether this is a weight: digits, perhaps with a point."""
+    return text.replace(".", "", 1).isdigit()
+
+
+def kind(asked: Mapping[str, Any]) -> Kind:
+    """Which kind of endpoint. Raises `Misuse` for two at once."""
+    if asked["serverless"] is not None and asked["async_"]:
+        raise Misuse("--serverless or --async, one of the two.")
+    refuse_strangers(asked)
+    instance, count = asked["instance"] or DEFAULT_INSTANCE, asked["count"] or 1
+    if asked["serverless"] is not None:
+        return Serverless(asked["serverless"], asked["concurrency"] or 5, asked["provisioned"] or 0)
+    if asked["async_"]:
+        topics = asked["success_topic"] or "", asked["error_topic"] or ""
+        return Async(asked["async_"], instance, count, asked["concurrency"] or 4, *topics)
+    return RealTime(instance, count)
+
+
+BELONG: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "instance": ("async_", "real-time"),
+        "count": ("async_", "real-time"),
+        "concurrency": ("async_", "serverless"),
+        "provisioned": ("serverless",),
+        "success_topic": ("async_",),
+        "error_topic": ("async_",),
+    }
+)
+"""The options that not every kind of endpoint has."""
+
+
+def refuse_strangers(asked: Mapping[str, Any]) -> None:
+    """Raise `Misuse` for an option of another kind, which would be ignored."""
+    chosen = next((each for each in ("serverless", "async_") if asked[each]), "real-time")
+    for option, kinds in BELONG.items():
+        if asked[option] is not None and chosen not in kinds:
+            owners = " and ".join(each.rstrip("_") for each in kinds)
+            raise Misuse(
+                f"--{option.replace('_', '-')} is an option of {owners} endpoints, and this one is "
+                f"{chosen.rstrip('_')}."
+            )
+
+
+def environment(pairs: Iterable[str]) -> dict[str, str]:
+    """NAME=VALUE, several times. Raises `Misuse`."""
+    split = [pair.partition("=") for pair in pairs]
+    for name, equals, _ in split:
+        if not equals:
+            raise Misuse(f"--env {name}: it must be NAME=VALUE; docs/settings.md lists the names.")
+    return {name: value for name, _, value in split}

@@ -1,0 +1,1 @@
+"""One command of deploy.py a file."""

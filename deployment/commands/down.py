@@ -1,0 +1,70 @@
+"""`deploy.py down`: remove all that was made for a name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from deployment import names, show, teardown
+from deployment.aws import Aws
+from deployment.cli import DRY_RUN, NAME, WHERE, connect, options, say
+from deployment.errors import Refused
+from deployment.perform import Performer
+from deployment.teardown import Existing
+
+
+@click.command()
+@options(NAME)
+@click.option("--data", is_flag=True, help="Also archives and requests in S3, and the logs.")
+@click.option("--bucket", help="The bucket that `up` was given, if it was given one.")
+@click.option("--yes", is_flag=True, help="Don't ask.")
+@options(DRY_RUN, WHERE)
+def down(name: str, data: bool, bucket: str | None, yes: bool, **asked: Any) -> None:
+    """Remove the endpoint NAME and everything that was made for it.
+
+    That is what ends the bill: machines, configurations, models, scaling and alarms. Archives in
+    S3 and logs stay, unless you say --data. What is still there afterwards is listed.
+
+    \b
+    python deploy.py down cats
+    python deploy.py down cats --data --yes
+    """  # noqa: D301 - \b keeps click from rewrapping
+    aws = connect(asked)
+    found = look(aws, name, bucket)
+    plan = teardown.plan_down(found, aws.region, data=data)
+    if asked["dry_run"]:
+        show.show(plan)
+        return
+    if not plan.steps:
+        say(f"There is nothing of {name} in {aws.region} that could cost anything.")
+    else:
+        agree(found, data=data, yes=yes)
+        Performer(aws, say, say).perform(plan)
+    tell_what_stays(look(aws, name, bucket), data=data)
+
+
+def look(aws: Aws, name: str, bucket: str | None) -> Existing:
+    """What there is; archives lie in the bucket that was named, or in the account's own."""
+    places = bucket or names.default_bucket(aws.region, aws.account())
+    return teardown.find(aws, name, (places,))
+
+
+def agree(found: Existing, *, data: bool, yes: bool) -> None:
+    """Ask, unless --yes says that it need not be asked."""
+    say("This will be removed:")
+    for step in teardown.plan_down(found, "", data=data).steps:
+        say(f"  {step.what}")
+    if not yes:
+        click.confirm("Remove all of it?", abort=True, err=True)
+
+
+def tell_what_stays(left: Existing, *, data: bool) -> None:
+    """What is there now. Raises `Refused` if that is something that was to go."""
+    lines = list(teardown.in_words(left))
+    if left.running or (data and left.data):
+        raise Refused("Still there: " + "; ".join(lines) + ". Give the same command again.")
+    if lines:
+        say(f"Still there, as data (`down {left.name} --data` removes it): {'; '.join(lines)}.")
+    else:
+        say(f"Nothing of {left.name} is left.")

@@ -1,0 +1,134 @@
+"""What is ordered: the options of `up` and `update`, as values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+
+EMPTY: Mapping[str, str] = MappingProxyType({})
+
+DEFAULT_VARIANT = "all"
+"""The name of the only variant, where none is named."""
+
+
+@dataclass(frozen=True)
+class Archive:
+    """A model.tar.gz: a file here with the SHA-256 of its bytes, or an object in S3."""
+
+    file: Path | None = None
+    sha256: str = ""
+    url: str = ""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One of several models behind an endpoint, and its share of the requests."""
+
+    name: str
+    archive: Archive
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class RealTime:
+    """Machines that answer at once, and cost while they exist."""
+
+    instance: str = "ml.c5.large"
+    count: int = 1
+
+
+@dataclass(frozen=True)
+class Serverless:
+    """Memory in MB by the request; costs while it answers, and starts slowly after a pause."""
+
+    memory: int
+    concurrency: int = 5
+    provisioned: int = 0
+
+
+@dataclass(frozen=True)
+class Async:
+    """Machines that answer in their own time: the answers go to S3."""
+
+    output: str
+    instance: str = "ml.c5.large"
+    count: int = 1
+    concurrency: int = 4
+    success_topic: str = ""
+    error_topic: str = ""
+
+
+Kind = RealTime | Serverless | Async
+
+
+@dataclass(frozen=True)
+class Network:
+    """Where containers run, and what they reach."""
+
+    subnets: tuple[str, ...] = ()
+    security_groups: tuple[str, ...] = ()
+    isolated: bool = False
+
+
+@dataclass(frozen=True)
+class Capture:
+    """Requests and answers that are kept in S3, so many of a hundred."""
+
+    url: str
+    percent: int = 100
+
+
+@dataclass(frozen=True)
+class Timeouts:
+    """Seconds that SageMaker waits at a start; None leaves it its own."""
+
+    health: int | None = None
+    download: int | None = None
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """How many machines there may be, and what one of them should have to do.
+
+    `target` counts requests a minute for `metric` "invocations", requests at a time for
+    "concurrency", and waiting requests for "backlog" (async).
+    """
+
+    least: int
+    most: int
+    target: float
+    metric: str = "invocations"
+    in_cooldown: int = 300
+    out_cooldown: int = 60
+
+
+@dataclass(frozen=True)
+class Order:
+    """All of what `up` was asked for."""
+
+    name: str
+    region: str
+    role: str
+    image: str
+    variants: tuple[Variant, ...]
+    kind: Kind = field(default_factory=RealTime)
+    shadow: Variant | None = None
+    bucket: str = ""
+    environment: Mapping[str, str] = EMPTY
+    network: Network = field(default_factory=Network)
+    kms_key: str = ""
+    capture: Capture | None = None
+    timeouts: Timeouts = field(default_factory=Timeouts)
+    scaling: Scaling | None = None
+
+    @property
+    def account(self) -> str:
+        """The AWS account, as the role names it."""
+        return self.role.split(":")[4]
+
+    @property
+    def all_variants(self) -> tuple[Variant, ...]:
+        """The variants that answer, and the one that only listens."""
+        return (*self.variants, self.shadow) if self.shadow else self.variants

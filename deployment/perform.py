@@ -1,0 +1,152 @@
+"""A plan, carried out: what is there stays, what is missing is made, what starts is waited for."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import jmespath
+
+from deployment import upload
+from deployment.aws import Aws, filled
+from deployment.calls import Call, Look, Make, Plan, Remove, Step, Upload, Wait
+from deployment.errors import DeploymentError, EndpointFailed, NotReached, Refused
+
+PAUSE = 10.0
+"""Seconds between two looks."""
+
+MOST_SECONDS = 3 * 3600.0
+"""More than SageMaker takes for anything."""
+
+Say = Callable[[str], None]
+
+
+def silent(_text: str) -> None:
+    """Say nothing."""
+
+
+@dataclass
+class Performer:
+    """Carries out plans in one account; `done` tells what is there, in the order of the plan."""
+
+    aws: Aws
+    say: Say = silent
+    status: Say = silent
+    """What is waited for, while it is."""
+    done: list[str] = field(default_factory=list)
+    answers: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    changed: int = 0
+
+    def perform(self, plan: Plan) -> None:
+        """Every step of the plan. Raises a `DeploymentError`; the same plan then goes on there."""
+        for step in plan.steps:
+            STEPS[type(step)](self, step)
+
+    def make(self, step: Make) -> None:
+        """Make a thing that is not there yet, or not as it should be."""
+        found = self.aws.look(step.look)
+        different = [] if found is None else differing(step.expected, found)
+        if different and not step.again:
+            raise taken(step, different)
+        if found is not None and not different:
+            self.keep(step.what, found)
+            return
+        call = Call(step.call.service, step.call.operation, self.filled(step.call))
+        self.say(f"Making the {step.what} …")
+        self.keep(step.what, self.made(step, call), made=True)
+
+    def made(self, step: Make, call: Call) -> Any:
+        """The answer to making; a thing that is there by now was made by an attempt before."""
+        try:
+            return self.aws.ask(call)
+        except (Refused, NotReached):
+            found = None if step.again else self.aws.look(step.look)
+            if found is None:
+                raise
+            return found
+
+    def upload(self, step: Upload) -> None:
+        """Upload a file that is not there yet."""
+        found = self.aws.look(step.look)
+        if found is None:
+            upload.upload(self.aws, step, self.say)
+        self.keep(step.what, found or {}, made=found is None)
+
+    def wait(self, step: Wait) -> None:
+        """Look again and again. Raises `EndpointFailed`."""
+        deadline = time.monotonic() + MOST_SECONDS
+        started = time.monotonic()
+        while True:
+            found = self.aws.look(step.look)
+            state = jmespath.search(step.status, found) if found else "missing"
+            if state in step.good:
+                return
+            if state in step.bad or found is None:
+                raise failed(step, found or {}, str(state))
+            if time.monotonic() > deadline:
+                raise NotReached(f"The {step.what} is still {state} after hours; look again later.")
+            self.status(f"The {step.what}: {state}, {time.monotonic() - started:.0f} s")
+            time.sleep(PAUSE)
+
+    def remove(self, step: Remove) -> None:
+        """Remove a thing, and wait until it is gone."""
+        self.say(f"Removing the {step.what} …")
+        self.aws.look(Look(step.call))  # what is gone already counts as removed
+        while step.gone and self.aws.look(step.gone) is not None:
+            self.status(f"The {step.what} is going …")
+            time.sleep(PAUSE)
+        self.changed += 1
+        self.done.append(step.what)
+
+    def filled(self, call: Call) -> Any:
+        """The parameters with what earlier steps answered."""
+        return filled(call.parameters, self.answers)
+
+    def keep(self, what: str, answer: Mapping[str, Any], *, made: bool = False) -> None:
+        """Remember what is there."""
+        self.answers[what] = answer
+        self.changed += made
+        self.done.append(what)
+
+
+def differing(expected: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
+    """Where what is there is not as it should be, in words."""
+    return [
+        f"{key} is {found.get(key)!r}, not {value!r}"
+        for key, value in expected.items()
+        if not same(found.get(key), value)
+    ]
+
+
+def same(found: Any, wanted: Any) -> bool:
+    """Whether what AWS describes is what was asked for; what AWS adds by itself doesn't count."""
+    if isinstance(wanted, Mapping):
+        return isinstance(found, Mapping) and all(
+            same(found.get(key), value) for key, value in wanted.items()
+        )
+    return bool(found == wanted)
+
+
+def taken(step: Make, different: list[str]) -> DeploymentError:
+    """A thing of this name is there, and another one."""
+    return Refused(
+        f"The {step.what} is there already, and not as asked for: {'; '.join(different)}. "
+        "`python deploy.py update` changes it; `down` removes it; or choose another name.",
+        "taken",
+    )
+
+
+def failed(step: Wait, found: Mapping[str, Any], state: str) -> EndpointFailed:
+    """It did not come up: why, as AWS says it."""
+    reason = str(found.get("FailureReason", "")).strip() or "AWS gives no reason."
+    return EndpointFailed(f"The {step.what} is {state}: {reason}")
+
+
+STEPS: Mapping[type[Step], Callable[[Performer, Any], None]] = {
+    Make: Performer.make,
+    Upload: Performer.upload,
+    Wait: Performer.wait,
+    Remove: Performer.remove,
+}

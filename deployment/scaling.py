@@ -1,0 +1,141 @@
+"""Scaling → the calls that let AWS change the number of machines with the load."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from deployment import names
+from deployment.calls import Answer, Call, Look, Make
+from deployment.order import Order, Scaling, Variant
+
+SERVICE = "application-autoscaling"
+
+COUNT = "sagemaker:variant:DesiredInstanceCount"
+
+PREDEFINED = {
+    "invocations": "SageMakerVariantInvocationsPerInstance",
+    "concurrency": "SageMakerVariantConcurrentRequestsPerModelHighResolution",
+}
+"""AWS's names for what is measured of a machine: requests a minute, requests at a time."""
+
+
+def scaling_steps(order: Order) -> Iterator[Make]:
+    """For each variant that answers: its bounds, and what is kept at its target."""
+    if order.scaling is None:
+        return
+    for variant in order.variants:
+        yield make_target(order, order.scaling, variant)
+        yield make_policy(order, order.scaling, variant)
+        if order.scaling.least == 0:
+            yield from waking_steps(order, variant)
+
+
+def place(order: Order, variant: Variant) -> dict[str, str]:
+    """How Application Auto Scaling names the number of machines of a variant."""
+    return {
+        "ServiceNamespace": "sagemaker",
+        "ResourceId": names.scalable(order.name, variant.name),
+        "ScalableDimension": COUNT,
+    }
+
+
+def make_target(order: Order, scaling: Scaling, variant: Variant) -> Make:
+    """The bounds."""
+    where = place(order, variant)
+    bounds = {"MinCapacity": scaling.least, "MaxCapacity": scaling.most}
+    asked = {**where, "ResourceIds": [where["ResourceId"]]}
+    del asked["ResourceId"]
+    tagged = {tag["Key"]: tag["Value"] for tag in names.tags(order.name)}
+    return Make(
+        f"scaling of {variant.name}",
+        Call(SERVICE, "RegisterScalableTarget", {**where, **bounds, "Tags": tagged}),
+        Look(Call(SERVICE, "DescribeScalableTargets", asked), "ScalableTargets[0]"),
+        expected=bounds,
+        again=True,
+    )
+
+
+def make_policy(order: Order, scaling: Scaling, variant: Variant) -> Make:
+    """Target tracking: AWS adds and takes away machines to keep a measure at its target."""
+    policy = names.alarm(order.name, f"{variant.name}/load")
+    tracking = {
+        "TargetValue": scaling.target,
+        **measure(order, scaling),
+        "ScaleInCooldown": scaling.in_cooldown,
+        "ScaleOutCooldown": scaling.out_cooldown,
+    }
+    parameters = {
+        "PolicyName": policy,
+        **place(order, variant),
+        "PolicyType": "TargetTrackingScaling",
+        "TargetTrackingScalingPolicyConfiguration": tracking,
+    }
+    return Make(
+        f"scaling policy of {variant.name}",
+        Call(SERVICE, "PutScalingPolicy", parameters),
+        look_at_policy(order, variant, policy),
+        expected={"TargetTrackingScalingPolicyConfiguration": tracking},
+        again=True,
+    )
+
+
+def look_at_policy(order: Order, variant: Variant, policy: str) -> Look:
+    """One policy of a variant."""
+    asked = {**place(order, variant), "PolicyNames": [policy]}
+    return Look(Call(SERVICE, "DescribeScalingPolicies", asked), "ScalingPolicies[0]")
+
+
+def measure(order: Order, scaling: Scaling) -> dict[str, Any]:
+    """What is measured: requests by the machine, or those that wait in an async queue."""
+    if scaling.metric in PREDEFINED:
+        metric = {"PredefinedMetricType": PREDEFINED[scaling.metric]}
+        return {"PredefinedMetricSpecification": metric}
+    return {
+        "CustomizedMetricSpecification": {
+            "MetricName": "ApproximateBacklogSizePerInstance",
+            "Namespace": "AWS/SageMaker",
+            "Dimensions": [{"Name": "EndpointName", "Value": order.name}],
+            "Statistic": "Average",
+        }
+    }
+
+
+def waking_steps(order: Order, variant: Variant) -> Iterator[Make]:
+    """From no machine to one as soon as a request waits: target tracking alone would not."""
+    policy = names.alarm(order.name, f"{variant.name}/wake")
+    step = f"waking policy of {variant.name}"
+    parameters = {
+        "PolicyName": policy,
+        **place(order, variant),
+        "PolicyType": "StepScaling",
+        "StepScalingPolicyConfiguration": {
+            "AdjustmentType": "ChangeInCapacity",
+            "MetricAggregationType": "Average",
+            "Cooldown": 300,
+            "StepAdjustments": [{"MetricIntervalLowerBound": 0, "ScalingAdjustment": 1}],
+        },
+    }
+    look = look_at_policy(order, variant, policy)
+    yield Make(step, Call(SERVICE, "PutScalingPolicy", parameters), look)
+    alarm = {
+        "AlarmName": policy,
+        "MetricName": "HasBacklogWithoutCapacity",
+        "Namespace": "AWS/SageMaker",
+        "Dimensions": [{"Name": "EndpointName", "Value": order.name}],
+        "Statistic": "Average",
+        "Period": 60,
+        "EvaluationPeriods": 2,
+        "DatapointsToAlarm": 2,
+        "Threshold": 1,
+        "ComparisonOperator": "GreaterThanOrEqualToThreshold",
+        "TreatMissingData": "missing",
+        "AlarmActions": [Answer(step, "PolicyARN")],
+        "Tags": names.tags(order.name),
+    }
+    asked = {"AlarmNames": [policy]}
+    yield Make(
+        f"alarm {policy}",
+        Call("cloudwatch", "PutMetricAlarm", alarm),
+        Look(Call("cloudwatch", "DescribeAlarms", asked), "MetricAlarms[0]"),
+    )

@@ -1,0 +1,218 @@
+"""What there is of a deployment → the plan that removes it, and what stays, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from deployment import names
+from deployment.aws import Aws
+from deployment.calls import Call, Look, Plan, Remove, Step, Wait
+from deployment.errors import Refused
+from deployment.plan import STARTING, look_at
+
+AUTOSCALING = "application-autoscaling"
+
+RESTING = ("InService", "OutOfService", "Failed", "UpdateRollbackFailed", "missing")
+"""States of an endpoint in which SageMaker lets it be removed."""
+
+TOGETHER = 1000
+"""Objects that S3 removes by one call."""
+
+Described = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Existing:
+    """All that is there of a deployment, as AWS describes it."""
+
+    name: str
+    endpoint: Described | None = None
+    configs: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+    targets: tuple[Described, ...] = ()
+    policies: tuple[Described, ...] = ()
+    alarms: tuple[str, ...] = ()
+    objects: tuple[tuple[str, str], ...] = ()
+    """Bucket and key."""
+    uploads: tuple[tuple[str, str, str], ...] = ()
+    """Bucket, key and identifier of an upload that broke off."""
+    log_groups: tuple[str, ...] = ()
+
+    @property
+    def running(self) -> bool:
+        """Whether there is anything but data."""
+        return bool(
+            self.endpoint
+            or self.configs
+            or self.models
+            or self.targets
+            or self.policies
+            or self.alarms
+        )
+
+    @property
+    def data(self) -> bool:
+        """Whether there are archives, requests or logs."""
+        return bool(self.objects or self.uploads or self.log_groups)
+
+
+# -- looking ------------------------------------------------------------------------------------
+
+
+def find(aws: Aws, name: str, buckets: tuple[str, ...] = ()) -> Existing:
+    """All that is there of `name`; archives are looked for where its models have theirs, too."""
+    endpoint = aws.look(look_at(name))
+    if endpoint and not is_ours(aws, endpoint["EndpointArn"], name):
+        raise Refused(
+            f"There is an endpoint {name} in {aws.region}, but deploy.py did not make it, and "
+            "leaves it alone.",
+            "not ours",
+        )
+    models = listed(aws, name, "ListModels", "Models", "Model")
+    places = (*buckets, *buckets_of(aws, models))
+    return Existing(
+        name,
+        endpoint,
+        listed(aws, name, "ListEndpointConfigs", "EndpointConfigs", "EndpointConfig"),
+        models,
+        *scaled(aws, name),
+        alarms(aws, name),
+        tuple(pair for bucket in dict.fromkeys(places) for pair in objects(aws, bucket, name)),
+        tuple(each for bucket in dict.fromkeys(places) for each in uploads(aws, bucket, name)),
+        tuple(log_groups(aws, name)),
+    )
+
+
+def is_ours(aws: Aws, arn: str, name: str) -> bool:
+    """Whether a thing of SageMaker's carries the tag of this deployment."""
+    tags = aws.pages(Call("sagemaker", "ListTags", {"ResourceArn": arn}), "Tags")
+    return any(tag["Key"] == names.TAG and tag["Value"] == name for tag in tags)
+
+
+def listed(aws: Aws, name: str, operation: str, key: str, noun: str) -> tuple[str, ...]:
+    """The names of the models, or of the configurations, of a deployment."""
+    found = aws.pages(Call("sagemaker", operation, {"NameContains": name}), key)
+    return tuple(
+        each[f"{noun}Name"]
+        for each in found
+        if names.is_of(name, each[f"{noun}Name"]) and is_ours(aws, each[f"{noun}Arn"], name)
+    )
+
+
+def buckets_of(aws: Aws, models: tuple[str, ...]) -> Iterator[str]:
+    """The buckets in which models have their archives."""
+    for model in models:
+        found = aws.look(Look(Call("sagemaker", "DescribeModel", {"ModelName": model})))
+        url = (found or {}).get("PrimaryContainer", {}).get("ModelDataUrl", "")
+        if url.startswith("s3://"):
+            yield url.removeprefix("s3://").partition("/")[0]
+
+
+def scaled(aws: Aws, name: str) -> tuple[tuple[Described, ...], tuple[Described, ...]]:
+    """What is scaled, and by which policies; also where the endpoint itself is gone."""
+    begins = names.scalable(name, "")
+    asked = {"ServiceNamespace": "sagemaker"}
+    targets = aws.pages(Call(AUTOSCALING, "DescribeScalableTargets", asked), "ScalableTargets")
+    policies = aws.pages(Call(AUTOSCALING, "DescribeScalingPolicies", asked), "ScalingPolicies")
+    return (
+        tuple(each for each in targets if each["ResourceId"].startswith(begins)),
+        tuple(each for each in policies if each["ResourceId"].startswith(begins)),
+    )
+
+
+def alarms(aws: Aws, name: str) -> tuple[str, ...]:
+    """The names of the alarms."""
+    asked = Call("cloudwatch", "DescribeAlarms", {"AlarmNamePrefix": names.alarm(name, "")})
+    return tuple(each["AlarmName"] for each in aws.pages(asked, "MetricAlarms"))
+
+
+def objects(aws: Aws, bucket: str, name: str) -> Iterator[tuple[str, str]]:
+    """What lies in S3 under the deployment's prefix."""
+    asked = Call("s3", "ListObjectsV2", {"Bucket": bucket, "Prefix": names.prefix(name)})
+    for each in aws.pages(asked, "Contents"):
+        yield bucket, each["Key"]
+
+
+def uploads(aws: Aws, bucket: str, name: str) -> Iterator[tuple[str, str, str]]:
+    """Uploads that broke off: their parts are billed and shown by no listing of objects."""
+    asked = Call("s3", "ListMultipartUploads", {"Bucket": bucket, "Prefix": names.prefix(name)})
+    for each in aws.pages(asked, "Uploads"):
+        yield bucket, each["Key"], each["UploadId"]
+
+
+def log_groups(aws: Aws, name: str) -> Iterator[str]:
+    """The endpoint's logs, which SageMaker leaves when an endpoint goes."""
+    group = names.log_group(name)
+    asked = Call("logs", "DescribeLogGroups", {"logGroupNamePrefix": group})
+    for each in aws.pages(asked, "logGroups"):
+        if each["logGroupName"] == group:
+            yield group
+
+
+# -- removing -----------------------------------------------------------------------------------
+
+
+def plan_down(found: Existing, region: str, *, data: bool) -> Plan:
+    """What depends on others goes first, so that nothing is left behind wherever this stops."""
+    steps = [*scaling_steps(found), *sagemaker_steps(found)]
+    if data:
+        steps += data_steps(found)
+    return Plan(found.name, region, tuple(steps))
+
+
+def scaling_steps(found: Existing) -> Iterator[Step]:
+    """Alarms, scaling policies, scaling targets."""
+    if found.alarms:
+        call = Call("cloudwatch", "DeleteAlarms", {"AlarmNames": list(found.alarms)})
+        yield Remove(f"alarms {', '.join(found.alarms)}", call)
+    for kind, operation, each in (
+        *(("policy", "DeleteScalingPolicy", policy) for policy in found.policies),
+        *(("target", "DeregisterScalableTarget", target) for target in found.targets),
+    ):
+        keys = ("PolicyName", "ServiceNamespace", "ResourceId", "ScalableDimension")
+        parameters = {key: each[key] for key in keys if key in each}
+        yield Remove(
+            f"scaling {kind} {each.get('PolicyName', each['ResourceId'])}",
+            Call(AUTOSCALING, operation, parameters),
+        )
+
+
+def sagemaker_steps(found: Existing) -> Iterator[Step]:
+    """The endpoint, the configurations, the models."""
+    if found.endpoint:
+        look = look_at(found.name)
+        if found.endpoint["EndpointStatus"] in STARTING:
+            yield Wait(f"endpoint {found.name}", look, "EndpointStatus", RESTING, ())
+        call = Call("sagemaker", "DeleteEndpoint", {"EndpointName": found.name})
+        yield Remove(f"endpoint {found.name}", call, gone=look)
+    for config in found.configs:
+        call = Call("sagemaker", "DeleteEndpointConfig", {"EndpointConfigName": config})
+        yield Remove(f"configuration {config}", call)
+    for model in found.models:
+        yield Remove(f"model {model}", Call("sagemaker", "DeleteModel", {"ModelName": model}))
+
+
+def data_steps(found: Existing) -> Iterator[Step]:
+    """Uploads that broke off, objects, logs."""
+    for bucket, key, upload in found.uploads:
+        where = {"Bucket": bucket, "Key": key, "UploadId": upload}
+        yield Remove(f"upload s3://{bucket}/{key}", Call("s3", "AbortMultipartUpload", where))
+    for bucket in dict.fromkeys(bucket for bucket, _ in found.objects):
+        keys = [key for place, key in found.objects if place == bucket]
+        for start in range(0, len(keys), TOGETHER):
+            chunk = [{"Key": key} for key in keys[start : start + TOGETHER]]
+            parameters = {"Bucket": bucket, "Delete": {"Objects": chunk, "Quiet": True}}
+            what = f"{len(chunk)} objects in s3://{bucket}/{names.prefix(found.name)}"
+            yield Remove(what, Call("s3", "DeleteObjects", parameters))
+    for group in found.log_groups:
+        call = Call("logs", "DeleteLogGroup", {"logGroupName": group})
+        yield Remove(f"log group {group}", call)
+
+
+def in_words(found: Existing) -> Iterator[str]:
+    """What is there, a line each."""
+    for step in plan_down(found, "", data=True).steps:
+        if isinstance(step, Remove):
+            yield step.what

@@ -1,0 +1,85 @@
+"""An archive → S3, in parts and with a progress bar; half an upload leaves nothing there."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from boto3.exceptions import S3UploadFailedError
+from botocore.exceptions import BotoCoreError, ClientError
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+
+from deployment.aws import Aws
+from deployment.calls import Upload
+from deployment.errors import Misuse
+from deployment.refusals import refusal, unreached
+
+PIECE = 1024 * 1024
+
+PLACE = ("Bucket", "Key")
+"""What is said of an object apart from how it is stored."""
+
+
+def sha256(file: Path) -> str:
+    """The SHA-256 of a file's bytes, in hexadecimal digits. Raises `Misuse`."""
+    digest = hashlib.sha256()
+    try:
+        with file.open("rb") as stream:
+            while piece := stream.read(PIECE):
+                digest.update(piece)
+    except OSError as exc:
+        raise Misuse(f"The archive {file} can't be read: {exc.strerror}.") from exc
+    return digest.hexdigest()
+
+
+def upload(aws: Aws, step: Upload, say: Callable[[str], None]) -> None:
+    """Upload the file of a step; large ones in parts, several at a time."""
+    size = step.file.stat().st_size
+    say(f"Uploading the {step.what}, {size:,} bytes …")
+    parameters = step.call.parameters
+    extra = {key: value for key, value in parameters.items() if key not in PLACE}
+    try:
+        with progress(size) as advance:
+            aws.client("s3").upload_file(
+                str(step.file),
+                parameters["Bucket"],
+                parameters["Key"],
+                ExtraArgs=extra,
+                Callback=advance,
+            )
+    except S3UploadFailedError as exc:
+        if isinstance(exc.__context__, ClientError):
+            raise refusal(exc.__context__, step.call, aws.region) from exc
+        raise unreached(exc) from exc
+    except ClientError as exc:
+        raise refusal(exc, step.call, aws.region) from exc
+    except (BotoCoreError, OSError) as exc:
+        raise unreached(exc) from exc
+
+
+@contextmanager
+def progress(size: int) -> Iterator[Callable[[int], None]]:
+    """A bar on a terminal, nothing elsewhere; called with the bytes that have gone."""
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as bar:
+        task = bar.add_task("uploading", total=size)
+        yield lambda count: bar.update(task, advance=count)
