@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
-
-EMPTY: Mapping[str, str] = MappingProxyType({})
 
 DEFAULT_VARIANT = "all"
 """The name of the only variant, where none is named."""
@@ -116,7 +113,7 @@ class Order:
     kind: Kind = field(default_factory=RealTime)
     shadow: Variant | None = None
     bucket: str = ""
-    environment: Mapping[str, str] = EMPTY
+    environment: Mapping[str, str] = field(default_factory=dict)
     network: Network = field(default_factory=Network)
     kms_key: str = ""
     capture: Capture | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlencode
 
 from deployment import names
 from deployment.calls import Call, Look, Make, Plan, Step, Upload, Wait
@@ -72,7 +73,7 @@ def upload(order: Order, archive: Archive) -> Upload:
         raise ValueError(archive)
     key = names.archive_key(order.name, archive.sha256)
     place = {"Bucket": bucket(order), "Key": key, "ExpectedBucketOwner": order.account}
-    tagging = "&".join(f"{tag['Key']}={tag['Value']}" for tag in names.tags(order.name))
+    tagging = urlencode({tag["Key"]: tag["Value"] for tag in names.tags(order.name)})
     return Upload(
         f"archive s3://{bucket(order)}/{key}",
         archive.file,

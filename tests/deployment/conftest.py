@@ -1,0 +1,60 @@
+"""An AWS account by moto, in this process, and `deploy.py` run in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import boto3
+import pytest
+from aws_account import IMAGE, REGION, ROLE, Account, Deploy
+from click.testing import CliRunner, Result
+from moto import mock_aws
+
+from deployment import perform
+from deployment.cli import main
+
+
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """moto's endpoints need no waiting for."""
+    monkeypatch.setattr(perform, "PAUSE", 0.0)
+
+
+@pytest.fixture
+def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
+    """An empty account; called with a service it gives boto3's client."""
+    monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    with mock_aws():
+        yield boto3.session.Session().client
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    """A file that stands for an archive."""
+    file = tmp_path / "model.tar.gz"
+    file.write_bytes(b"an archive")
+    return file
+
+
+@pytest.fixture
+def deploy() -> Deploy:
+    """`python deploy.py` with these arguments, in this process."""
+
+    def run(*arguments: object, answer: str | None = None) -> Result:
+        return CliRunner().invoke(main, [str(each) for each in arguments], input=answer)
+
+    return run
+
+
+@pytest.fixture
+def up(deploy: Deploy, archive: Path) -> Deploy:
+    """`deploy.py up cats` with all that it needs, and more options."""
+    needed = ("--image", IMAGE, "--role", ROLE)
+
+    def run(*more: object, model: bool = True) -> Result:
+        return deploy("up", "cats", *needed, *(("--model", archive) if model else ()), *more)
+
+    return run
