@@ -202,6 +202,7 @@ def document(found: Inspection) -> dict[str, Any]:
         "declared": sorted(found.declared.get("preprocess", {})),
         "golden": {
             "pictures": len(archive.goldens),
+            "files": [f"{archive.spec.golden.images}/{each.name}" for each in archive.goldens],
             "tolerance": archive.spec.golden.tolerance,
         },
         "stages": [{"stage": stage, "does": text} for stage, text in stages(found)],

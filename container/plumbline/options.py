@@ -9,6 +9,11 @@ from typing import Any
 from plumbline.errors import InvalidAttribute
 from plumbline.spec import RESPONSES
 
+RAW = "raw"
+"""The format in which a model's own outputs come, whatever its task."""
+
+FORMATS = (*RESPONSES, RAW)
+
 MODES = ("overlay", "mask")
 """What `image/png` shows of a segmentation: the mask over the picture, or the mask itself."""
 
@@ -59,7 +64,7 @@ OPTIONS: Mapping[str, Callable[[str, str], Any]] = MappingProxyType(
         "top_k": whole_number,
         "score_threshold": fraction,
         "max_detections": whole_number,
-        "format": one_of(*RESPONSES),
+        "format": one_of(*FORMATS),
         "mode": one_of(*MODES),
         "tfs-model-name": plain_text,
         "tfs-model-version": version_number,

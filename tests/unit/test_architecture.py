@@ -127,6 +127,8 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "plumbline.client",
         "plumbline.client.base",
         "plumbline.client.commands",
+        "plumbline.client.compare",
+        "plumbline.client.compare_command",
         "plumbline.client.endpoint",
         "plumbline.client.files",
         "plumbline.client.in_process",

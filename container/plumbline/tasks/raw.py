@@ -47,12 +47,17 @@ class RawTask(Task):
     ) -> list[Result]:
         """All outputs of each picture, or the declared one alone; texts are arrays of objects."""
         wanted = self.spec.model.output
-        shown = outputs if wanted is None else {wanted: outputs[wanted]}
-        count = len(geometries)
-        return [
-            Values({name: row(values, number, count) for name, values in shown.items()})
-            for number in range(count)
-        ]
+        return as_they_are(
+            outputs if wanted is None else {wanted: outputs[wanted]}, len(geometries)
+        )
+
+
+def as_they_are(outputs: Tensors, count: int) -> list[Result]:
+    """The outputs `[batch, …]` of so many pictures, taken apart."""
+    return [
+        Values({name: row(values, number, count) for name, values in outputs.items()})
+        for number in range(count)
+    ]
 
 
 def row(values: Tensor, number: int, count: int) -> Tensor:
