@@ -26,6 +26,7 @@ GUNICORN_CONFIG = Path(plumbline.__file__).parents[1] / "gunicorn.conf.py"
 LAZY = {
     "pack": "plumbline.packing.commands:pack",
     "find-preprocess": "plumbline.packing.commands:find_preprocess",
+    "bench": "plumbline.client.bench_command:bench",
     "compare": "plumbline.client.compare_command:compare",
     "predict": "plumbline.client.commands:predict",
     "transform": "plumbline.client.commands:transform",
