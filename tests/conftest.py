@@ -1,6 +1,7 @@
 """What the machine lacks is skipped, in a line each that says why; CI demands that nothing is.
 
-`PLUMBLINE_TEST_REQUIRE=compose,docker,opencv,tensorflow` turns the skips of those into failures.
+`PLUMBLINE_TEST_REQUIRE=compose,docker,opencv,registry,tensorflow` turns the skips of those into
+failures.
 """
 
 from __future__ import annotations
@@ -37,6 +38,12 @@ def compose_problem() -> str | None:
 
 
 @cache
+def registry_problem() -> str | None:
+    """Why there is no registry for images here, or None."""
+    return None if shutil.which("docker-registry") else "docker-registry is not installed"
+
+
+@cache
 def tensorflow_problem() -> str | None:
     """Why there is no TensorFlow here, or None."""
     return None if importlib.util.find_spec("tensorflow") else "TensorFlow is not installed"
@@ -52,6 +59,7 @@ NEEDS: dict[str, Callable[[], str | None]] = {
     "docker": docker_problem,
     "compose": compose_problem,
     "opencv": opencv_problem,
+    "registry": registry_problem,
     "tensorflow": tensorflow_problem,
 }
 
