@@ -7,7 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from deployment import limits, upload
+from deployment import benchmark, limits, upload
 from deployment.errors import Misuse
 from deployment.order import (
     DEFAULT_VARIANT,
@@ -27,8 +27,9 @@ from deployment.order import (
 DEFAULT_INSTANCE = "ml.c5.large"
 
 
-def order(name: str, region: str, asked: Mapping[str, Any], scaling: Scaling | None) -> Order:
+def order(name: str, region: str, asked: Mapping[str, Any]) -> Order:
     """The order that these options make. Raises `Misuse`."""
+    chosen = kind(asked)
     return limits.check(
         Order(
             name=name,
@@ -36,7 +37,7 @@ def order(name: str, region: str, asked: Mapping[str, Any], scaling: Scaling | N
             role=asked["role"],
             image=asked["image"],
             variants=variants(asked["model"], asked["variant"]),
-            kind=kind(asked),
+            kind=chosen,
             shadow=variant(asked["shadow"], "--shadow") if asked["shadow"] else None,
             bucket=asked["bucket"] or "",
             environment=environment(asked["env"]),
@@ -46,7 +47,7 @@ def order(name: str, region: str, asked: Mapping[str, Any], scaling: Scaling | N
             if asked["capture"]
             else None,
             timeouts=Timeouts(asked["health_timeout"], asked["download_timeout"]),
-            scaling=scaling,
+            scaling=scaling(asked, chosen),
         )
     )
 
@@ -137,3 +138,54 @@ def environment(pairs: Iterable[str]) -> dict[str, str]:
         if not equals:
             raise Misuse(f"--env {name}: it must be NAME=VALUE; docs/settings.md lists the names.")
     return {name: value for name, _, value in split}
+
+
+BACKLOG = 5.0
+"""Requests that may wait in an async endpoint's queue for each machine."""
+
+
+def scaling(asked: Mapping[str, Any], kind: Kind) -> Scaling | None:
+    """What --autoscale says, with a target that was given or measured. Raises `Misuse`."""
+    if not asked["autoscale"]:
+        refuse_unscaled(asked)
+        return None
+    least, most = bounds(asked["autoscale"])
+    metric = asked["metric"] or ("backlog" if isinstance(kind, Async) else "invocations")
+    if (metric == "backlog") != isinstance(kind, Async):
+        raise Misuse(
+            "--metric backlog counts the requests that wait for an --async endpoint; a real-time "
+            "one is scaled by invocations or concurrency."
+        )
+    cooldowns = asked["scale_in_cooldown"], asked["scale_out_cooldown"]
+    return Scaling(least, most, target(asked, metric), metric, *cooldowns)
+
+
+def refuse_unscaled(asked: Mapping[str, Any]) -> None:
+    """Raise `Misuse` for an option that means nothing without --autoscale."""
+    for option in ("target", "benchmark", "metric"):
+        if asked[option] is not None:
+            raise Misuse(f"--{option} goes with --autoscale FEWEST:MOST, such as --autoscale 1:4.")
+
+
+def bounds(text: str) -> tuple[int, int]:
+    """FEWEST:MOST. Raises `Misuse`."""
+    least, _, most = text.partition(":")
+    if not (least.isdecimal() and most.isdecimal()):
+        raise Misuse(f"--autoscale {text}: the fewest machines, a colon and the most, such as 1:4.")
+    return int(least), int(most)
+
+
+def target(asked: Mapping[str, Any], metric: str) -> float:
+    """What one machine should have to do. Raises `Misuse` where nobody says it."""
+    if asked["target"] is not None:
+        return float(asked["target"])
+    if asked["benchmark"] is not None and metric != "backlog":
+        run = benchmark.best(benchmark.read(asked["benchmark"]), asked["p95"])
+        return benchmark.target(run, metric, asked["safety"])
+    if metric == "backlog":
+        return BACKLOG
+    raise Misuse(
+        "--autoscale needs to know what one machine can do. `plumbline bench --out bench.json` "
+        "measures it, best on such a machine: then --benchmark bench.json. Or say it yourself: "
+        "--target 600 is 600 requests a minute for each machine."
+    )

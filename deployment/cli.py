@@ -17,6 +17,10 @@ from deployment.perform import Performer
 
 COMMANDS = {
     "up": "deployment.commands.up:up",
+    "invoke": "deployment.commands.invoke:invoke",
+    "status": "deployment.commands.status:status",
+    "logs": "deployment.commands.logs:logs",
+    "list": "deployment.commands.list:list_endpoints",
     "down": "deployment.commands.down:down",
 }
 """Each is imported when it is meant."""

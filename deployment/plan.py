@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from deployment import names
-from deployment.calls import Call, Look, Make, Plan, Step, Upload, Wait
+from deployment.calls import Call, Look, Make, Plan, Remove, Step, Upload, Wait
 from deployment.cost import costs
 from deployment.order import Archive, Async, Order, Serverless, Variant
 from deployment.scaling import scaling_steps
@@ -15,10 +15,14 @@ from deployment.scaling import scaling_steps
 STARTING = ("Creating", "Updating", "SystemUpdating", "RollingBack")
 
 
-def plan_up(order: Order) -> Plan:
-    """Upload, models, configuration, endpoint, waiting, scaling: in this order."""
+def plan_up(order: Order, state: str | None = None) -> Plan:
+    """Upload, models, configuration, endpoint, waiting, scaling: in this order.
+
+    `state` is that of an endpoint of this name; one that has failed can only be made anew.
+    """
     config = config_parameters(order)
     steps = (
+        *clearing_steps(order.name, state),
         *upload_steps(order),
         *model_steps(order),
         make_config(config),
@@ -199,6 +203,15 @@ def make_config(parameters: dict[str, Any]) -> Make:
 def look_at(name: str) -> Look:
     """The endpoint as SageMaker describes it."""
     return Look(Call("sagemaker", "DescribeEndpoint", {"EndpointName": name}))
+
+
+def clearing_steps(name: str, state: str | None) -> Iterator[Step]:
+    """What makes room for an endpoint: SageMaker does nothing for one that failed but remove it."""
+    if state == "Failed":
+        call = Call("sagemaker", "DeleteEndpoint", {"EndpointName": name})
+        yield Remove(f"endpoint {name}, which failed", call, gone=look_at(name))
+    elif state == "Deleting":
+        yield Wait(f"endpoint {name}", look_at(name), "EndpointStatus", ("missing",), ())
 
 
 def make_endpoint(order: Order, config: str) -> Make:

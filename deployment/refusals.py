@@ -148,6 +148,17 @@ def throttled(_error: ClientError, call: Call, _region: str) -> DeploymentError:
     )
 
 
+def answered(error: ClientError, call: Call, _region: str) -> DeploymentError:
+    """The container answered with an error of its own."""
+    words = error.response.get("OriginalMessage") or said(error)
+    status = error.response.get("OriginalStatusCode", "")
+    name = call.parameters.get("EndpointName", "")
+    return Refused(
+        f"The container answered {status}: {words} `python deploy.py logs {name}` shows more.",
+        "ModelError",
+    )
+
+
 def limited(error: ClientError, _call: Call, region: str) -> DeploymentError:
     """A quota of the account is used up."""
     return Refused(
@@ -181,6 +192,7 @@ CODES: tuple[tuple[tuple[str, ...], Callable[[ClientError, Call, str], Deploymen
     (UNKNOWN_CALLER, unknown),
     (DENIED, denied),
     (THROTTLED, throttled),
+    (("ModelError",), answered),
     (("ResourceLimitExceeded",), limited),
     (("301", "PermanentRedirect", "IllegalLocationConstraintException"), elsewhere),
     (("BucketAlreadyExists",), taken),

@@ -83,8 +83,7 @@ def calls(name: str, arn: str = "*") -> Iterator[Call]:
     yield WHO
     for step in (make_repository(name), make_rule(name)):
         yield step.call
-        if step.look:
-            yield step.look.call
+        yield step.look.call
     yield from (tags(arn), PASSWORD)
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 
-from deployment.calls import Make, Plan, Remove, Step, Upload, Wait, plain
+from deployment.calls import Call, Make, Plan, Remove, Step, Upload, Wait, plain
 
 
 def show(plan: Plan) -> None:
@@ -18,6 +18,16 @@ def show(plan: Plan) -> None:
     for sentence in plan.cost:
         click.echo(sentence, err=True)
     click.echo("Nothing was done: this is --dry-run.", err=True)
+
+
+def show_calls(name: str, region: str, calls: Iterable[Call]) -> None:
+    """The same of calls that only look, or ask."""
+    listed = [
+        {"service": each.service, "operation": each.operation, "parameters": plain(each.parameters)}
+        for each in calls
+    ]
+    click.echo(json.dumps({"name": name, "region": region, "calls": listed}, indent=2))
+    click.echo("Nothing was done: this is --dry-run. It would cost nothing more.", err=True)
 
 
 def document(plan: Plan) -> dict[str, Any]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import boto3
+import botocore.loaders
 import pytest
 from aws_account import IMAGE, REGION, ROLE, Account, Deploy
 from click.testing import CliRunner, Result
@@ -15,9 +17,17 @@ from deployment import perform
 from deployment.cli import main
 
 
+@pytest.fixture(scope="session", autouse=True)
+def models_read_once() -> Iterator[None]:
+    """The descriptions of services are large, and every session would read them again."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(botocore.loaders, "create_loader", cache(botocore.loaders.create_loader))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """moto's endpoints need no waiting for."""
+    """Moto's endpoints need no waiting for."""
     monkeypatch.setattr(perform, "PAUSE", 0.0)
 
 
@@ -52,7 +62,7 @@ def deploy() -> Deploy:
 @pytest.fixture
 def up(deploy: Deploy, archive: Path) -> Deploy:
     """`deploy.py up cats` with all that it needs, and more options."""
-    needed = ("--image", IMAGE, "--role", ROLE)
+    needed = ("--image", IMAGE, "--role", ROLE, "--no-check")
 
     def run(*more: object, model: bool = True) -> Result:
         return deploy("up", "cats", *needed, *(("--model", archive) if model else ()), *more)

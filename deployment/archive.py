@@ -1,0 +1,100 @@
+"""An archive, looked at by Plumbline's own command line before anything is uploaded."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import tarfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from deployment.errors import AnsweredWrong, Misuse
+
+CONTAINER = Path(__file__).parents[1] / "container"
+"""Where the server's package lies in a checkout; an installed one is found without it."""
+
+SECONDS = 600.0
+
+MOST_PICTURES = 10
+"""Golden pictures that are sent through an endpoint."""
+
+
+@dataclass(frozen=True)
+class Inspected:
+    """What `plumbline inspect` says of an archive."""
+
+    file: Path
+    document: Mapping[str, Any]
+
+    @property
+    def goldens(self) -> tuple[str, ...]:
+        """Where the golden pictures lie in it."""
+        return tuple(self.document["golden"]["files"])
+
+
+def inspect(file: Path) -> Inspected:
+    """What is in the archive. Raises `Misuse` for one that the server would not serve."""
+    done = plumbline("inspect", str(file), "--json")
+    if done.returncode:
+        raise Misuse(
+            f"{file} can't be served, so nothing was sent to AWS. {told(done)} "
+            f"`plumbline inspect {file}` shows what is in an archive."
+        )
+    return Inspected(file, json.loads(done.stdout))
+
+
+def golden_pictures(inspected: Inspected) -> dict[str, bytes]:
+    """The first golden pictures by their names."""
+    with tarfile.open(inspected.file) as tar:
+        members = {member.name.removeprefix("./"): member for member in tar if member.isfile()}
+        found = {
+            Path(name).name: tar.extractfile(members[name])
+            for name in inspected.goldens[:MOST_PICTURES]
+        }
+        return {name: stream.read() for name, stream in found.items() if stream}
+
+
+def compare(file: Path, answers: Path) -> int:
+    """How many answers in the folder are as expected. Raises `AnsweredWrong` if one is not."""
+    done = plumbline("compare", str(file), str(answers), "--json")
+    if not done.stdout:
+        raise AnsweredWrong(told(done))
+    document = json.loads(done.stdout)
+    if document["wrong"]:
+        raise AnsweredWrong(document["wrong"])
+    return len(document["pictures"])
+
+
+def told(done: subprocess.CompletedProcess[str]) -> str:
+    """What a command says is wrong."""
+    return done.stderr.strip().removeprefix("Error: ")
+
+
+def plumbline(
+    *arguments: str, shown: bool = False, **variables: str
+) -> subprocess.CompletedProcess[str]:
+    """Plumbline's command line, run by this Python, on this terminal if `shown`.
+
+    Raises `Misuse` where it can't run.
+    """
+    lacking = [name for name in ("numpy", "orjson", "PIL") if not importlib.util.find_spec(name)]
+    if lacking:
+        raise Misuse(
+            f"This Python lacks {', '.join(lacking)}, which looking into an archive needs: take "
+            "the environment that `make venv` makes (.venv/bin/python deploy.py), or leave "
+            "archives unchecked with --no-check."
+        )
+    paths = [str(CONTAINER), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return subprocess.run(
+        [sys.executable, "-m", "plumbline", *arguments],
+        env={**os.environ, **variables, "PYTHONPATH": os.pathsep.join(paths)},
+        capture_output=not shown,
+        text=True,
+        check=False,
+        timeout=None if shown else SECONDS,
+    )

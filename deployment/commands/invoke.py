@@ -1,0 +1,89 @@
+"""`deploy.py invoke`: pictures through an endpoint."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from deployment import archive, runtime
+from deployment.cli import DRY_RUN, NAME, WHERE, connect, options, say
+from deployment.errors import Misuse
+from deployment.runtime import Asked, Endpoint
+from deployment.show import show_calls
+
+PICTURE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.command()
+@options(NAME)
+@click.argument("pictures", nargs=-1, required=True, type=PICTURE)
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Also draw: a .png, or a folder for several."
+)
+@click.option("--variant", help="The variant that is to answer.  [default: by their weights]")
+@click.option("--json", "as_json", is_flag=True, help="For scripts: a line of JSON each.")
+@options(DRY_RUN, WHERE)
+def invoke(
+    name: str,
+    pictures: tuple[Path, ...],
+    out: Path | None,
+    variant: str | None,
+    as_json: bool,
+    **asked: Any,
+) -> None:
+    """Send each PICTURE to the endpoint NAME, and show what it says.
+
+    An async endpoint is waited for. The exit status is 1 if a picture could not be answered.
+
+    \b
+    python deploy.py invoke cats cat.jpg
+    python deploy.py invoke cats cat.jpg --out annotated.png
+    """  # noqa: D301 - \b keeps click from rewrapping
+    aws = connect(asked)
+    if asked["dry_run"]:
+        wanted = Asked(variant=variant or "")
+        show_calls(
+            name, aws.region, [runtime.invocation(name, str(each), wanted) for each in pictures]
+        )
+        return
+    endpoint = runtime.endpoint(aws, name)
+    if endpoint.answers_to:
+        ask_async(endpoint, pictures, out)
+        return
+    arguments = predict_arguments(endpoint, pictures, out, variant, as_json)
+    variables = {"AWS_PROFILE": asked["profile"]} if asked["profile"] else {}
+    sys.exit(archive.plumbline(*arguments, shown=True, **variables).returncode)
+
+
+def predict_arguments(
+    endpoint: Endpoint,
+    pictures: tuple[Path, ...],
+    out: Path | None,
+    variant: str | None,
+    as_json: bool,
+) -> Iterator[str]:
+    """The same for `plumbline predict`, which shows answers well."""
+    yield from ("predict", "--endpoint", endpoint.name, "--region", endpoint.aws.region)
+    if out:
+        yield from ("--out", str(out))
+    if variant:
+        yield from ("--variant", variant)
+    if as_json:
+        yield "--json"
+    yield from ("--", *map(str, pictures))
+
+
+def ask_async(endpoint: Endpoint, pictures: tuple[Path, ...], out: Path | None) -> None:
+    """Each answer as a line of JSON; the drawing, if one is wanted, is asked for by itself."""
+    if out and len(pictures) > 1:
+        raise Misuse("--out of an async endpoint takes one picture; send them one by one.")
+    for picture in pictures:
+        say(f"{picture}: waiting for the answer in {endpoint.answers_to} …")
+        click.echo(endpoint.ask(picture.read_bytes(), Asked()).decode())
+        if out:
+            out.write_bytes(endpoint.ask(picture.read_bytes(), Asked("image/png")))
+            say(f"drawn: {out}")

@@ -1,0 +1,60 @@
+"""`deploy.py logs`: what the containers say."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import click
+
+from deployment import logs as logbook
+from deployment import names
+from deployment.aws import Aws
+from deployment.calls import Call
+from deployment.cli import DRY_RUN, NAME, WHERE, connect, options, say
+from deployment.logs import Line
+from deployment.show import show_calls
+
+PAUSE = 3.0
+"""Seconds between two looks, with --follow."""
+
+
+@click.command()
+@options(NAME)
+@click.option("--lines", type=click.IntRange(1, 1000), default=50, show_default=True)
+@click.option("--follow", is_flag=True, help="Go on showing what comes, until Ctrl-C.")
+@options(DRY_RUN, WHERE)
+def logs(name: str, lines: int, follow: bool, **asked: Any) -> None:
+    """Show the last lines that the containers of NAME have written.
+
+    Every request has a line, and so has the loading of the model. SageMaker keeps the log in
+    CloudWatch, also of an endpoint that failed or is gone.
+
+    \b
+    python deploy.py logs cats
+    python deploy.py logs cats --lines 200 --follow
+    """  # noqa: D301 - \b keeps click from rewrapping
+    aws = connect(asked)
+    if asked["dry_run"]:
+        group = {"logGroupName": names.log_group(name)}
+        show_calls(name, aws.region, [Call("logs", "DescribeLogStreams", group)])
+        return
+    found = logbook.tail(aws, name, lines)
+    if not found:
+        say(f"The containers of {name} have written nothing yet in {aws.region}.")
+    for line in found:
+        click.echo(str(line))
+    if follow:
+        go_on(aws, name, found)
+
+
+def go_on(aws: Aws, name: str, seen: list[Line]) -> None:
+    """Show each new line once, until the terminal says to stop."""
+    known = set(seen)
+    while True:
+        time.sleep(PAUSE)
+        start = max((line.time for line in known), default=0)
+        fresh = [line for line in logbook.since(aws, name, start) if line not in known]
+        for line in fresh:
+            click.echo(str(line))
+        known = {line for line in (*known, *fresh) if line.time >= start}

@@ -1,0 +1,79 @@
+"""What the containers of an endpoint say, from CloudWatch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from deployment import names
+from deployment.aws import Aws
+from deployment.calls import Call, Look
+from deployment.causes import message
+from deployment.errors import DeploymentError
+
+STREAMS = 5
+"""Containers whose last words are looked at; each has a stream of its own."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of one container; `time` in milliseconds since 1970."""
+
+    time: int
+    stream: str
+    text: str
+
+    def __str__(self) -> str:
+        """With its time, and as the server said it."""
+        when = datetime.fromtimestamp(self.time / 1000, UTC)
+        return f"{when:%Y-%m-%d %H:%M:%S} {self.stream.partition('/')[0]}  {message(self.text)}"
+
+
+def tail(aws: Aws, name: str, count: int) -> list[Line]:
+    """The last lines of all containers, the oldest first; none where there is no log yet."""
+    lines = [line for stream in streams(aws, name) for line in last(aws, name, stream, count)]
+    return sorted(lines, key=lambda line: line.time)[-count:]
+
+
+def streams(aws: Aws, name: str) -> list[str]:
+    """The streams that were written to last."""
+    asked = {
+        "logGroupName": names.log_group(name),
+        "orderBy": "LastEventTime",
+        "descending": True,
+        "limit": STREAMS,
+    }
+    found = aws.look(Look(Call("logs", "DescribeLogStreams", asked), "logStreams"))
+    return [each["logStreamName"] for each in found or ()]
+
+
+def last(aws: Aws, name: str, stream: str, count: int) -> Iterator[Line]:
+    """The last lines of one container."""
+    asked = {
+        "logGroupName": names.log_group(name),
+        "logStreamName": stream,
+        "limit": count,
+        "startFromHead": False,
+    }
+    found: list[dict[str, Any]] = (
+        aws.look(Look(Call("logs", "GetLogEvents", asked), "events")) or []
+    )
+    for event in found:
+        yield Line(event["timestamp"], stream, event["message"])
+
+
+def since(aws: Aws, name: str, time: int) -> Iterator[Line]:
+    """All lines from a time on, as they came."""
+    asked = {"logGroupName": names.log_group(name), "startTime": time}
+    for event in aws.pages(Call("logs", "FilterLogEvents", asked), "events"):
+        yield Line(event["timestamp"], event["logStreamName"], event["message"])
+
+
+def tried(aws: Aws, name: str, count: int) -> tuple[list[Line], str]:
+    """The last lines, or why they can't be had: a failure must not hide the one before."""
+    try:
+        return tail(aws, name, count), ""
+    except DeploymentError as exc:
+        return [], f"The log can't be read: {exc}"

@@ -1,0 +1,145 @@
+"""Pictures → an endpoint of any kind → answers."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from deployment import names
+from deployment.aws import Aws
+from deployment.calls import Call, Look
+from deployment.errors import NotReached, Refused
+from deployment.plan import look_at
+
+ANY_PICTURE = "application/x-image"
+"""The server looks at the bytes, whatever a file is called."""
+
+ASYNC_SECONDS = 3600.0
+"""The longest that SageMaker lets a request of an async endpoint take."""
+
+PAUSE = 2.0
+"""Seconds between two looks for an answer in S3."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """How an answer is wanted: its media type, custom attributes, and by which variant."""
+
+    accept: str = "application/json"
+    attributes: str = ""
+    variant: str = ""
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """An endpoint as SageMaker describes it."""
+
+    aws: Aws
+    described: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return str(self.described["EndpointName"])
+
+    @property
+    def answers_to(self) -> str | None:
+        """Where an async endpoint puts its answers; None for others."""
+        config = self.described.get("AsyncInferenceConfig") or self.config.get(
+            "AsyncInferenceConfig", {}
+        )
+        path = config.get("OutputConfig", {}).get("S3OutputPath")
+        return None if path is None else str(path)
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """Its configuration."""
+        name = self.described["EndpointConfigName"]
+        call = Call("sagemaker", "DescribeEndpointConfig", {"EndpointConfigName": name})
+        return self.aws.look(Look(call)) or {}
+
+    @property
+    def variants(self) -> tuple[str, ...]:
+        """The names of the variants that answer."""
+        return tuple(each["VariantName"] for each in self.config.get("ProductionVariants", ()))
+
+    def ask(self, picture: bytes, asked: Asked) -> bytes:
+        """The answer. Raises a `DeploymentError`, which a container's error is, too."""
+        if self.answers_to:
+            return self.ask_async(picture, asked)
+        return bytes(self.aws.ask(invocation(self.name, picture, asked))["Body"].read())
+
+    def ask_async(self, picture: bytes, asked: Asked) -> bytes:
+        """Put the picture into S3, have it answered, and wait for the answer there."""
+        bucket, _ = place(self.answers_to or "")
+        key = f"{names.prefix(self.name)}requests/{uuid.uuid4()}"
+        self.aws.ask(Call("s3", "PutObject", {"Bucket": bucket, "Key": key, "Body": picture}))
+        answer = self.aws.ask(async_invocation(self.name, f"s3://{bucket}/{key}", asked))
+        return self.awaited(answer["OutputLocation"], answer.get("FailureLocation", ""))
+
+    def awaited(self, output: str, failure: str) -> bytes:
+        """What appears in S3. Raises `Refused` with what the container said of a failure."""
+        deadline = time.monotonic() + ASYNC_SECONDS
+        while time.monotonic() < deadline:
+            if (body := self.fetched(output)) is not None:
+                return body
+            if failure and (body := self.fetched(failure)) is not None:
+                raise Refused(body.decode(errors="replace")[:2048], "ModelError")
+            time.sleep(PAUSE)
+        raise NotReached(
+            f"No answer appeared at {output} within an hour; `python deploy.py logs {self.name}` "
+            "shows what the container says."
+        )
+
+    def fetched(self, url: str) -> bytes | None:
+        """An object's bytes, if it is there."""
+        bucket, key = place(url)
+        found = self.aws.look(Look(Call("s3", "GetObject", {"Bucket": bucket, "Key": key})))
+        return None if found is None else bytes(found["Body"].read())
+
+
+def invocation(name: str, picture: Any, asked: Asked) -> Call:
+    """A request that is answered at once."""
+    chosen = {"CustomAttributes": asked.attributes, "TargetVariant": asked.variant}
+    parameters = {
+        "EndpointName": name,
+        "Body": picture,
+        "ContentType": ANY_PICTURE,
+        "Accept": asked.accept,
+        **{key: value for key, value in chosen.items() if value},
+    }
+    return Call("sagemaker-runtime", "InvokeEndpoint", parameters)
+
+
+def async_invocation(name: str, url: str, asked: Asked) -> Call:
+    """A request that lies in S3, and is answered there."""
+    parameters = {
+        "EndpointName": name,
+        "InputLocation": url,
+        "ContentType": ANY_PICTURE,
+        "Accept": asked.accept,
+    }
+    if asked.attributes:
+        parameters["CustomAttributes"] = asked.attributes
+    return Call("sagemaker-runtime", "InvokeEndpointAsync", parameters)
+
+
+def place(url: str) -> tuple[str, str]:
+    """The bucket and the key of s3://BUCKET/KEY."""
+    bucket, _, key = url.removeprefix("s3://").partition("/")
+    return bucket, key
+
+
+def endpoint(aws: Aws, name: str) -> Endpoint:
+    """The endpoint of a name. Raises `Refused` where there is none that answers."""
+    described = aws.look(look_at(name))
+    if described is None:
+        raise Refused(
+            f"There is no endpoint {name} in {aws.region}. `python deploy.py list` shows those "
+            "there are; --region looks elsewhere.",
+            "not found",
+        )
+    return Endpoint(aws, described)

@@ -1,0 +1,92 @@
+"""Each call to AWS in turn goes wrong: nothing is orphaned, `up` goes on, `down` removes all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from aws_account import Account, Deploy, inventory
+from faults import Died, Fault, Weather, died, lost, refused
+from moto import mock_aws
+
+from deployment.aws import Aws
+
+OPTIONS = ("--async", "s3://answers/there/", "--autoscale", "0:2")
+"""The endpoint with most parts: bounds, two policies and an alarm beside the rest."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def clients_made_once() -> Iterator[None]:
+    """Making a client takes longer than all that it is asked here."""
+    made: dict[str, Any] = {}
+    make = Aws.client
+
+    def client(self: Aws, service: str) -> Any:
+        if service not in made:
+            made[service] = make(self, service)
+        return made[service]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Aws, "client", client)
+        yield
+
+
+@pytest.fixture
+def usual(account: Account, up: Deploy) -> tuple[Weather, dict[str, list[str]]]:
+    """The calls of an `up` in which nothing goes wrong, and what is there afterwards."""
+    with Weather().prevailing() as weather:
+        ended = up(*OPTIONS)
+    assert ended.exit_code == 0, ended.stderr
+    return weather, inventory(account)
+
+
+def wanted(usual: Weather, fault: Fault, when: str) -> list[Weather]:
+    """One weather for each call that is not only a look, or for each that is."""
+    return [
+        Weather(**{when: {number: fault}})
+        for number, call in enumerate(usual.calls)
+        if call.changes or when == "before"
+    ]
+
+
+REFUSED = refused("ValidationException", "Something is not as it should be.")
+
+WEATHERS = pytest.mark.parametrize(
+    ("fault", "when"),
+    [(REFUSED, "before"), (died, "before"), (lost, "after"), (died, "after")],
+    ids=["refused", "killed before", "answer lost", "killed after"],
+)
+
+
+@WEATHERS
+def test_whatever_call_fails_up_goes_on_and_down_removes_all(
+    account: Account, up: Deploy, deploy: Deploy, usual: Any, fault: Fault, when: str
+) -> None:
+    calls, complete = usual
+    for weather in wanted(calls, fault, when):
+        with mock_aws():
+            with weather.prevailing(), suppress(Died):
+                up(*OPTIONS)
+            broken = set(inventory(account))
+            again = up(*OPTIONS)
+
+            assert again.exit_code == 0, again.stderr
+            assert inventory(account) == complete, (weather, broken)
+            assert deploy("down", "cats", "--yes", "--data").exit_code == 0
+            assert inventory(account) == {}
+
+
+@WEATHERS
+def test_whatever_call_fails_down_alone_removes_all(
+    account: Account, up: Deploy, deploy: Deploy, usual: Any, fault: Fault, when: str
+) -> None:
+    for weather in wanted(usual[0], fault, when):
+        with mock_aws():
+            with weather.prevailing(), suppress(Died):
+                up(*OPTIONS)
+            ended = deploy("down", "cats", "--yes", "--data")
+
+            assert ended.exit_code == 0, ended.stderr
+            assert inventory(account) == {}, weather
