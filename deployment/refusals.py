@@ -43,6 +43,7 @@ S3_ACTIONS = {
     "HeadBucket": "ListBucket",
     "HeadObject": "GetObject",
     "DeleteObjects": "DeleteObject",
+    "ListMultipartUploads": "ListBucketMultipartUploads",
     "ListObjectsV2": "ListBucket",
 }
 """Where the permission is called otherwise than the call."""
@@ -204,7 +205,7 @@ ADVICE: tuple[tuple[str, str], ...] = (
         "Push it with ./build_and_push.sh, which prints the URI to take.",
     ),
     (
-        r"cross-account pass role|role .*(invalid|not authorized|cannot be assumed)|AssumeRole",
+        r"cross-account pass role|assume (the )?role|role .*(invalid|not authorized)",
         (
             "The role must be of this account, and one that sagemaker.amazonaws.com may assume: "
             "in its trust policy, that service is the principal of sts:AssumeRole."

@@ -42,12 +42,12 @@ def usual(account: Account, up: Deploy) -> tuple[Weather, dict[str, list[str]]]:
     return weather, inventory(account)
 
 
-def wanted(usual: Weather, fault: Fault, when: str) -> list[Weather]:
-    """One weather for each call that is not only a look, or for each that is."""
+def each_call(usual: Weather, fault: Fault, when: str) -> list[Weather]:
+    """A weather for each call; of those that only look, refusals are enough."""
     return [
         Weather(**{when: {number: fault}})
         for number, call in enumerate(usual.calls)
-        if call.changes or when == "before"
+        if call.changes or fault is REFUSED
     ]
 
 
@@ -65,7 +65,7 @@ def test_whatever_call_fails_up_goes_on_and_down_removes_all(
     account: Account, up: Deploy, deploy: Deploy, usual: Any, fault: Fault, when: str
 ) -> None:
     calls, complete = usual
-    for weather in wanted(calls, fault, when):
+    for weather in each_call(calls, fault, when):
         with mock_aws():
             with weather.prevailing(), suppress(Died):
                 up(*OPTIONS)
@@ -82,7 +82,7 @@ def test_whatever_call_fails_up_goes_on_and_down_removes_all(
 def test_whatever_call_fails_down_alone_removes_all(
     account: Account, up: Deploy, deploy: Deploy, usual: Any, fault: Fault, when: str
 ) -> None:
-    for weather in wanted(usual[0], fault, when):
+    for weather in each_call(usual[0], fault, when):
         with mock_aws():
             with weather.prevailing(), suppress(Died):
                 up(*OPTIONS)
