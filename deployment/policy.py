@@ -28,6 +28,8 @@ class Grant:
 
 SAGEMAKER = "arn:aws:sagemaker:{region}:{account}"
 
+SERVICE_ROLES = "arn:aws:iam::{account}:role/aws-service-role"
+
 GRANTS: Mapping[str, Grant] = {
     "Image": Grant(
         ("arn:aws:ecr:{region}:{account}:repository/*",),
@@ -91,10 +93,7 @@ GRANTS: Mapping[str, Grant] = {
         (f"{SAGEMAKER}:endpoint/*",), (), ("sagemaker:UpdateEndpointWeightsAndCapacities",)
     ),
     "ScalingItself": Grant(
-        (
-            "arn:aws:iam::{account}:role/aws-service-role/"
-            "sagemaker.application-autoscaling.amazonaws.com/*",
-        ),
+        (f"{SERVICE_ROLES}/sagemaker.application-autoscaling.amazonaws.com/*",),
         (),
         ("iam:CreateServiceLinkedRole",),
     ),
@@ -174,13 +173,12 @@ class Place:
     region: str = "REGION"
     account: str = "ACCOUNT"
     role: str = "plumbline"
+    bucket: str = "sagemaker-{region}-{account}"
 
     def __call__(self, resource: str) -> str:
         """A resource's name, filled in."""
-        bucket = f"sagemaker-{self.region}-{self.account}"
-        return resource.format(
-            region=self.region, account=self.account, role=self.role, bucket=bucket
-        )
+        known = {"region": self.region, "account": self.account, "role": self.role}
+        return resource.format(bucket=self.bucket.format(**known), **known)
 
 
 def person(place: Place) -> Document:
@@ -211,7 +209,12 @@ def statements(grants: Mapping[str, Grant], place: Place) -> Iterator[Document]:
         }
 
 
-DOCUMENTS = {"person": person, "role": role, "trust": lambda _: TRUST}
+def trust(_place: Place) -> Document:
+    """Who may take that role."""
+    return TRUST
+
+
+DOCUMENTS = {"person": person, "role": role, "trust": trust}
 
 
 def main() -> None:
@@ -221,8 +224,9 @@ def main() -> None:
     parser.add_argument("--region", default=Place.region)
     parser.add_argument("--account", default=Place.account)
     parser.add_argument("--role", default=Place.role, help="the name of the container's role")
+    parser.add_argument("--bucket", default=Place.bucket, help="default: %(default)s")
     chosen = parser.parse_args()
-    place = Place(chosen.region, chosen.account, chosen.role)
+    place = Place(chosen.region, chosen.account, chosen.role, chosen.bucket)
     sys.stdout.write(f"{json.dumps(DOCUMENTS[chosen.document](place), indent=2)}\n")
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from deployment import names
 from deployment.aws import Aws
 from deployment.calls import Call, Look, Plan, Remove, Step, Wait
-from deployment.errors import Refused
+from deployment.errors import NotAllowed, Refused
 from deployment.plan import STARTING, look_at
 
 AUTOSCALING = "application-autoscaling"
@@ -39,6 +40,10 @@ class Existing:
     uploads: tuple[tuple[str, str, str], ...] = ()
     """Bucket, key and identifier of an upload that broke off."""
     log_groups: tuple[str, ...] = ()
+    buckets: tuple[str, ...] = ()
+    """Those that were looked into."""
+    unseen: tuple[str, ...] = ()
+    """Why some data can't be seen, and so not removed."""
 
     @property
     def running(self) -> bool:
@@ -70,19 +75,37 @@ def find(aws: Aws, name: str, buckets: tuple[str, ...] = ()) -> Existing:
             "leaves it alone.",
             "not ours",
         )
+    configs = listed(aws, name, "ListEndpointConfigs", "EndpointConfigs", "EndpointConfig")
     models = listed(aws, name, "ListModels", "Models", "Model")
-    places = (*buckets, *buckets_of(aws, models))
-    return Existing(
-        name,
-        endpoint,
-        listed(aws, name, "ListEndpointConfigs", "EndpointConfigs", "EndpointConfig"),
-        models,
-        *scaled(aws, name),
-        alarms(aws, name),
-        tuple(pair for bucket in dict.fromkeys(places) for pair in objects(aws, bucket, name)),
-        tuple(each for bucket in dict.fromkeys(places) for each in uploads(aws, bucket, name)),
-        tuple(log_groups(aws, name)),
+    found = Existing(name, endpoint, configs, models, *scaled(aws, name), alarms(aws, name))
+    return with_data(aws, found, (*buckets, *buckets_of(aws, models, configs)))
+
+
+def with_data(aws: Aws, found: Existing, buckets: tuple[str, ...]) -> Existing:
+    """The same with what lies in S3 and in the log; what can't be seen must not keep a bill."""
+    places, unseen = tuple(dict.fromkeys(buckets)), list[str]()
+
+    def inside(look: Callable[[Aws, str, str], Iterator[Any]]) -> tuple[Any, ...]:
+        looks = (partial(look, aws, bucket, found.name) for bucket in places)
+        return tuple(each for one in looks for each in seen(one, unseen))
+
+    return replace(
+        found,
+        objects=inside(objects),
+        uploads=inside(uploads),
+        log_groups=seen(partial(log_groups, aws, found.name), unseen),
+        buckets=places,
+        unseen=tuple(unseen),
     )
+
+
+def seen(look: Callable[[], Iterator[Any]], unseen: list[str]) -> tuple[Any, ...]:
+    """What a look finds; where it is not allowed, why is added to `unseen`."""
+    try:
+        return tuple(look())
+    except (NotAllowed, Refused) as exc:
+        unseen.append(str(exc))
+        return ()
 
 
 def is_ours(aws: Aws, arn: str, name: str) -> bool:
@@ -101,13 +124,17 @@ def listed(aws: Aws, name: str, operation: str, key: str, noun: str) -> tuple[st
     )
 
 
-def buckets_of(aws: Aws, models: tuple[str, ...]) -> Iterator[str]:
-    """The buckets in which models have their archives."""
-    for model in models:
-        found = aws.look(Look(Call("sagemaker", "DescribeModel", {"ModelName": model})))
-        url = (found or {}).get("PrimaryContainer", {}).get("ModelDataUrl", "")
-        if url.startswith("s3://"):
-            yield url.removeprefix("s3://").partition("/")[0]
+def buckets_of(aws: Aws, models: tuple[str, ...], configs: tuple[str, ...]) -> Iterator[str]:
+    """The buckets in which models have their archives, and async endpoints their requests."""
+    for kind, place, described in (
+        ("Model", "PrimaryContainer.ModelDataUrl", models),
+        ("EndpointConfig", "AsyncInferenceConfig.OutputConfig.S3OutputPath", configs),
+    ):
+        for name in described:
+            call = Call("sagemaker", f"Describe{kind}", {f"{kind}Name": name})
+            url = aws.look(Look(call, place)) or ""
+            if url.startswith("s3://"):
+                yield url.removeprefix("s3://").partition("/")[0]
 
 
 def scaled(aws: Aws, name: str) -> tuple[tuple[Described, ...], tuple[Described, ...]]:

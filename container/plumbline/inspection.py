@@ -6,6 +6,7 @@ import tempfile
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -18,7 +19,7 @@ from plumbline import manifest
 from plumbline.archive import Archive, open_archive, read_text
 from plumbline.checks import FILE
 from plumbline.discovery import ModelFile
-from plumbline.errors import SpecError
+from plumbline.errors import EngineError, SpecError
 from plumbline.inputs import check_pictures, decodes_itself, image_size
 from plumbline.registry import NAME, VERSION
 from plumbline.signature import Signature, TensorSpec
@@ -68,7 +69,7 @@ def inspect(root: Path) -> Inspection:
     """What the folder `root` would be served as. Raises the `ModelError` that loading would."""
     verified = manifest.verify(root)
     archive = open_archive(root)
-    described = [signatures_of(model) for model in archive.models]
+    described = [signatures_of(model, archive) for model in archive.models]
     for model, (_, signatures) in zip(archive.models, described, strict=True):
         check_fit(archive, model, signatures)
     reader, signatures = described[0]
@@ -95,8 +96,16 @@ def declared_in(root: Path) -> Mapping[str, Any]:
     return tomllib.loads(read_text(file)) if file.is_file() else {}
 
 
-def signatures_of(model: ModelFile) -> tuple[str, dict[str, Signature]]:
+def signatures_of(model: ModelFile, archive: Archive) -> tuple[str, dict[str, Signature]]:
     """Who reads the model, and its signatures; a Keras file has those that Keras exports."""
+    form = archive.accelerated
+    if find_spec("tensorflow") is None:
+        if form is None or model is not archive.model:
+            raise EngineError(
+                "Looking into a model that was not compiled for OpenVINO needs TensorFlow, which "
+                "this Python has not."
+            )
+        return "OpenVINO", {form.signature_name: form.signature}
     from plumbline.engines.keras import convert
     from plumbline.engines.saved_model import read_signatures
 
@@ -210,7 +219,7 @@ def document(found: Inspection) -> dict[str, Any]:
 
 
 def place(archive: Archive, path: Path) -> str:
-    """Where a part of the archive lies in it."""
+    """Where it lies in the archive."""
     return path.relative_to(archive.root).as_posix()
 
 
@@ -238,11 +247,10 @@ def model_rows(found: Inspection) -> Iterator[tuple[str, str]]:
     """What is served, where it lies, why it is that, and what else is there."""
     archive, model = found.archive, found.archive.model
     where = place(archive, model.path)
-    beside = f", {place(archive, model.weights)}" if model.weights else ""
     yield "served", f"{model.name}/{model.version}"
     yield "what", f"{KINDS[model.kind]}: {'the top of the archive' if where == '.' else where}"
-    if beside:
-        yield "weights", beside.removeprefix(", ")
+    if model.weights:
+        yield "weights", place(archive, model.weights)
     yield "why", archive.rule
     yield "read by", found.reader
     yield "computed by", computed_by(found)

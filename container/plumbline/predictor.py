@@ -21,14 +21,12 @@ from plumbline.inputs import (
     prepared,
     stacked,
 )
-from plumbline.options import RAW
 from plumbline.parity import Difference, compare
 from plumbline.requests import Item, Link
 from plumbline.results import Failure, Result
 from plumbline.spec import ModelSpec
 from plumbline.stopwatch import TimeLeft, Timing
 from plumbline.tasks.base import Task
-from plumbline.tasks.raw import as_they_are
 
 
 @dataclass(frozen=True)
@@ -72,9 +70,7 @@ class Predictor:
         """What the task makes of the outputs for each picture of a batch."""
         if isinstance(outputs, Failure):
             return [outputs]
-        if options.get("format") == RAW:
-            return as_they_are(outputs, len(batch))
-        return self.task.results(outputs, [one.geometry for one in batch], options)
+        return self.task.answers(outputs, [one.geometry for one in batch], options)
 
     def prepared(self, item: Item, timing: Timing) -> Prepared | Failure:
         """A picture as the model takes it, or why that can't be."""

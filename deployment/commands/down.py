@@ -17,10 +17,12 @@ from deployment.teardown import Existing
 @click.command()
 @options(NAME)
 @click.option("--data", is_flag=True, help="Also archives and requests in S3, and the logs.")
-@click.option("--bucket", help="The bucket that `up` was given, if it was given one.")
+@click.option(
+    "--bucket", multiple=True, help="The bucket that `up` was given, if it was given one."
+)
 @click.option("--yes", is_flag=True, help="Don't ask.")
 @options(DRY_RUN, WHERE)
-def down(name: str, data: bool, bucket: str | None, yes: bool, **asked: Any) -> None:
+def down(name: str, data: bool, bucket: tuple[str, ...], yes: bool, **asked: Any) -> None:
     """Remove the endpoint NAME and everything that was made for it.
 
     That is what ends the bill: machines, configurations, models, scaling and alarms. Archives in
@@ -41,13 +43,13 @@ def down(name: str, data: bool, bucket: str | None, yes: bool, **asked: Any) -> 
     else:
         agree(found, data=data, yes=yes)
         Performer(aws, say, say).perform(plan)
-    tell_what_stays(look(aws, name, bucket), data=data)
+    tell_what_stays(teardown.find(aws, name, found.buckets), data=data)
 
 
-def look(aws: Aws, name: str, bucket: str | None) -> Existing:
-    """What there is; archives lie in the bucket that was named, or in the account's own."""
-    places = bucket or names.default_bucket(aws.region, aws.account())
-    return teardown.find(aws, name, (places,))
+def look(aws: Aws, name: str, buckets: tuple[str, ...]) -> Existing:
+    """What there is; archives lie in the buckets that were named, or in the account's own."""
+    own = (names.default_bucket(aws.region, aws.account()),)
+    return teardown.find(aws, name, buckets or own)
 
 
 def agree(found: Existing, *, data: bool, yes: bool) -> None:
@@ -64,7 +66,13 @@ def tell_what_stays(left: Existing, *, data: bool) -> None:
     lines = list(teardown.in_words(left))
     if left.running or (data and left.data):
         raise Refused("Still there: " + "; ".join(lines) + ". Give the same command again.")
+    for problem in left.unseen:
+        say(f"It can't be seen whether data is left. {problem}")
+    if data and left.unseen:
+        raise Refused("Data may be left; the reason is above.", "unseen")
     if lines:
-        say(f"Still there, as data (`down {left.name} --data` removes it): {'; '.join(lines)}.")
-    else:
+        places = "".join(f" --bucket {bucket}" for bucket in left.buckets)
+        say(f"Still there, as data: {'; '.join(lines)}. This removes it, too:")
+        say(f"  python deploy.py down {left.name} --data{places}")
+    elif not left.unseen:
         say(f"Nothing of {left.name} is left.")

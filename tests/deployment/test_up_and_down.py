@@ -48,7 +48,7 @@ def test_down_leaves_archives_and_says_so(account: Account, up: Deploy, deploy: 
     assert ended.exit_code == 0, ended.stderr
     assert everything(account) == {"models": [], "configs": [], "endpoints": []}
     assert account("s3").list_objects_v2(Bucket=BUCKET)["KeyCount"] == 1
-    assert "down cats --data" in ended.stderr
+    assert f"down cats --data --bucket {BUCKET}" in ended.stderr
 
 
 def test_down_with_data_leaves_nothing(account: Account, up: Deploy, deploy: Deploy) -> None:

@@ -11,7 +11,8 @@ import numpy as np
 from plumbline.agreement import Pairs
 from plumbline.arrays import Tensor, Tensors
 from plumbline.geometry import Geometry
-from plumbline.results import Result
+from plumbline.options import RAW
+from plumbline.results import Result, Values
 from plumbline.signature import Signature
 from plumbline.spec import ModelSpec
 
@@ -47,6 +48,14 @@ class Task(ABC):
     ) -> list[Result]:
         """The answer for each picture of the batch; `options` are the request's own."""
 
+    def answers(
+        self, outputs: Tensors, geometries: Sequence[Geometry], options: Mapping[str, Any]
+    ) -> list[Result]:
+        """The results, or with `format=raw` the outputs as they are."""
+        if options.get("format") == RAW:
+            return as_they_are(outputs, len(geometries))
+        return self.results(outputs, geometries, options)
+
     def readings(self, outputs: Tensors, geometry: Geometry) -> tuple[Tensors, ...]:  # noqa: ARG002
         """What a user's own code may have given for this one picture; golden pictures hold it."""
         return (self.values(outputs),)
@@ -61,3 +70,16 @@ class Task(ABC):
         See `plumbline.agreement`; where nothing is known of what outputs mean, they agree.
         """
         return 1.0
+
+
+def as_they_are(outputs: Tensors, count: int) -> list[Result]:
+    """The outputs `[batch, …]` of so many pictures, taken apart."""
+    return [
+        Values({name: row(values, number, count) for name, values in outputs.items()})
+        for number in range(count)
+    ]
+
+
+def row(values: Tensor, number: int, count: int) -> Tensor:
+    """What an output says of one picture of `count`; without a batch axis it is the same of all."""
+    return values[number, ...] if values.shape[:1] == (count,) else values

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from plumbline.arrays import Tensor, Tensors
+from plumbline.arrays import Tensors
 from plumbline.errors import SpecError
 from plumbline.geometry import Geometry
-from plumbline.results import Result, Values
+from plumbline.results import Result
 from plumbline.signature import TEXT, Signature
-from plumbline.tasks.base import Task
+from plumbline.tasks.base import Task, as_they_are
 
 
 class RawTask(Task):
@@ -50,16 +50,3 @@ class RawTask(Task):
         return as_they_are(
             outputs if wanted is None else {wanted: outputs[wanted]}, len(geometries)
         )
-
-
-def as_they_are(outputs: Tensors, count: int) -> list[Result]:
-    """The outputs `[batch, …]` of so many pictures, taken apart."""
-    return [
-        Values({name: row(values, number, count) for name, values in outputs.items()})
-        for number in range(count)
-    ]
-
-
-def row(values: Tensor, number: int, count: int) -> Tensor:
-    """What an output says of one picture of `count`; without a batch axis it is the same of all."""
-    return values[number, ...] if values.shape[:1] == (count,) else values
