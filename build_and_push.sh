@@ -26,8 +26,8 @@ standard output, so that a script can keep it:
   image=$(./build_and_push.sh --account 123456789012 --region eu-central-1)
   python deploy.py up digits --image "$image" --model model.tar.gz --role ROLE
 
-Needs Docker and Python 3.11 or newer with boto3 (`make venv` installs that), and no AWS command
-line. Environment: PLUMBLINE_REGISTRY (such as registry.example.com:5000) pushes there instead,
+Needs Docker and Python 3.11 or newer with boto3 and rich (`make venv` installs both), and no AWS
+command line. Environment: PLUMBLINE_REGISTRY (such as registry.example.com:5000) pushes there instead,
 without asking AWS for anything, as whoever `docker login` made you; AWS_ENDPOINT_URL asks another
 than AWS; DOCKER_BUILD_FLAGS and BASE_IMAGE go to the build, as of `make image`.
 HELP
@@ -153,7 +153,7 @@ fi
 find_python() {
     local candidate
     for candidate in ${PYTHON:+"$PYTHON"} .venv/bin/python python3; do
-        if "$candidate" -c 'import sys; assert sys.version_info >= (3, 11); import boto3' 2>/dev/null; then
+        if "$candidate" -c 'import sys; assert sys.version_info >= (3, 11); import deployment.registry' 2>/dev/null; then
             echo "$candidate"
             return
         fi
@@ -172,7 +172,7 @@ if [[ -z $registry ]]; then
     # As the AWS command line has it; boto3 reads AWS_DEFAULT_REGION alone.
     region=${region:-${AWS_REGION:-}}
     python=$(find_python) ||
-        fail "no Python 3.11 or newer with boto3 was found (PYTHON=… names one). \`make venv\` installs it with everything else; by itself it is \`python3 -m pip install boto3\`"
+        fail "no Python 3.11 or newer with boto3 and rich was found (PYTHON=… names one). \`make venv\` installs them with everything else; by themselves: \`python3 -m pip install boto3 rich\`"
     uri=$(aws prepare) || exit
     registry=${uri%%/*}
 else

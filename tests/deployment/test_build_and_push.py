@@ -337,7 +337,7 @@ def test_python_without_boto3_is_told_what_to_install(machine: Machine, tmp_path
     done = machine.run(script=alone)
 
     assert done.returncode == 1
-    assert "python3 -m pip install boto3" in done.stderr
+    assert "python3 -m pip install boto3 rich" in done.stderr
 
 
 # -- what Docker refuses ------------------------------------------------------------------------
@@ -368,10 +368,8 @@ KEYCHAIN = "Error saving credentials: the specified item already exists in the k
         ("build", NO_BUILDX, "DOCKER_BUILDKIT=0"),
         ("build", OFFLINE, "the network failed"),
         ("build", "something else", "could not be built; the lines above say why"),
-        ("login", KEYCHAIN, f"docker logout {HOST}"),
         ("manifest", "unauthorized: authentication required", "does not know you"),
         ("push", NO_LOGIN, "does not know you"),
-        ("push", OLD_LOGIN, "a login lasts 12 hours"),
         ("push", TAKEN, "for another image"),
         ("push", MISSING, '"Action": "ecr:InitiateLayerUpload", "Resource": "arn:aws:ecr:eu-'),
         ("push", FULL, "the disk is full"),
@@ -380,6 +378,22 @@ KEYCHAIN = "Error saving credentials: the specified item already exists in the k
     ],
 )
 def test_what_docker_says_is_explained(
+    command: str, words: str, expected: str, machine: Machine
+) -> None:
+    machine.variables["PLUMBLINE_REGISTRY"] = "localhost:5000"
+    machine.docker_fails(command, words)
+
+    assert expected in machine.fails()
+
+
+@pytest.mark.parametrize(
+    ("command", "words", "expected"),
+    [
+        ("login", KEYCHAIN, f"docker logout {HOST}"),
+        ("push", OLD_LOGIN, "a login lasts 12 hours"),
+    ],
+)
+def test_what_docker_says_of_amazon_s_registry_is_explained(
     command: str, words: str, expected: str, machine: Machine
 ) -> None:
     machine.docker_fails(command, words)
