@@ -191,7 +191,8 @@ export BUILDX_NO_DEFAULT_ATTESTATIONS=1
 flags="--platform $platform${DOCKER_BUILD_FLAGS:+ $DOCKER_BUILD_FLAGS}"
 make image IMAGE="$built" TARGET="$stage" DOCKER_BUILD_FLAGS="$flags" 2>&1 | tee "$log" ||
     explain "$(build_meanings)" "the image could not be built; the lines above say why"
-identity=$(docker image inspect --format '{{.Id}}' "$built")
+identity=$(docker image inspect --format '{{.Id}}' "$built") ||
+    fail "the build left no image $built in Docker's engine; a builder of buildx's own keeps it to itself unless DOCKER_BUILD_FLAGS=--load, and \`docker buildx use default\` takes the engine's"
 made=$(docker image inspect --format '{{.Os}}/{{.Architecture}}' "$built")
 if [[ $made != "$platform" ]]; then
     echo "no match for platform" >"$log"

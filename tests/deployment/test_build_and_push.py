@@ -368,6 +368,7 @@ KEYCHAIN = "Error saving credentials: the specified item already exists in the k
         ("build", NO_BUILDX, "DOCKER_BUILDKIT=0"),
         ("build", OFFLINE, "the network failed"),
         ("build", "something else", "could not be built; the lines above say why"),
+        ("image", "Error: No such image: plumbline:default-amd64", "DOCKER_BUILD_FLAGS=--load"),
         ("manifest", "unauthorized: authentication required", "does not know you"),
         ("push", NO_LOGIN, "does not know you"),
         ("push", TAKEN, "for another image"),

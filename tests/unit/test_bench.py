@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import statistics
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from plumbline.client.bench import sustained
+from plumbline.client.base import Server
+from plumbline.client.bench import Order, document, sustained
 from plumbline.client.load import Run, Shot, summed_up, turned
 
 TIMES = some.lists(some.floats(0.001, 60), min_size=2, max_size=200)
@@ -56,6 +58,15 @@ def test_the_fastest_counts_of_those_that_answered_everything_in_time() -> None:
     assert sustained([slow, good, late, refusing], p95=200) == good
     assert sustained([slow, good, late, refusing], p95=250) == late
     assert sustained([late, refusing], p95=200) is None
+
+
+def test_every_key_of_the_file_is_documented() -> None:
+    page = (Path(__file__).parents[2] / "docs/using.md").read_text("utf-8")
+    order = Order((Path("cat.jpg"),), (1,), 10, 250)
+    found = document(Server("http://127.0.0.1:8080"), "model.tar.gz", order, [run_of(50, 20)])
+
+    keys = {*found, *found["runs"][0], *found["sustained"]}
+    assert [key for key in sorted(keys) if f"`{key}`" not in page] == []
 
 
 def test_each_connection_begins_with_another_picture() -> None:
