@@ -55,7 +55,7 @@ def counts(_context: click.Context, _option: click.Parameter, text: str) -> tupl
 @click.option(
     "--p95",
     type=click.FloatRange(0, min_open=True),
-    default=250.0,
+    default=200.0,
     show_default=True,
     help="Milliseconds in which 95 of 100 requests must be answered.",
 )
