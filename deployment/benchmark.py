@@ -32,9 +32,12 @@ def read(file: Path) -> tuple[Run, ...]:
 
 def best(runs: tuple[Run, ...], p95: float) -> Run:
     """The run with most requests a second among those fast enough. Raises `Misuse` for none."""
-    good = [run for run in runs if not run["errors"] and run["p95_ms"] <= p95]
+    whole = [run for run in runs if not run["errors"]]
+    if not whole:
+        raise Misuse("The benchmark has no run without errors; measure again.")
+    good = [run for run in whole if run["p95_ms"] <= p95]
     if not good:
-        quickest = min((run["p95_ms"] for run in runs), default=0.0)
+        quickest = min(run["p95_ms"] for run in whole)
         raise Misuse(
             f"No run of the benchmark answered 95 of 100 requests within {p95:g} ms; the quickest "
             f"did within {quickest:g} ms. Allow more with --p95, or take a faster --instance and "

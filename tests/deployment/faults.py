@@ -54,8 +54,9 @@ class Weather:
 
     def start(self, model: Any, **_: Any) -> Any:
         """What happens in place of a call, if anything."""
-        if fault := self.fault(self.before, model):
-            return fault()
+        fault = self.fault(self.before, model)
+        if fault and (said := fault()) is not None:
+            return said
         if model.name in self.stubs:
             return answered(model, self.stubs[model.name](self.calls[-1].parameters))
         return None

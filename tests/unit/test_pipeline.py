@@ -76,6 +76,12 @@ def test_a_picture_goes_through_every_stage(level: int, label: str) -> None:
     assert sorted(watch.laps) == STAGES
 
 
+def test_a_model_s_own_outputs_come_where_they_are_asked_for() -> None:
+    request = Request(rows(flat(255), flat(0)), "application/json", options={"format": "raw"})
+    response = pipeline(activation="softmax")(request, always, Stopwatch())
+    assert json.loads(response.body) == {"predictions": [[0.0] * 9 + [1.0], [1.0] + [0.0] * 9]}
+
+
 def test_several_pictures_are_answered_in_their_order() -> None:
     request = Request(rows(flat(255), flat(0)), "application/json", options={"top_k": 1})
     document = json.loads(pipeline()(request, always, Stopwatch()).body)
