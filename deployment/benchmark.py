@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from deployment.errors import Misuse
 
@@ -22,12 +24,17 @@ def read(file: Path) -> tuple[Run, ...]:
     """The runs of a benchmark file. Raises `Misuse`."""
     try:
         runs = json.loads(file.read_text("utf-8"))["runs"]
-        return tuple({key: float(run[key]) for key in KEYS} for run in runs)
+        return tuple({key: number(run[key]) for key in KEYS} for run in runs)
     except (OSError, ValueError, KeyError, TypeError) as exc:
         raise Misuse(
             f"--benchmark {file} is no file that `plumbline bench --out {file}` wrote: "
             f"{type(exc).__name__}: {exc}."
         ) from exc
+
+
+def number(value: Any) -> float:
+    """A number; where nothing was answered, its time is null."""
+    return math.inf if value is None else float(value)
 
 
 def best(runs: tuple[Run, ...], p95: float) -> Run:

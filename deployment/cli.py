@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import importlib
+import math
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import reduce
 from typing import Any
 
 import click
+from rich.console import Console
+from rich.status import Status
 
 from deployment.aws import Aws
 from deployment.errors import DeploymentError
@@ -26,6 +30,8 @@ COMMANDS = {
 """Each is imported when it is meant."""
 
 INTERRUPTED = 130
+
+SECONDS_BETWEEN_LINES = 30.0
 
 
 class Ended(click.ClickException):
@@ -61,8 +67,10 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except DeploymentError as error:
+            TALK.stop()
             raise Ended(str(error), error.exit_code) from error
         except KeyboardInterrupt as error:
+            TALK.stop()
             raise Ended("Interrupted.", INTERRUPTED) from error
 
 
@@ -101,9 +109,46 @@ def connect(asked: dict[str, Any]) -> Aws:
     return Aws(asked["region"], asked["profile"])
 
 
-def say(text: str) -> None:
-    """One line about what happens, on standard error; answers go to standard output."""
-    click.echo(text, err=True)
+class Talk:
+    """What is said on standard error while something happens; answers go to standard output."""
+
+    def __init__(self) -> None:
+        self.spinner: Status | None = None
+        self.said = -math.inf
+
+    def say(self, text: str) -> None:
+        """One line."""
+        self.stop()
+        self.said = -math.inf
+        click.echo(text, err=True)
+
+    def status(self, text: str) -> None:
+        """How things stand: a line that changes on a terminal, one now and then elsewhere."""
+        console = Console(stderr=True)
+        if console.is_terminal:
+            self.spinner = self.spinner or console.status(text)
+            self.spinner.update(text)
+            self.spinner.start()
+        elif time.monotonic() - self.said >= SECONDS_BETWEEN_LINES:
+            self.said = time.monotonic()
+            click.echo(text, err=True)
+
+    def stop(self) -> None:
+        """Leave no changing line behind."""
+        if self.spinner:
+            self.spinner.stop()
+            self.spinner = None
+
+
+TALK = Talk()
+
+say = TALK.say
+"""One line about what happens."""
+
+
+def performer(aws: Aws) -> Performer:
+    """Carries out plans, and tells this terminal how it goes."""
+    return Performer(aws, TALK.say, TALK.status)
 
 
 @contextmanager

@@ -6,11 +6,10 @@ from typing import Any
 
 import click
 
-from deployment import names, show, teardown
+from deployment import cli, names, show, teardown
 from deployment.aws import Aws
 from deployment.cli import DRY_RUN, NAME, WHERE, connect, options, say
 from deployment.errors import Refused
-from deployment.perform import Performer
 from deployment.teardown import Existing
 
 
@@ -42,7 +41,7 @@ def down(name: str, data: bool, bucket: tuple[str, ...], yes: bool, **asked: Any
         say(f"There is nothing of {name} in {aws.region} that could cost anything.")
     else:
         agree(found, data=data, yes=yes)
-        Performer(aws, say, say).perform(plan)
+        cli.performer(aws).perform(plan)
     tell_what_stays(teardown.find(aws, name, found.buckets), data=data)
 
 

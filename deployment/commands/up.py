@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from deployment import asking, launch, show
+from deployment import asking, cli, launch, show
 from deployment.cli import DRY_RUN, NAME, WHERE, connect, options, say, told
 from deployment.commands.choices import CHECK, DETAILS, KINDS, SCALING, WHAT
 from deployment.order import Order
@@ -39,7 +39,7 @@ def up(name: str, **asked: Any) -> None:
         show.show(plan_up(order))
         return
     launch.check_account(aws, order)
-    performer = Performer(aws, say, say)
+    performer = cli.performer(aws)
     with (
         launch.inspected(aws, order, skip=asked["no_check"]) as found,
         told(performer, removal(order)),

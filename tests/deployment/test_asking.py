@@ -19,6 +19,7 @@ RUNS = [
     {"connections": 4, "requests_per_second": 120.0, "p95_ms": 60.0, "errors": 0},
     {"connections": 16, "requests_per_second": 150.0, "p95_ms": 300.0, "errors": 0},
     {"connections": 8, "requests_per_second": 999.0, "p95_ms": 10.0, "errors": 3},
+    {"connections": 32, "requests_per_second": 0.0, "p95_ms": None, "errors": 9},
 ]
 
 

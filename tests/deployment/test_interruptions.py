@@ -78,6 +78,22 @@ def test_whatever_call_fails_up_goes_on_and_down_removes_all(
             assert inventory(account) == {}
 
 
+def test_whatever_call_of_down_fails_the_next_down_removes_all(
+    account: Account, up: Deploy, deploy: Deploy
+) -> None:
+    removal = ("down", "cats", "--yes", "--data")
+    up(*OPTIONS)
+    with Weather().prevailing() as usual:
+        deploy(*removal)
+    for number, call in enumerate(usual.calls):
+        up(*OPTIONS)
+        with Weather(before={number: REFUSED}).prevailing():
+            assert deploy(*removal).exit_code != 0, call
+
+        assert deploy(*removal).exit_code == 0
+        assert inventory(account) == {}, call
+
+
 @WEATHERS
 def test_whatever_call_fails_down_alone_removes_all(
     account: Account, up: Deploy, deploy: Deploy, usual: Any, fault: Fault, when: str
