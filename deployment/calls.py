@@ -59,6 +59,7 @@ class Make:
     look: Look
     expected: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     again: bool = False
+    doing: str = "Making"
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,9 @@ TAG = "plumbline:name"
 
 MADE_BY = "plumbline:made-by"
 
+BEFORE = "plumbline:before"
+"""The tag by which a configuration names the one that ran before it."""
+
 Tags = list[dict[str, str]]
 
 

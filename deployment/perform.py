@@ -27,6 +27,10 @@ def silent(_text: str) -> None:
     """Say nothing."""
 
 
+def idle(_found: Any) -> None:
+    """Do nothing."""
+
+
 @dataclass
 class Performer:
     """Carries out plans in one account; `done` tells what is there, in the order of the plan."""
@@ -35,6 +39,8 @@ class Performer:
     say: Say = silent
     status: Say = silent
     """What is waited for, while it is."""
+    meanwhile: Callable[[Any], None] = idle
+    """Called, while something is waited for, with what there is of it."""
     done: list[str] = field(default_factory=list)
     answers: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     changed: int = 0
@@ -46,26 +52,29 @@ class Performer:
 
     def make(self, step: Make) -> None:
         """Make a thing that is not there yet, or not as it should be."""
-        found = self.aws.look(step.look)
+        found = self.look(step.look)
         different = [] if found is None else differing(step.expected, found)
         if different and not step.again:
             raise taken(step, different)
         if found is not None and not different:
             self.keep(step.what, found)
             return
-        call = Call(step.call.service, step.call.operation, self.filled(step.call))
-        self.say(f"Making the {step.what} …")
-        self.keep(step.what, self.made(step, call), made=True)
+        self.say(f"{step.doing} the {step.what} …")
+        self.keep(step.what, self.made(step, self.filled(step.call)), made=True)
 
     def made(self, step: Make, call: Call) -> Any:
-        """The answer to making; a thing that is there by now was made by an attempt before."""
+        """The answer to making; what is there by now as it should be was made all the same."""
         try:
             return self.aws.ask(call)
         except (Refused, NotReached):
-            found = None if step.again else self.aws.look(step.look)
-            if found is None:
+            found = self.look(step.look)
+            if found is None or (step.again and differing(step.expected, found)):
                 raise
             return found
+
+    def look(self, look: Look) -> Any:
+        """What there is, or None."""
+        return self.aws.look(Look(self.filled(look.call), look.found))
 
     def upload(self, step: Upload) -> None:
         """Upload a file that is not there yet."""
@@ -88,6 +97,7 @@ class Performer:
             if time.monotonic() > deadline:
                 raise NotReached(f"The {step.what} is still {state} after hours; look again later.")
             self.status(f"The {step.what}: {state}, {time.monotonic() - started:.0f} s")
+            self.meanwhile(found)
             time.sleep(PAUSE)
 
     def remove(self, step: Remove) -> None:
@@ -100,9 +110,9 @@ class Performer:
         self.changed += 1
         self.done.append(step.what)
 
-    def filled(self, call: Call) -> Any:
-        """The parameters with what earlier steps answered."""
-        return filled(call.parameters, self.answers)
+    def filled(self, call: Call) -> Call:
+        """The call with what earlier steps answered."""
+        return Call(call.service, call.operation, filled(call.parameters, self.answers))
 
     def keep(self, what: str, answer: Mapping[str, Any], *, made: bool = False) -> None:
         """Remember what is there."""

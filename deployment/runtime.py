@@ -66,6 +66,19 @@ class Endpoint:
         """The names of the variants that answer."""
         return tuple(each["VariantName"] for each in self.config.get("ProductionVariants", ()))
 
+    @property
+    def requests_bucket(self) -> str:
+        """Where requests lie for an async endpoint: beside its archive, if deploy.py put it there.
+
+        What lies there is found again by `down --data`, and the role may read it.
+        """
+        [variant, *_] = self.config["ProductionVariants"]
+        call = Call("sagemaker", "DescribeModel", {"ModelName": variant["ModelName"]})
+        url = self.aws.look(Look(call, "PrimaryContainer.ModelDataUrl")) or ""
+        bucket, key = place(url)
+        ours = key.startswith(names.prefix(self.name))
+        return bucket if ours else place(self.answers_to or "")[0]
+
     def ask(self, picture: bytes, asked: Asked) -> bytes:
         """The answer. Raises a `DeploymentError`, which a container's error is, too."""
         if self.answers_to:
@@ -74,7 +87,7 @@ class Endpoint:
 
     def ask_async(self, picture: bytes, asked: Asked) -> bytes:
         """Put the picture into S3, have it answered, and wait for the answer there."""
-        bucket, _ = place(self.answers_to or "")
+        bucket = self.requests_bucket
         key = f"{names.prefix(self.name)}requests/{uuid.uuid4()}"
         self.aws.ask(Call("s3", "PutObject", {"Bucket": bucket, "Key": key, "Body": picture}))
         answer = self.aws.ask(async_invocation(self.name, f"s3://{bucket}/{key}", asked))

@@ -182,11 +182,10 @@ def log_groups(aws: Aws, name: str) -> Iterator[str]:
 
 
 def plan_down(found: Existing, region: str, *, data: bool) -> Plan:
-    """What depends on others goes first, so that nothing is left behind wherever this stops."""
-    steps = [*scaling_steps(found), *sagemaker_steps(found)]
-    if data:
-        steps += data_steps(found)
-    return Plan(found.name, region, tuple(steps))
+    """What is billed goes first; then what is found by others, before these others."""
+    stored = data_steps(found) if data else ()
+    steps = (*scaling_steps(found), *endpoint_steps(found), *stored, *described_steps(found))
+    return Plan(found.name, region, steps)
 
 
 def scaling_steps(found: Existing) -> Iterator[Step]:
@@ -206,14 +205,18 @@ def scaling_steps(found: Existing) -> Iterator[Step]:
         )
 
 
-def sagemaker_steps(found: Existing) -> Iterator[Step]:
-    """The endpoint, the configurations, the models."""
+def endpoint_steps(found: Existing) -> Iterator[Step]:
+    """The endpoint, once it stands still."""
     if found.endpoint:
         look = look_at(found.name)
         if found.endpoint["EndpointStatus"] in STARTING:
             yield Wait(f"endpoint {found.name}", look, "EndpointStatus", RESTING, ())
         call = Call("sagemaker", "DeleteEndpoint", {"EndpointName": found.name})
         yield Remove(f"endpoint {found.name}", call, gone=look)
+
+
+def described_steps(found: Existing) -> Iterator[Step]:
+    """The configurations and the models, which cost nothing and say where data lies."""
     for config in found.configs:
         call = Call("sagemaker", "DeleteEndpointConfig", {"EndpointConfigName": config})
         yield Remove(f"configuration {config}", call)
