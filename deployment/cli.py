@@ -161,7 +161,8 @@ def told(performer: Performer, removal: str) -> Iterator[None]:
             say("There is by now:")
             for what in performer.done:
                 say(f"  {what}")
-            say(f"The same command goes on from here. This removes it all:\n  {removal}")
+            say("The same command goes on from here. This removes it, but for the bucket:")
+            say(f"  {removal}")
         raise
 
 

@@ -15,7 +15,7 @@ from deployment.calls import Call
 from deployment.cli import say
 from deployment.errors import EndpointFailed, Misuse, Refused
 from deployment.order import Archive, Order
-from deployment.plan import look_at
+from deployment.plan import config_parameters, look_at
 from deployment.refusals import refusal
 
 LINES = 15
@@ -33,9 +33,9 @@ def check_account(aws: Aws, order: Order) -> None:
         )
 
 
-def state(aws: Aws, name: str) -> str | None:
-    """How an endpoint of this name is. Raises `Refused` for one that is not of deploy.py."""
-    found = aws.look(look_at(name))
+def state(aws: Aws, order: Order) -> str | None:
+    """How an endpoint of this name is. Raises `Refused` for one that is to stay as it is."""
+    name, found = order.name, aws.look(look_at(order.name))
     if found is None:
         return None
     if not teardown.is_ours(aws, found["EndpointArn"], name):
@@ -43,6 +43,15 @@ def state(aws: Aws, name: str) -> str | None:
             f"The name {name} is taken: there is an endpoint of that name in {aws.region}, and "
             "deploy.py did not make it. Choose another name.",
             "not ours",
+        )
+    running, wanted = found["EndpointConfigName"], config_parameters(order)["EndpointConfigName"]
+    if running != wanted and found["EndpointStatus"] not in ("Failed", "Deleting"):
+        raise Refused(
+            f"The endpoint {name} is there already, and runs something else: another archive or "
+            f"image, or other options ({running} is not {wanted}). `python deploy.py update "
+            f"{name}` changes it while it goes on answering; or remove it with `down` first, or "
+            "choose another name.",
+            "taken",
         )
     return str(found["EndpointStatus"])
 

@@ -234,7 +234,8 @@ def data_steps(found: Existing) -> Iterator[Step]:
         for start in range(0, len(keys), TOGETHER):
             chunk = [{"Key": key} for key in keys[start : start + TOGETHER]]
             parameters = {"Bucket": bucket, "Delete": {"Objects": chunk, "Quiet": True}}
-            what = f"{len(chunk)} objects in s3://{bucket}/{names.prefix(found.name)}"
+            count = "1 object" if len(chunk) == 1 else f"{len(chunk)} objects"
+            what = f"{count} in s3://{bucket}/{names.prefix(found.name)}"
             yield Remove(what, Call("s3", "DeleteObjects", parameters))
     for group in found.log_groups:
         call = Call("logs", "DeleteLogGroup", {"logGroupName": group})

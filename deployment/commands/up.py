@@ -53,7 +53,7 @@ def up(name: str, **asked: Any) -> None:
 
 def bring_up(performer: Performer, order: Order) -> None:
     """Carry out the plan, and say what it costs."""
-    plan = plan_up(order, launch.state(performer.aws, order.name))
+    plan = plan_up(order, launch.state(performer.aws, order))
     performer.perform(plan)
     if not performer.changed:
         say("Everything was there already; nothing was changed.")

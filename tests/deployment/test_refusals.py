@@ -8,7 +8,7 @@ from typing import Any
 import botocore.endpoint
 import botocore.handlers
 import pytest
-from aws_account import ACCOUNT, BUCKET, IMAGE, REGION, ROLE, Account, Deploy
+from aws_account import ACCOUNT, BUCKET, IMAGE, REGION, ROLE, Account, Deploy, inventory
 from botocore.awsrequest import AWSResponse
 from faults import Weather, refused
 from moto.core.models import botocore_stubber
@@ -185,11 +185,13 @@ def test_a_name_that_is_taken(account: Account, up: Deploy, deploy: Deploy) -> N
 
 def test_another_model_under_a_name_in_use(account: Account, up: Deploy, archive: Path) -> None:
     up()
+    before = inventory(account)
     archive.write_bytes(b"another archive")
 
     ended = up()
 
     assert ended.exit_code == 4
+    assert inventory(account) == before
     assert "python deploy.py update" in ended.stderr
 
 
