@@ -60,7 +60,8 @@ class Performer:
             self.keep(step.what, found)
             return
         self.say(f"{step.doing} the {step.what} …")
-        self.keep(step.what, self.made(step, self.filled(step.call)), made=True)
+        call = self.filled(step.call)
+        self.keep(step.what, self.made(step, untagged(call) if found else call), made=True)
 
     def made(self, step: Make, call: Call) -> Any:
         """The answer to making; what is there by now as it should be was made all the same."""
@@ -128,6 +129,12 @@ def differing(expected: Mapping[str, Any], found: Mapping[str, Any]) -> list[str
         for key, value in expected.items()
         if not same(found.get(key), value)
     ]
+
+
+def untagged(call: Call) -> Call:
+    """A call that changes a thing: AWS takes tags only when it is made, and keeps them."""
+    kept = {key: value for key, value in call.parameters.items() if key != "Tags"}
+    return Call(call.service, call.operation, kept)
 
 
 def same(found: Any, wanted: Any) -> bool:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 
-from aws_account import BUCKET, Account, Deploy
+from aws_account import BUCKET, Account, Deploy, inventory
+from faults import Weather
 
 
 def everything(account: Account) -> dict[str, list[str]]:
@@ -38,6 +39,21 @@ def test_up_twice_changes_nothing(account: Account, up: Deploy) -> None:
     assert ended.exit_code == 0, ended.stderr
     assert everything(account) == before
     assert "nothing was changed" in ended.stderr
+
+
+def test_up_with_other_bounds_changes_the_bounds_alone(account: Account, up: Deploy) -> None:
+    up("--autoscale", "1:3", "--target", 600)
+    before = inventory(account)
+    weather = Weather()
+    with weather.prevailing():
+        ended = up("--autoscale", "2:5", "--target", 600)
+
+    assert ended.exit_code == 0, ended.stderr
+    assert inventory(account) == before
+    [changed] = [call for call in weather.calls if call.changes]
+    assert changed.operation == "RegisterScalableTarget"
+    assert (changed.parameters["MinCapacity"], changed.parameters["MaxCapacity"]) == (2, 5)
+    assert "Tags" not in changed.parameters
 
 
 def test_down_leaves_archives_and_says_so(account: Account, up: Deploy, deploy: Deploy) -> None:
