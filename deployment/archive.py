@@ -20,6 +20,9 @@ CONTAINER = Path(__file__).parents[1] / "container"
 
 SECONDS = 600.0
 
+NO_TENSORFLOW = "needs TensorFlow"
+"""How the command line says that a model was not compiled, and can't be read here."""
+
 MOST_PICTURES = 10
 """Golden pictures that are sent through an endpoint."""
 
@@ -40,6 +43,11 @@ class Inspected:
 def inspect(file: Path) -> Inspected:
     """What is in the archive. Raises `Misuse` for one that the server would not serve."""
     done = plumbline("inspect", str(file), "--json")
+    if done.returncode and NO_TENSORFLOW in done.stderr:
+        raise Misuse(
+            f"{file} can't be looked into here. {told(done)} Install it, or leave the archive "
+            "unchecked with --no-check."
+        )
     if done.returncode:
         raise Misuse(
             f"{file} can't be served, so nothing was sent to AWS. {told(done)} "

@@ -219,6 +219,17 @@ def test_what_can_not_be_served_is_not_sent(
     assert account("s3").list_buckets()["Buckets"] == []
 
 
+def test_where_tensorflow_is_lacking_it_says_how_to_go_on(
+    archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = "Error: Looking into a model that was not compiled for OpenVINO needs TensorFlow, …"
+    failed = subprocess.CompletedProcess([], 1, "", said)
+    monkeypatch.setattr(archives, "plumbline", lambda *_: failed)
+
+    with pytest.raises(archives.Misuse, match=r"can't be looked into here.*--no-check"):
+        archives.inspect(archive)
+
+
 @pytest.mark.tensorflow
 def test_a_real_archive_by_plumblines_own_command_line(tmp_path: Path) -> None:
     """A model that gives a picture's mean colour, packed by hand."""
