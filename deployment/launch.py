@@ -8,7 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from deployment import archive, causes, golden, logs, runtime, teardown
+from botocore.exceptions import BotoCoreError, ClientError
+
+from deployment import archive, causes, golden, logs, names, runtime, teardown
 from deployment.archive import Inspected
 from deployment.aws import Aws
 from deployment.calls import Call
@@ -16,7 +18,7 @@ from deployment.cli import say
 from deployment.errors import EndpointFailed, Misuse, Refused
 from deployment.order import Archive, Order
 from deployment.plan import config_parameters, look_at
-from deployment.refusals import refusal
+from deployment.refusals import is_missing, refusal, unreached
 
 LINES = 15
 """Of the log that are shown where a container failed."""
@@ -81,16 +83,20 @@ def local(aws: Aws, wanted: Archive, folder: Path) -> Path:
     """The archive as a file of this machine: one that lies in S3 is fetched to be looked at."""
     if wanted.file:
         return wanted.file
-    from botocore.exceptions import ClientError
-
     bucket, key = runtime.place(wanted.url)
-    file = folder / f"{abs(hash(wanted.url))}.tar.gz"
+    file = folder / f"{names.fingerprint({'url': wanted.url})}.tar.gz"
     say(f"Fetching {wanted.url} to look into it …")
     try:
         aws.client("s3").download_file(bucket, key, str(file))
     except ClientError as exc:
+        if is_missing(exc):
+            raise Misuse(
+                f"There is no object {wanted.url}. `aws s3 ls s3://{bucket}/` shows what is there."
+            ) from exc
         call = Call("s3", "GetObject", {"Bucket": bucket, "Key": key})
         raise refusal(exc, call, aws.region) from exc
+    except (BotoCoreError, OSError) as exc:
+        raise unreached(exc) from exc
     return file
 
 

@@ -212,7 +212,7 @@ ADVICE: tuple[tuple[str, str], ...] = (
         ),
     ),
     (
-        r"could not access model data|no objects? .*found|ModelDataUrl",
+        r"could not (access|find) model data|no objects? .*found|ModelDataUrl",
         (
             "The role of --role must be allowed to read the archive (s3:GetObject), and the "
             "bucket must be in this region."

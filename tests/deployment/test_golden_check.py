@@ -202,6 +202,17 @@ def test_an_archive_in_s3_is_fetched_to_be_looked_into(
     assert len(s3.list_objects_v2(Bucket=BUCKET)["Contents"]) == 1
 
 
+@pytest.mark.parametrize("url", [f"s3://{BUCKET}/none.tar.gz", "s3://nobodys/none.tar.gz"])
+def test_an_archive_that_is_not_in_s3(account: Account, up: Deploy, url: str) -> None:
+    place = {"LocationConstraint": "eu-central-1"}
+    account("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration=place)
+
+    ended = up("--model", url)
+
+    assert ended.exit_code == 2
+    assert f"There is no object {url}." in ended.stderr
+
+
 # -- the archive itself -------------------------------------------------------------------------
 
 
