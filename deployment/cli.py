@@ -21,7 +21,11 @@ from deployment.perform import Performer
 
 COMMANDS = {
     "up": "deployment.commands.up:up",
+    "update": "deployment.commands.update:update",
+    "rollback": "deployment.commands.rollback:rollback",
+    "weights": "deployment.commands.weights:weights",
     "invoke": "deployment.commands.invoke:invoke",
+    "transform": "deployment.commands.transform:transform",
     "status": "deployment.commands.status:status",
     "logs": "deployment.commands.logs:logs",
     "list": "deployment.commands.list:list_endpoints",

@@ -71,6 +71,17 @@ def since(aws: Aws, name: str, time: int) -> Iterator[Line]:
         yield Line(event["timestamp"], event["logStreamName"], event["message"])
 
 
+def of_job(aws: Aws, job: str, count: int) -> list[Line]:
+    """The last lines of a batch job; none where they can't be had, as they only explain."""
+    asked = {"logGroupName": names.JOB_LOGS, "logStreamNamePrefix": f"{job}/"}
+    try:
+        found = list(aws.pages(Call("logs", "FilterLogEvents", asked), "events"))
+    except DeploymentError:
+        return []
+    lines = (Line(each["timestamp"], each["logStreamName"], each["message"]) for each in found)
+    return sorted(lines, key=lambda line: line.time)[-count:]
+
+
 def tried(aws: Aws, name: str, count: int) -> tuple[list[Line], str]:
     """The last lines, or why they can't be had: a failure must not hide the one before."""
     try:

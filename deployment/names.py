@@ -83,6 +83,10 @@ def alarm(name: str, what: str) -> str:
     return f"plumbline/{name}/{what}"
 
 
+JOB_LOGS = "/aws/sagemaker/TransformJobs"
+"""Where SageMaker writes what the containers of all batch jobs say."""
+
+
 def log_group(name: str) -> str:
     """Where SageMaker writes what the containers of an endpoint say."""
     return f"/aws/sagemaker/Endpoints/{name}"

@@ -62,16 +62,22 @@ GRANTS: Mapping[str, Grant] = {
         ("s3:PutObjectTagging",),
     ),
     "Endpoint": Grant(
-        (f"{SAGEMAKER}:model/*", f"{SAGEMAKER}:endpoint-config/*", f"{SAGEMAKER}:endpoint/*"),
+        (
+            *(f"{SAGEMAKER}:{kind}/*" for kind in ("model", "endpoint-config", "endpoint")),
+            f"{SAGEMAKER}:transform-job/*",
+        ),
         (
             *(f"sagemaker:{verb}Model" for verb in ("Create", "Describe", "Delete")),
             *(f"sagemaker:{verb}EndpointConfig" for verb in ("Create", "Describe", "Delete")),
             *(f"sagemaker:{verb}Endpoint" for verb in ("Create", "Describe", "Delete")),
+            "sagemaker:UpdateEndpoint",
+            "sagemaker:UpdateEndpointWeightsAndCapacities",
+            *(f"sagemaker:{verb}TransformJob" for verb in ("Create", "Describe", "Stop")),
+            "sagemaker:AddTags",
             "sagemaker:ListTags",
             "sagemaker:InvokeEndpoint",
             "sagemaker:InvokeEndpointAsync",
         ),
-        ("sagemaker:AddTags",),
     ),
     "Role": Grant(
         ("arn:aws:iam::{account}:role/{role}",),
@@ -88,9 +94,6 @@ GRANTS: Mapping[str, Grant] = {
             "application-autoscaling:DeleteScalingPolicy",
         ),
         ("application-autoscaling:TagResource",),
-    ),
-    "ScalingOfSageMaker": Grant(
-        (f"{SAGEMAKER}:endpoint/*",), (), ("sagemaker:UpdateEndpointWeightsAndCapacities",)
     ),
     "ScalingItself": Grant(
         (f"{SERVICE_ROLES}/sagemaker.application-autoscaling.amazonaws.com/*",),
@@ -112,6 +115,7 @@ GRANTS: Mapping[str, Grant] = {
             "logs:FilterLogEvents",
             "logs:GetLogEvents",
             "logs:DeleteLogGroup",
+            "logs:DeleteLogStream",
         ),
     ),
     "Everywhere": Grant(
@@ -121,9 +125,11 @@ GRANTS: Mapping[str, Grant] = {
             "sagemaker:ListModels",
             "sagemaker:ListEndpointConfigs",
             "sagemaker:ListEndpoints",
+            "sagemaker:ListTransformJobs",
             "application-autoscaling:DescribeScalableTargets",
             "application-autoscaling:DescribeScalingPolicies",
             "cloudwatch:DescribeAlarms",
+            "cloudwatch:PutMetricData",
             "logs:DescribeLogGroups",
         ),
     ),

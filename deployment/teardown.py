@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from deployment import names
+from deployment import batch, names
 from deployment.aws import Aws
 from deployment.calls import Call, Look, Plan, Remove, Step, Wait
 from deployment.errors import NotAllowed, Refused
@@ -35,11 +35,15 @@ class Existing:
     targets: tuple[Described, ...] = ()
     policies: tuple[Described, ...] = ()
     alarms: tuple[str, ...] = ()
+    jobs: tuple[str, ...] = ()
+    """Batch jobs that are at work; ended ones cost nothing, and AWS removes them never."""
     objects: tuple[tuple[str, str], ...] = ()
     """Bucket and key."""
     uploads: tuple[tuple[str, str, str], ...] = ()
     """Bucket, key and identifier of an upload that broke off."""
     log_groups: tuple[str, ...] = ()
+    log_streams: tuple[str, ...] = ()
+    """What batch jobs have written, in a group that others share."""
     buckets: tuple[str, ...] = ()
     """Those that were looked into."""
     unseen: tuple[str, ...] = ()
@@ -55,12 +59,13 @@ class Existing:
             or self.targets
             or self.policies
             or self.alarms
+            or self.jobs
         )
 
     @property
     def data(self) -> bool:
         """Whether there are archives, requests or logs."""
-        return bool(self.objects or self.uploads or self.log_groups)
+        return bool(self.objects or self.uploads or self.log_groups or self.log_streams)
 
 
 # -- looking ------------------------------------------------------------------------------------
@@ -77,7 +82,8 @@ def find(aws: Aws, name: str, buckets: tuple[str, ...] = ()) -> Existing:
         )
     configs = listed(aws, name, "ListEndpointConfigs", "EndpointConfigs", "EndpointConfig")
     models = listed(aws, name, "ListModels", "Models", "Model")
-    found = Existing(name, endpoint, configs, models, *scaled(aws, name), alarms(aws, name))
+    watched = (*scaled(aws, name), alarms(aws, name), jobs(aws, name))
+    found = Existing(name, endpoint, configs, models, *watched)
     return with_data(aws, found, (*buckets, *buckets_of(aws, models, configs)))
 
 
@@ -94,6 +100,7 @@ def with_data(aws: Aws, found: Existing, buckets: tuple[str, ...]) -> Existing:
         objects=inside(objects),
         uploads=inside(uploads),
         log_groups=seen(partial(log_groups, aws, found.name), unseen),
+        log_streams=seen(partial(log_streams, aws, found.name), unseen),
         buckets=places,
         unseen=tuple(unseen),
     )
@@ -155,6 +162,15 @@ def alarms(aws: Aws, name: str) -> tuple[str, ...]:
     return tuple(each["AlarmName"] for each in aws.pages(asked, "MetricAlarms"))
 
 
+def jobs(aws: Aws, name: str) -> tuple[str, ...]:
+    """The batch jobs that are at work."""
+    return tuple(
+        each["TransformJobName"]
+        for each in batch.running(aws, name)
+        if is_ours(aws, each["TransformJobArn"], name)
+    )
+
+
 def objects(aws: Aws, bucket: str, name: str) -> Iterator[tuple[str, str]]:
     """What lies in S3 under the deployment's prefix."""
     asked = Call("s3", "ListObjectsV2", {"Bucket": bucket, "Prefix": names.prefix(name)})
@@ -178,13 +194,22 @@ def log_groups(aws: Aws, name: str) -> Iterator[str]:
             yield group
 
 
+def log_streams(aws: Aws, name: str) -> Iterator[str]:
+    """What the batch jobs have written."""
+    asked = {"logGroupName": names.JOB_LOGS, "logStreamNamePrefix": f"{name}-"}
+    for each in aws.pages(Call("logs", "DescribeLogStreams", asked), "logStreams"):
+        if batch.is_of(name, each["logStreamName"].partition("/")[0]):
+            yield each["logStreamName"]
+
+
 # -- removing -----------------------------------------------------------------------------------
 
 
 def plan_down(found: Existing, region: str, *, data: bool) -> Plan:
     """What is billed goes first; then what is found by others, before these others."""
     stored = data_steps(found) if data else ()
-    steps = (*scaling_steps(found), *endpoint_steps(found), *stored, *described_steps(found))
+    billed = (*map(batch.stop, found.jobs), *scaling_steps(found), *endpoint_steps(found))
+    steps = (*billed, *stored, *described_steps(found))
     return Plan(found.name, region, steps)
 
 
@@ -240,6 +265,9 @@ def data_steps(found: Existing) -> Iterator[Step]:
     for group in found.log_groups:
         call = Call("logs", "DeleteLogGroup", {"logGroupName": group})
         yield Remove(f"log group {group}", call)
+    for stream in found.log_streams:
+        where = {"logGroupName": names.JOB_LOGS, "logStreamName": stream}
+        yield Remove(f"log of job {stream}", Call("logs", "DeleteLogStream", where))
 
 
 def in_words(found: Existing) -> Iterator[str]:

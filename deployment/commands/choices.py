@@ -26,6 +26,47 @@ WHAT = (
     click.option("--bucket", help="Where archives go.  [default: sagemaker-REGION-ACCOUNT]"),
 )
 
+CHANGES = (
+    click.option("--model", help="Another archive: model.tar.gz, or s3://my-bucket/model.tar.gz."),
+    click.option("--image", help="Another image: the URI that build_and_push.sh prints."),
+    click.option(
+        "--variant",
+        multiple=True,
+        metavar="NAME=MODEL:WEIGHT",
+        help="Another archive for a variant, or one more variant; several times.",
+    ),
+    click.option("--shadow", metavar="NAME=MODEL", help="A model that only listens, or another."),
+    click.option(
+        "--env", multiple=True, metavar="NAME=VALUE", help="A setting more, or another value."
+    ),
+    click.option("--instance", help="Another kind of machine."),
+    click.option("--count", type=click.IntRange(min=1), help="Another number of machines."),
+    click.option("--bucket", help="Where the archive goes.  [default: sagemaker-REGION-ACCOUNT]"),
+)
+
+STEPS = (
+    click.option("--canary", metavar="SIZE", help="First a part (10%, or 1 machine), then all."),
+    click.option("--linear", metavar="SIZE", help="Part by part: 20%, or so many machines."),
+    click.option("--rolling", metavar="SIZE", help="The same, removing old machines on the way."),
+    click.option(
+        "--bake", metavar="TIME", help="How long each step is watched: 10m.  [default: 5m]"
+    ),
+    click.option(
+        "--max-latency",
+        type=click.FloatRange(min=0, min_open=True),
+        default=5000.0,
+        show_default=True,
+        help="Milliseconds; if 1 of 20 answers takes longer meanwhile, back.",
+    ),
+    click.option(
+        "--max-errors",
+        type=click.IntRange(min=1),
+        default=5,
+        show_default=True,
+        help="So many answers of 500 and above in a minute, and back.",
+    ),
+)
+
 KINDS = (
     click.option("--instance", help="The kind of machine.  [default: ml.c5.large]"),
     click.option("--count", type=int, help="How many machines.  [default: 1]"),
@@ -39,6 +80,34 @@ KINDS = (
     click.option("--provisioned", type=int, help="Serverless: so many are kept ready, and billed."),
     click.option("--success-topic", help="Async: the SNS topic that is told of answers."),
     click.option("--error-topic", help="Async: the SNS topic that is told of errors."),
+)
+
+BATCH = (
+    click.option("--instance", default="ml.c5.xlarge", show_default=True, help="The machine."),
+    click.option("--count", type=click.IntRange(min=1), default=1, show_default=True),
+    click.option(
+        "--concurrency",
+        type=click.IntRange(min=1),
+        default=16,
+        show_default=True,
+        help="Requests at a time to each machine.",
+    ),
+    click.option(
+        "--payload-mb",
+        type=click.IntRange(1, 100),
+        default=6,
+        show_default=True,
+        help="The largest file, in MB.",
+    ),
+    click.option("--accept", help="The form of the answers.  [default: application/json]"),
+    click.option("--lines", is_flag=True, help="Files of JSON lines, a picture in each line."),
+    click.option("--variant", help="The variant whose model answers.  [default: the first]"),
+    click.option("--model", help="Another archive than the endpoint's, or without an endpoint."),
+    click.option("--image", help="Another image, or without an endpoint."),
+    click.option("--role", help="Without an endpoint: the IAM role for the container."),
+    click.option("--env", multiple=True, metavar="NAME=VALUE", help="A setting of the server."),
+    click.option("--bucket", help="Where the archive goes.  [default: sagemaker-REGION-ACCOUNT]"),
+    click.option("--stop", is_flag=True, help="End the job that is at work on this."),
 )
 
 DETAILS = (

@@ -1,0 +1,222 @@
+"""Batch transform: everything under a prefix in S3, answered once, by machines that then go."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from deployment import names
+from deployment.aws import Aws
+from deployment.calls import Call, Look, Make, Plan, Remove, Wait
+from deployment.errors import Misuse, Refused
+from deployment.limits import INSTANCE, URL
+from deployment.order import Order
+from deployment.plan import model_parameters, model_steps, upload_steps
+from deployment.runtime import ANY_PICTURE, place
+
+MOST_MB = 100
+"""What SageMaker takes of payload times requests at a time."""
+
+LINES = "application/jsonlines"
+
+AT_WORK = ("InProgress", "Stopping")
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is transformed, on what, and how; `lines`: files of JSON lines, not of one picture."""
+
+    source: str
+    target: str
+    instance: str = "ml.c5.xlarge"
+    count: int = 1
+    concurrency: int = 16
+    payload: int = 6
+    accept: str = ""
+    lines: bool = False
+
+
+def check(job: Job) -> Job:
+    """The job. Raises `Misuse` with the first thing that AWS would not take."""
+    for problem in problems(job):
+        raise Misuse(problem)
+    return job
+
+
+def problems(job: Job) -> Iterator[str]:
+    """All that is wrong with a job, a sentence each."""
+    for url, what in ((job.source, "pictures"), (job.target, "answers")):
+        if not URL.fullmatch(url):
+            yield f"{url}: it must be where the {what} are, like s3://my-bucket/{what}/."
+    if f"{job.target.rstrip('/')}/".startswith(f"{job.source.rstrip('/')}/"):
+        yield (
+            f"The answers would lie among the pictures, in {job.source}, and be taken for pictures "
+            "by the next job: name another place for them."
+        )
+    if not INSTANCE.fullmatch(job.instance):
+        yield f"--instance {job.instance}: it must be like ml.c5.xlarge."
+    if job.payload * job.concurrency > MOST_MB:
+        yield (
+            f"--payload-mb {job.payload} times --concurrency {job.concurrency} is "
+            f"{job.payload * job.concurrency} MB, and SageMaker takes {MOST_MB} at most: "
+            f"--concurrency {MOST_MB // job.payload}, say."
+        )
+
+
+# -- the plan -------------------------------------------------------------------------------------
+
+
+def plan_job(order: Order, job: Job, name: str) -> Plan:
+    """Upload and model, unless they are there; the job, and waiting for its end."""
+    model = model_parameters(order, order.variants[0])["ModelName"]
+    steps = (
+        *upload_steps(order),
+        *model_steps(order),
+        Make(f"job {name}", creation(order, job, name, model), look_at(name)),
+        wait_for(name),
+    )
+    return Plan(order.name, order.region, steps, tuple(costs(job)))
+
+
+def job_name(name: str, now: datetime) -> str:
+    """Jobs can't be removed, and their names not be used again: each has the time in its name."""
+    return f"{name}-{now:%Y%m%d-%H%M%S}"
+
+
+def is_of(name: str, job: str) -> bool:
+    """Whether a job may be one of this deployment, by its name."""
+    return re.fullmatch(rf"{re.escape(name)}-\d{{8}}-\d{{6}}", job) is not None
+
+
+def creation(order: Order, job: Job, name: str, model: str) -> Call:
+    """What CreateTransformJob is told."""
+    source = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": job.source}}
+    target = {"S3OutputPath": job.target}
+    parameters = {
+        "TransformJobName": name,
+        "ModelName": model,
+        "MaxConcurrentTransforms": job.concurrency,
+        "MaxPayloadInMB": job.payload,
+        "BatchStrategy": "MultiRecord" if job.lines else "SingleRecord",
+        "TransformInput": {
+            "DataSource": source,
+            "ContentType": LINES if job.lines else ANY_PICTURE,
+            "SplitType": "Line" if job.lines else "None",
+        },
+        "TransformOutput": {**target, "Accept": job.accept} if job.accept else target,
+        "TransformResources": {"InstanceType": job.instance, "InstanceCount": job.count},
+        "Tags": names.tags(order.name),
+    }
+    return Call("sagemaker", "CreateTransformJob", parameters)
+
+
+def look_at(name: str) -> Look:
+    """The job as SageMaker describes it."""
+    return Look(Call("sagemaker", "DescribeTransformJob", {"TransformJobName": name}))
+
+
+def wait_for(name: str) -> Wait:
+    """Until the job has ended, however it did: what it could not answer is looked for then."""
+    ended = ("Completed", "Failed", "Stopped")
+    return Wait(f"job {name}", look_at(name), "TransformJobStatus", ended, ())
+
+
+def stop(name: str) -> Remove:
+    """End a job that is at work; its machines go, and what was answered stays."""
+    at_work = " || ".join(f"@=='{each}'" for each in AT_WORK)
+    gone = Look(look_at(name).call, f"[TransformJobStatus][?{at_work}] | [0]")
+    call = Call("sagemaker", "StopTransformJob", {"TransformJobName": name})
+    return Remove(f"job {name}, which is at work", call, gone=gone)
+
+
+def plan_stop(name: str, region: str, jobs: list[str]) -> Plan:
+    """End these jobs."""
+    return Plan(name, region, tuple(stop(job) for job in jobs))
+
+
+def costs(job: Job) -> Iterator[str]:
+    """What the job costs, in words."""
+    yield (
+        f"{job.count} × {job.instance}: billed by the second while the job runs, then gone by "
+        "themselves. Prices: https://aws.amazon.com/sagemaker/pricing"
+    )
+    yield f"The answers in {job.target}: billed as storage; nobody removes them but you."
+
+
+# -- jobs that are there --------------------------------------------------------------------------
+
+
+def running(aws: Aws, name: str) -> list[Mapping[str, Any]]:
+    """The jobs of a deployment that are at work, as SageMaker describes them."""
+    found: list[Mapping[str, Any]] = []
+    for state in AT_WORK:
+        asked = {"NameContains": name, "StatusEquals": state}
+        listed = aws.pages(Call("sagemaker", "ListTransformJobs", asked), "TransformJobSummaries")
+        for each in listed:
+            if is_of(name, each["TransformJobName"]):
+                found += filter(None, [aws.look(look_at(each["TransformJobName"]))])
+    return found
+
+
+def same(described: Mapping[str, Any], job: Job) -> bool:
+    """Whether a job that is at work does just this."""
+    source = described["TransformInput"]["DataSource"]["S3DataSource"]["S3Uri"]
+    return bool((source, described["TransformOutput"]["S3OutputPath"]) == (job.source, job.target))
+
+
+# -- what goes in, and what comes out -------------------------------------------------------------
+
+
+def inputs(aws: Aws, source: str) -> dict[str, str]:
+    """Where the answer to each file will lie below the target, and the file itself.
+
+    Raises `Refused` where there is no file.
+    """
+    bucket, prefix = place(source)
+    base = prefix[: prefix.rfind("/") + 1]
+    found = {
+        f"{key.removeprefix(base)}.out": f"s3://{bucket}/{key}"
+        for key, _ in objects(aws, bucket, prefix)
+        if not key.endswith("/")  # what the console makes for a folder
+    }
+    if not found:
+        raise Refused(f"There is nothing under {source}, so there is nothing to answer.", "empty")
+    return found
+
+
+def outputs(aws: Aws, target: str, since: datetime) -> set[str]:
+    """The answers that have come, by where they lie below the target."""
+    bucket, prefix = place(f"{target.rstrip('/')}/")
+    return {
+        key.removeprefix(prefix)
+        for key, changed in objects(aws, bucket, prefix)
+        if changed >= since.replace(microsecond=0)  # S3 counts whole seconds
+    }
+
+
+def objects(aws: Aws, bucket: str, prefix: str) -> Iterator[tuple[str, datetime]]:
+    """Keys under a prefix, with the time of their last change."""
+    asked = Call("s3", "ListObjectsV2", {"Bucket": bucket, "Prefix": prefix})
+    for each in aws.pages(asked, "Contents"):
+        yield each["Key"], each["LastModified"]
+
+
+def wrong_lines(aws: Aws, url: str) -> Iterator[str]:
+    """The lines of an answer that are errors."""
+    bucket, key = place(url)
+    body = aws.ask(Call("s3", "GetObject", {"Bucket": bucket, "Key": key}))["Body"]
+    for number, line in enumerate(body.iter_lines(), 1):
+        if line.startswith(b'{"error"'):
+            yield f"line {number}: {json.loads(line)['error'].get('message', line.decode())}"
+
+
+def with_slash(aws: Aws, job: Job) -> str:
+    """The source; a folder gets its slash, as S3 would also take what only begins like it."""
+    bucket, prefix = place(job.source)
+    asked = {"Bucket": bucket, "Prefix": f"{prefix.rstrip('/')}/", "MaxKeys": 1}
+    folder = aws.ask(Call("s3", "ListObjectsV2", asked)).get("KeyCount", 0)
+    return f"{job.source.rstrip('/')}/" if folder and prefix else job.source

@@ -1,0 +1,104 @@
+"""What runs + what is to change → the order that makes it so, and whether it can be in steps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from deployment.current import Running
+from deployment.errors import Misuse
+from deployment.limits import check
+from deployment.order import Archive, Order, Serverless, Variant
+from deployment.rollout import RollOut, problems
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What is to be another than it is; what is not named stays."""
+
+    model: Archive | None = None
+    variants: tuple[Variant, ...] = ()
+    shadow: Variant | None = None
+    image: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    instance: str = ""
+    count: int = 0
+    bucket: str = ""
+
+
+def changed(running: Running, changes: Changes) -> Order:
+    """The order after the changes. Raises `Misuse` for those that can't be."""
+    now = running.order
+    named = {variant.name: variant for variant in changes.variants}
+    if changes.model:
+        if len(now.variants) > 1:
+            listed = ", ".join(variant.name for variant in now.variants)
+            first = now.variants[0].name
+            raise Misuse(f"{now.name} has several variants ({listed}): --variant {first}=MODEL.")
+        named[now.variants[0].name] = Variant(now.variants[0].name, changes.model)
+    kept = tuple(
+        replace(variant, archive=named.pop(variant.name, variant).archive)
+        for variant in now.variants
+    )
+    return check(
+        replace(
+            now,
+            variants=(*kept, *named.values()),
+            shadow=changes.shadow or now.shadow,
+            image=changes.image or now.image,
+            environment={**now.environment, **changes.environment},
+            kind=resized(running, changes),
+            bucket=changes.bucket,
+        )
+    )
+
+
+def resized(running: Running, changes: Changes) -> Any:
+    """The kind with other machines. Raises `Misuse`."""
+    kind = running.order.kind
+    if not changes.instance and not changes.count:
+        return kind
+    if isinstance(kind, Serverless):
+        raise Misuse("A serverless endpoint has no machines: leave out --instance and --count.")
+    if running.scaled and changes.instance not in ("", kind.instance):
+        raise Misuse(
+            f"The number of machines of {', '.join(running.scaled)} follows the load, and AWS lets "
+            "nobody change the kind of machine then. `down` and `up` with the new --instance."
+        )
+    return replace(
+        kind, instance=changes.instance or kind.instance, count=changes.count or kind.count
+    )
+
+
+def guarded(running: Running, order: Order) -> bool:
+    """Whether SageMaker can roll this out in steps, and back by itself."""
+    before, after = ({each.name for each in made.variants} for made in (running.order, order))
+    if isinstance(order.kind, Serverless) or before != after:
+        return False
+    return not order.kind.instance.startswith("ml.inf1.")
+
+
+def check_rollout(running: Running, order: Order, rollout: RollOut, *, asked: bool) -> None:
+    """Raise `Misuse` for steps that SageMaker would not take; `asked`: they were asked for."""
+    if not guarded(running, order):
+        if asked:
+            raise Misuse(
+                "--canary, --linear, --rolling and --bake are for endpoints on machines (but not "
+                "ml.inf1) whose variants keep their names. SageMaker changes this one all at once: "
+                "leave them out; deploy.py itself goes back if golden pictures come out wrong."
+            )
+        return
+    for problem in problems(rollout, machines(running, order)):
+        raise Misuse(problem)
+
+
+def machines(running: Running, order: Order) -> dict[str, int]:
+    """How many machines each variant will have."""
+    if isinstance(order.kind, Serverless):
+        return {}
+    fresh = order.kind.count != getattr(running.order.kind, "count", 0)
+    return {
+        each.name: order.kind.count if fresh else running.machines(each.name) or order.kind.count
+        for each in order.variants
+    }

@@ -1,0 +1,90 @@
+"""`deploy.py rollback`: back to what ran before."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from deployment import cli, guard, launch, rollout, show
+from deployment.aws import Aws
+from deployment.calls import Call, Look, Plan
+from deployment.cli import DRY_RUN, NAME, WHERE, connect, options, say
+from deployment.current import Running, read
+from deployment.errors import EndpointFailed, Refused
+from deployment.perform import Performer
+from deployment.plan import wait_for
+from deployment.show import show_calls
+from deployment.update import plan_rollback
+
+
+@click.command()
+@options(NAME, DRY_RUN, WHERE)
+def rollback(name: str, **asked: Any) -> None:
+    """Let NAME run again what it ran before the last update.
+
+    Also while an update is being rolled out, and from any machine: SageMaker keeps what ran before.
+    The machines of then start beside those of now, which answer until they do. What is rolled away
+    from is removed; `update` brings it again.
+
+    \b
+    python deploy.py rollback cats
+    """  # noqa: D301 - \b keeps click from rewrapping
+    aws = connect(asked)
+    running = read(aws, name)
+    performer = cli.performer(aws)
+    if running.coming and guard.alarms(aws, name):
+        break_off(performer, running, dry_run=asked["dry_run"])
+        return
+    if asked["dry_run"]:
+        show.show(way_back(aws, running))
+        return
+    performer.meanwhile = guard.Watch(aws, running.order)
+    with launch.explained(aws, name):
+        performer.perform(plan_or_tidy(performer, running))
+    guard.prune(performer, name, {running.before})
+    say(f"{name} runs {running.before} again.")
+
+
+def break_off(performer: Performer, running: Running, *, dry_run: bool) -> None:
+    """Raise the alarm of a roll-out: SageMaker goes back by itself, and lets nobody else do it."""
+    name, raising = running.order.name, rollout.verdict(running.order.name, 1)
+    if dry_run:
+        show_calls(name, running.order.region, [raising])
+        return
+    say(f"{running.coming} is being rolled out. Raising its alarm, so that SageMaker goes back …")
+    performer.aws.ask(raising)
+    performer.meanwhile = guard.Watch(performer.aws, running.order)
+    performer.perform(Plan(name, running.order.region, (wait_for(name),)))
+    now = read(performer.aws, name)
+    if now.config == running.coming:
+        raise EndpointFailed(
+            f"The roll-out of {running.coming} had ended before SageMaker saw the alarm. Give the "
+            "same command again: it goes back from there."
+        )
+    guard.prune(performer, name, {now.config, now.before})
+    say(f"{name} runs {now.config}, as before.")
+
+
+def plan_or_tidy(performer: Performer, running: Running) -> Plan:
+    """The way back; where there is none, at least nothing lies about."""
+    try:
+        return way_back(performer.aws, running)
+    except Refused:
+        if not running.starting:
+            guard.prune(performer, running.order.name, {running.config})
+        raise
+
+
+def way_back(aws: Aws, running: Running) -> Plan:
+    """The plan. Raises `Refused` where nothing is kept from before."""
+    name, config = running.order.name, running.before
+    call = Call("sagemaker", "DescribeEndpointConfig", {"EndpointConfigName": config})
+    if not config or aws.look(Look(call)) is None:
+        raise Refused(
+            f"There is nothing to go back to: {name} runs {running.config}, and nothing is kept "
+            f"from before. `python deploy.py update {name} --model …` takes an older archive as "
+            "well.",
+            "nothing before",
+        )
+    return plan_rollback(running, config)

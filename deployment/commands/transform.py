@@ -1,0 +1,197 @@
+"""`deploy.py transform`: a folder in S3, answered in bulk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+from deployment import asking, batch, cli, launch, logs, show
+from deployment.aws import Aws
+from deployment.batch import Job
+from deployment.changes import Changes, changed
+from deployment.cli import DRY_RUN, NAME, WHERE, connect, options, say
+from deployment.commands.choices import BATCH, CHECK
+from deployment.current import read
+from deployment.errors import DeploymentError, EndpointFailed, Misuse, Refused
+from deployment.order import DEFAULT_VARIANT, Order, Variant
+from deployment.perform import Performer
+from deployment.plan import look_at
+
+LINES = 15
+"""Of the log that are shown where files could not be answered."""
+
+
+@click.command()
+@options(NAME)
+@click.argument("source", metavar="S3_IN")
+@click.argument("target", metavar="S3_OUT")
+@options(BATCH, CHECK, DRY_RUN, WHERE)
+def transform(name: str, source: str, target: str, **asked: Any) -> None:
+    """Answer for every picture under S3_IN, into S3_OUT.
+
+    Machines start, send each file to the model of the endpoint NAME, write what it says into
+    FILE.out, and go. Without an endpoint of that name, say --image, --model and --role. Files
+    without an answer are listed on standard output, a line each; the exit status is then 1.
+
+    The same command, while the job is at work, waits for that job; --stop ends it.
+
+    \b
+    python deploy.py transform cats s3://my-bucket/photos/ s3://my-bucket/answers/
+    python deploy.py transform cats s3://my-bucket/photos/ s3://my-bucket/answers/ --dry-run
+    """  # noqa: D301 - \b keeps click from rewrapping
+    aws = connect(asked)
+    job = batch.check(
+        Job(
+            source,
+            target,
+            asked["instance"],
+            asked["count"],
+            asked["concurrency"],
+            asked["payload_mb"],
+            asked["accept"] or "",
+            asked["lines"],
+        )
+    )
+    job = replace(job, source=batch.with_slash(aws, job))
+    if asked["stop"]:
+        stop(aws, name, job, dry_run=asked["dry_run"])
+        return
+    order = ordered(aws, name, asked)
+    known = next((each for each in batch.running(aws, name) if batch.same(each, job)), None)
+    title = known["TransformJobName"] if known else batch.job_name(name, datetime.now(UTC))
+    if asked["dry_run"]:
+        show.show(batch.plan_job(order, job, title))
+        return
+    launch.check_account(aws, order)
+    Run(cli.performer(aws), order, job, title).go(skip=asked["no_check"])
+
+
+def ordered(aws: Aws, name: str, asked: Mapping[str, Any]) -> Order:
+    """The endpoint's model, with what was named instead; without an endpoint, what was named."""
+    archive = asking.archive(asked["model"]) if asked["model"] else None
+    environment = asking.environment(asked["env"])
+    image, bucket = asked["image"] or "", asked["bucket"] or ""
+    if aws.look(look_at(name)) is not None:
+        running = read(aws, name)
+        chosen = one_variant(running.order, asked["variant"])
+        changes = Changes(archive, image=image, environment=environment, bucket=bucket)
+        return changed(replace(running, order=chosen), changes)
+    if not (archive and image and asked["role"]):
+        raise Misuse(
+            f"There is no endpoint {name} in {aws.region} whose model could be taken. Say which: "
+            "--image URI --model model.tar.gz --role ARN."
+        )
+    only = (Variant(DEFAULT_VARIANT, archive),)
+    return Order(
+        name, aws.region, asked["role"], image, only, bucket=bucket, environment=environment
+    )
+
+
+def one_variant(order: Order, wanted: str | None) -> Order:
+    """The order of one variant alone. Raises `Misuse`."""
+    found = [each for each in order.variants if each.name == (wanted or order.variants[0].name)]
+    if not found:
+        listed = ", ".join(each.name for each in order.variants)
+        raise Misuse(f"{order.name} has no variant {wanted}; it has {listed}.")
+    return replace(order, variants=tuple(found), shadow=None)
+
+
+def stop(aws: Aws, name: str, job: Job, *, dry_run: bool) -> None:
+    """End the job that does this. Raises `Refused` where there is none."""
+    known = [each["TransformJobName"] for each in batch.running(aws, name) if batch.same(each, job)]
+    if not known:
+        raise Refused(f"No job of {name} is at work on {job.source}.", "not found")
+    plan = batch.plan_stop(name, aws.region, known)
+    if dry_run:
+        show.show(plan)
+        return
+    cli.performer(aws).perform(plan)
+    say(f"Stopped. What was answered by then stays in {job.target}.")
+
+
+@dataclass
+class Run:
+    """A job from its beginning to the list of what it could not answer."""
+
+    performer: Performer
+    order: Order
+    job: Job
+    title: str
+    told: str = ""
+
+    def go(self, *, skip: bool) -> None:
+        """Raise `DeploymentError` where something stays without an answer."""
+        wanted = batch.inputs(self.performer.aws, self.job.source)
+        plan = batch.plan_job(self.order, self.job, self.title)
+        for sentence in plan.cost:
+            say(sentence)
+        self.performer.meanwhile = lambda found: self.progress(found, wanted)
+        with launch.inspected(self.performer.aws, self.order, skip=skip or not self.local):
+            try:
+                self.performer.perform(plan)
+            except KeyboardInterrupt:
+                self.offer()
+                raise
+        self.conclude(wanted)
+
+    @property
+    def local(self) -> bool:
+        """Whether the archive comes from here; one that an endpoint runs was looked into."""
+        return any(each.archive.file for each in self.order.variants)
+
+    def progress(self, found: Mapping[str, Any], wanted: Mapping[str, str]) -> None:
+        """How many answers there are by now."""
+        there = batch.outputs(self.performer.aws, self.job.target, found["CreationTime"])
+        count = len(there & set(wanted))
+        told = f"{count:,} of {len(wanted):,} files are answered"
+        if count and told != self.told:
+            say(told)
+        self.told = told
+
+    def offer(self) -> None:
+        """What stops the job; it does not stop by itself."""
+        if f"job {self.title}" in self.performer.done:
+            again = (
+                f"python deploy.py transform {self.order.name} {self.job.source} {self.job.target}"
+            )
+            say(f"The job {self.title} goes on without this command. This waits for it again:")
+            say(f"  {again}\nThis stops it, and its bill:\n  {again} --stop")
+
+    def conclude(self, wanted: Mapping[str, str]) -> None:
+        """What was answered, and what was not."""
+        aws = self.performer.aws
+        ended = aws.look(batch.look_at(self.title))
+        there = batch.outputs(aws, self.job.target, ended["CreationTime"])
+        failures = list(self.failures(wanted, there))
+        for failure in failures:
+            click.echo(failure)
+        count = len(there & set(wanted))
+        say(f"{count:,} of {len(wanted):,} files are answered in {self.job.target}")
+        if ended["TransformJobStatus"] == "Completed" and not failures:
+            return
+        for line in logs.of_job(aws, self.title, LINES):
+            say(f"  {line}")
+        if not count:
+            raise EndpointFailed(self.reason(ended))
+        raise DeploymentError(
+            f"{len(failures):,} could not be answered; they are listed above. {self.reason(ended)}"
+        )
+
+    def failures(self, wanted: Mapping[str, str], there: set[str]) -> Iterator[str]:
+        """The files without an answer, and of files of lines the lines."""
+        for out, url in wanted.items():
+            if out not in there:
+                yield f"{url}: no answer"
+            elif self.job.lines:
+                answer = f"{self.job.target.rstrip('/')}/{out}"
+                for line in batch.wrong_lines(self.performer.aws, answer):
+                    yield f"{url}: {line}"
+
+    def reason(self, ended: Mapping[str, Any]) -> str:
+        """How the job ended, as SageMaker says it."""
+        said = " ".join(str(ended.get("FailureReason") or "").split())
+        return f"The job {self.title}: {ended['TransformJobStatus']}. {said}".rstrip()

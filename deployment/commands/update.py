@@ -1,0 +1,148 @@
+"""`deploy.py update`: another model, image or machine, without an interruption."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+from deployment import asking, cli, guard, launch, show
+from deployment.archive import Inspected
+from deployment.aws import Aws
+from deployment.changes import Changes, changed, check_rollout, guarded
+from deployment.cli import DRY_RUN, NAME, WHERE, connect, options, say
+from deployment.commands.choices import CHANGES, CHECK, STEPS
+from deployment.current import Running, read
+from deployment.errors import AnsweredWrong, DeploymentError, Misuse, Refused
+from deployment.order import Order
+from deployment.perform import Performer
+from deployment.plan import config_parameters
+from deployment.rollout import RollOut, parse_seconds, parse_size
+from deployment.update import plan_update
+
+
+@click.command()
+@options(NAME, CHANGES, STEPS, CHECK, DRY_RUN, WHERE)
+def update(name: str, **asked: Any) -> None:
+    """Change what runs under NAME: the model, the image, the machines.
+
+    What you don't name stays as it is. New machines start beside the old ones, which answer until
+    the new ones do; then golden pictures are sent through the endpoint. Errors, slowness or a wrong
+    answer take it back to what ran before. The same command goes on where it was interrupted.
+
+    \b
+    python deploy.py update cats --model better.tar.gz
+    python deploy.py update cats --model better.tar.gz --canary 10% --bake 10m
+    python deploy.py update cats --image URI --dry-run
+    """  # noqa: D301 - \b keeps click from rewrapping
+    aws = connect(asked)
+    wanted = changes(asked)
+    running = read(aws, name)
+    order = changed(running, wanted)
+    rollout = steps(asked)
+    check_rollout(running, order, rollout, asked=any(asked[each] for each in (*HOW, "bake")))
+    if asked["dry_run"]:
+        show.show(plan_update(running, order, rollout))
+        return
+    refuse_fallen(running)
+    with launch.inspected(aws, order, skip=asked["no_check"]) as found:
+        roll_out(aws, running, order, rollout, found)
+
+
+HOW = ("canary", "linear", "rolling")
+
+
+def changes(asked: Mapping[str, Any]) -> Changes:
+    """What is to change. Raises `Misuse` for nothing."""
+    made = Changes(
+        model=asking.archive(asked["model"]) if asked["model"] else None,
+        variants=tuple(asking.variant(each, "--variant") for each in asked["variant"]),
+        shadow=asking.variant(asked["shadow"], "--shadow") if asked["shadow"] else None,
+        image=asked["image"] or "",
+        environment=asking.environment(asked["env"]),
+        instance=asked["instance"] or "",
+        count=asked["count"] or 0,
+        bucket=asked["bucket"] or "",
+    )
+    if made == Changes(bucket=made.bucket):
+        raise Misuse(
+            "Say what is to change: --model better.tar.gz, or --image, --env, --instance …"
+        )
+    return made
+
+
+def steps(asked: Mapping[str, Any]) -> RollOut:
+    """How it is rolled out. Raises `Misuse`."""
+    chosen = [each for each in HOW if asked[each]]
+    if len(chosen) > 1:
+        raise Misuse(f"--{' and --'.join(chosen)}: one way of rolling out at a time.")
+    made = RollOut(
+        bake=parse_seconds(asked["bake"] or "5m", "--bake"),
+        latency=asked["max_latency"],
+        errors=asked["max_errors"],
+    )
+    if not chosen:
+        return made
+    [how] = chosen
+    size = parse_size(asked[how], f"--{how}")
+    return RollOut(how, size, made.bake, made.latency, made.errors)
+
+
+def refuse_fallen(running: Running) -> None:
+    """Raise `Refused` for an endpoint that nothing but removing helps."""
+    state = running.endpoint["EndpointStatus"]
+    if state in ("Failed", "Deleting", "OutOfService"):
+        raise Refused(
+            f"The endpoint {running.order.name} is {state}, and SageMaker changes no such "
+            f"endpoint: `python deploy.py up {running.order.name}` makes it anew.",
+            state,
+        )
+
+
+def roll_out(
+    aws: Aws, running: Running, order: Order, rollout: RollOut, found: Mapping[str, Inspected]
+) -> None:
+    """Carry out the plan, watch it, and go back where it went wrong."""
+    config, name = config_parameters(order)["EndpointConfigName"], order.name
+    performer = cli.performer(aws)
+    whole = guarded(running, order) and rollout.how == "all at once"
+    performer.meanwhile = watch = guard.Watch(aws, order, found if whole else {})
+    plan = plan_update(running, order, rollout)
+    with launch.explained(aws, name):
+        with going_on(name):
+            performer.perform(plan)
+        back = running.before if running.config == config else running.config
+        prove(performer, order, found, config, back)
+        guard.conclude(performer, running, order, config, watch)
+    say("Nothing had to be changed." if running.config == config else f"{name} runs {config} now.")
+    if back:
+        say(f"`python deploy.py rollback {name}` goes back to {back}.")
+    for sentence in plan.cost[1:]:
+        say(sentence)
+
+
+def prove(
+    performer: Performer, order: Order, found: Mapping[str, Inspected], config: str, back: str
+) -> None:
+    """Golden pictures through what has come, if it has; from wrong ones back to before."""
+    if read(performer.aws, order.name).config != config:
+        return
+    try:
+        launch.prove(performer.aws, order, found)
+    except AnsweredWrong as exc:
+        guard.go_back(performer, order.name, back, exc)
+
+
+@contextmanager
+def going_on(name: str) -> Iterator[None]:
+    """Where this breaks off, say how to go on, and how back."""
+    try:
+        yield
+    except (DeploymentError, KeyboardInterrupt):
+        say(
+            f"The same command goes on from here; `python deploy.py rollback {name}` goes back, "
+            f"and `status {name}` shows how it is."
+        )
+        raise

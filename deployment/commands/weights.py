@@ -1,0 +1,48 @@
+"""`deploy.py weights`: which variant gets how many of the requests."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from deployment import asking, cli, launch, show
+from deployment.cli import DRY_RUN, NAME, WHERE, connect, options, say
+from deployment.current import read
+from deployment.errors import Misuse
+from deployment.update import plan_weights
+
+
+@click.command()
+@options(NAME)
+@click.argument("shares", nargs=-1, required=True, metavar="VARIANT=WEIGHT…")
+@options(DRY_RUN, WHERE)
+def weights(name: str, shares: tuple[str, ...], **asked: Any) -> None:
+    """Give each VARIANT of NAME its share of the requests: its weight, by the sum of all.
+
+    At once, and without new machines. A variant with the weight 0 gets none, and is billed all the
+    same. Variants that you don't name keep their weights.
+
+    \b
+    python deploy.py weights cats old=90 new=10
+    """  # noqa: D301 - \b keeps click from rewrapping
+    wanted = dict(share(text) for text in shares)
+    aws = connect(asked)
+    plan = plan_weights(read(aws, name), wanted)
+    if asked["dry_run"]:
+        show.show(plan)
+        return
+    with launch.explained(aws, name):
+        cli.performer(aws).perform(plan)
+    now = {variant.name: variant.weight for variant in read(aws, name).order.variants}
+    for variant, weight in now.items():
+        click.echo(f"{variant}: {weight:g}, {weight / sum(now.values()):.0%} of the requests")
+    say(plan.cost[0])
+
+
+def share(text: str) -> tuple[str, float]:
+    """VARIANT=WEIGHT. Raises `Misuse`."""
+    variant, _, weight = text.partition("=")
+    if not variant or not asking.is_number(weight):
+        raise Misuse(f"{text}: a variant and its weight, such as new=10.")
+    return variant, float(weight)

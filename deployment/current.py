@@ -1,0 +1,190 @@
+"""What runs → the order that would make it, read from AWS alone: any machine can go on from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from deployment import names, runtime, teardown
+from deployment.aws import Aws
+from deployment.calls import Call, Look
+from deployment.errors import Refused
+from deployment.order import (
+    Archive,
+    Async,
+    Capture,
+    Kind,
+    Network,
+    Order,
+    RealTime,
+    Serverless,
+    Timeouts,
+    Variant,
+)
+from deployment.plan import STARTING
+
+Described = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Running:
+    """An endpoint, the order that made it, and the configuration that ran before it."""
+
+    endpoint: Described
+    order: Order
+    before: str = ""
+    scaled: tuple[str, ...] = ()
+    """The variants whose number of machines AWS changes."""
+
+    @property
+    def config(self) -> str:
+        """The configuration that it is on."""
+        return str(self.endpoint["EndpointConfigName"])
+
+    @property
+    def coming(self) -> str:
+        """The configuration that a roll-out brings; empty where there is none."""
+        return str(
+            (self.endpoint.get("PendingDeploymentSummary") or {}).get("EndpointConfigName", "")
+        )
+
+    @property
+    def starting(self) -> bool:
+        """Whether SageMaker is at work on it, and lets nobody else be."""
+        return self.endpoint["EndpointStatus"] in STARTING
+
+    def machines(self, variant: str) -> int | None:
+        """How many machines a variant has now; None where there are none to count."""
+        for each in self.endpoint.get("ProductionVariants") or ():
+            if each["VariantName"] == variant:
+                count: int | None = each.get("DesiredInstanceCount")
+                return count
+        return None
+
+
+def read(aws: Aws, name: str) -> Running:
+    """What runs under a name. Raises `Refused` where there is nothing, or nothing of ours."""
+    described = runtime.endpoint(aws, name).described
+    if not teardown.is_ours(aws, described["EndpointArn"], name):
+        raise Refused(
+            f"There is an endpoint {name} in {aws.region}, but deploy.py did not make it, and "
+            "leaves it alone.",
+            "not ours",
+        )
+    config = describe(aws, "EndpointConfig", described["EndpointConfigName"])
+    listed = [*config["ProductionVariants"], *config.get("ShadowProductionVariants", ())]
+    models = {
+        model: describe(aws, "Model", model) for model in {each["ModelName"] for each in listed}
+    }
+    targets, _ = teardown.scaled(aws, name)
+    return Running(
+        described,
+        order(name, aws.region, described, config, models),
+        before(aws, config["EndpointConfigArn"]),
+        tuple(target["ResourceId"].rpartition("/")[2] for target in targets),
+    )
+
+
+def describe(aws: Aws, kind: str, name: str) -> Described:
+    """A model or a configuration. Raises `Refused` where it is gone."""
+    found: Described | None = aws.look(
+        Look(Call("sagemaker", f"Describe{kind}", {f"{kind}Name": name}))
+    )
+    if found is None:
+        raise Refused(
+            f"{name}, which the endpoint runs on, is gone: somebody has removed it, and what runs "
+            "can't be read without it. `python deploy.py down` and `up` make the endpoint anew.",
+            "not found",
+        )
+    return found
+
+
+def before(aws: Aws, arn: str) -> str:
+    """What a configuration's tag says of the one before it; empty where it says nothing."""
+    tags = aws.pages(Call("sagemaker", "ListTags", {"ResourceArn": arn}), "Tags")
+    return {tag["Key"]: str(tag["Value"]) for tag in tags}.get(names.BEFORE, "")
+
+
+# -- descriptions → an order ----------------------------------------------------------------------
+
+
+def order(
+    name: str, region: str, endpoint: Described, config: Described, models: Mapping[str, Described]
+) -> Order:
+    """The order that makes just this configuration of just these models."""
+    listed = config["ProductionVariants"]
+    weights = {
+        each["VariantName"]: each["DesiredWeight"]
+        for each in endpoint.get("ProductionVariants") or ()
+        if "DesiredWeight" in each
+    }
+    shadows = [variant(each, models) for each in config.get("ShadowProductionVariants", ())]
+    model = models[listed[0]["ModelName"]]
+    return Order(
+        name,
+        region,
+        role=model["ExecutionRoleArn"],
+        image=model["PrimaryContainer"]["Image"],
+        variants=tuple(variant(each, models, weights) for each in listed),
+        kind=kind(config),
+        shadow=shadows[0] if shadows else None,
+        environment=model["PrimaryContainer"].get("Environment", {}),
+        network=network(model),
+        kms_key=config.get("KmsKeyId") or "",
+        capture=capture(config.get("DataCaptureConfig") or {}),
+        timeouts=timeouts(listed[0]),
+    )
+
+
+def variant(
+    described: Described,
+    models: Mapping[str, Described],
+    weights: Mapping[str, float] | None = None,
+) -> Variant:
+    """A variant with the share that it has by now."""
+    name = described["VariantName"]
+    archive = Archive(url=models[described["ModelName"]]["PrimaryContainer"]["ModelDataUrl"])
+    return Variant(name, archive, (weights or {}).get(name, described["InitialVariantWeight"]))
+
+
+def kind(config: Described) -> Kind:
+    """Which kind of endpoint."""
+    first = config["ProductionVariants"][0]
+    if "ServerlessConfig" in first:
+        size = first["ServerlessConfig"]
+        provisioned = size.get("ProvisionedConcurrency", 0)
+        return Serverless(size["MemorySizeInMB"], size["MaxConcurrency"], provisioned)
+    machines = first["InstanceType"], first["InitialInstanceCount"]
+    answers = config.get("AsyncInferenceConfig")
+    if not answers:
+        return RealTime(*machines)
+    output, topics = answers["OutputConfig"], answers["OutputConfig"].get("NotificationConfig", {})
+    concurrency = answers.get("ClientConfig", {}).get("MaxConcurrentInvocationsPerInstance", 4)
+    told = topics.get("SuccessTopic", ""), topics.get("ErrorTopic", "")
+    return Async(output["S3OutputPath"], *machines, concurrency, *told)
+
+
+def network(model: Described) -> Network:
+    """Where the containers run."""
+    place = model.get("VpcConfig") or {}
+    return Network(
+        tuple(place.get("Subnets", ())),
+        tuple(place.get("SecurityGroupIds", ())),
+        bool(model.get("EnableNetworkIsolation")),
+    )
+
+
+def capture(described: Described) -> Capture | None:
+    """What is kept of requests."""
+    if not described.get("EnableCapture"):
+        return None
+    return Capture(described["DestinationS3Uri"], described["InitialSamplingPercentage"])
+
+
+def timeouts(variant: Described) -> Timeouts:
+    """What SageMaker waits for."""
+    return Timeouts(
+        variant.get("ContainerStartupHealthCheckTimeoutInSeconds"),
+        variant.get("ModelDataDownloadTimeoutInSeconds"),
+    )
