@@ -133,6 +133,8 @@ def differing(expected: Mapping[str, Any], found: Mapping[str, Any]) -> list[str
 
 def untagged(call: Call) -> Call:
     """A call that changes a thing: AWS takes tags only when it is made, and keeps them."""
+    if call.operation == "AddTags":
+        return call
     kept = {key: value for key, value in call.parameters.items() if key != "Tags"}
     return Call(call.service, call.operation, kept)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from deployment import names, runtime
+from deployment import guard, names, runtime, teardown
 from deployment.aws import Aws
 from deployment.calls import Call, plain
 from deployment.cli import DRY_RUN, NAME, WHERE, connect, options
@@ -35,7 +35,13 @@ def status(name: str, as_json: bool, **asked: Any) -> None:
         show_calls(name, aws.region, [look_at(name).call])
         return
     endpoint = runtime.endpoint(aws, name)
-    found = {**endpoint.described, "Config": endpoint.config, "Scaling": scaling(aws, name)}
+    found = {
+        **endpoint.described,
+        "Config": endpoint.config,
+        "Scaling": scaling(aws, name),
+        "Alarms": alarms(aws, name),
+        "Jobs": teardown.jobs(aws, name),
+    }
     if as_json:
         click.echo(json.dumps(plain(found), indent=2, ensure_ascii=False))
     else:
@@ -57,6 +63,12 @@ def scaling(aws: Aws, name: str) -> list[Any]:
     return [each for each in found if each["ResourceId"].startswith(begins)]
 
 
+def alarms(aws: Aws, name: str) -> list[Any]:
+    """The alarms that are there, with their states."""
+    asked = {"AlarmNamePrefix": names.alarm(name, "")}
+    return list(aws.pages(Call("cloudwatch", "DescribeAlarms", asked), "MetricAlarms"))
+
+
 def lines(found: Mapping[str, Any]) -> Iterator[str]:
     """How it is, for people."""
     changed = found["LastModifiedTime"].strftime("%Y-%m-%d %H:%M")
@@ -70,6 +82,18 @@ def lines(found: Mapping[str, Any]) -> Iterator[str]:
     for target in found["Scaling"]:
         name = target["ResourceId"].rpartition("/")[2]
         yield f"  {name} has {target['MinCapacity']} to {target['MaxCapacity']} machines, by load"
+    yield from going_on(found)
+
+
+def going_on(found: Mapping[str, Any]) -> Iterator[str]:
+    """What changes, what watches it, and which batch jobs are at work."""
+    if pending := found.get("PendingDeploymentSummary"):
+        yield f"  is being rolled out: {pending['EndpointConfigName']}"
+    yield from (f"  {stage}" for stage in guard.stages(found))
+    for alarm in found["Alarms"]:
+        yield f"  alarm {alarm['AlarmName']}: {alarm['StateValue']}"
+    for job in found["Jobs"]:
+        yield f"  batch job {job} is at work"
 
 
 def described(variant: Mapping[str, Any], running: Mapping[str, Any]) -> str:

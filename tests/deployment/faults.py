@@ -33,8 +33,8 @@ class Seen:
 
 Fault = Callable[[], Any]
 
-Answers = Callable[[Mapping[str, Any]], Mapping[str, Any]]
-"""Parameters → what AWS would answer."""
+Answers = Callable[[Mapping[str, Any]], Any]
+"""Parameters → what AWS would answer, or what a fault gives, or None where moto is to answer."""
 
 
 @dataclass
@@ -58,7 +58,8 @@ class Weather:
         if fault and (said := fault()) is not None:
             return said
         if model.name in self.stubs:
-            return answered(model, self.stubs[model.name](self.calls[-1].parameters))
+            said = self.stubs[model.name](self.calls[-1].parameters)
+            return answered(model, said) if isinstance(said, Mapping) else said
         return None
 
     def end(self, model: Any, **_: Any) -> None:

@@ -1,0 +1,96 @@
+"""What moto's SageMaker lacks: endpoints that change step by step, and back if an alarm says so."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from aws_account import ACCOUNT, REGION
+from faults import Answers, refused
+
+Parameters = Mapping[str, Any]
+
+
+@dataclass
+class Rolling:
+    """SageMaker's side of `UpdateEndpoint`; `looks` are those that a roll-out lasts."""
+
+    looks: int = 0
+    fails: bool = False
+    """Whether SageMaker goes back, whatever the alarms say."""
+    status: str = "Baking"
+    left: int = 0
+    coming: str = ""
+    asked: list[Parameters] = field(default_factory=list)
+    told: list[float] = field(default_factory=list)
+    """The verdicts on answers."""
+
+    @property
+    def stubs(self) -> dict[str, Answers]:
+        """For a `Weather`."""
+        return {
+            "UpdateEndpoint": self.update,
+            "DescribeEndpoint": self.describe,
+            "PutMetricData": self.hear,
+        }
+
+    @property
+    def backend(self) -> Any:
+        """Moto's."""
+        from moto.sagemaker.models import sagemaker_backends
+
+        return sagemaker_backends[ACCOUNT][REGION]
+
+    def update(self, asked: Parameters) -> Any:
+        """Begin; not while there is a beginning, nor with what is not there."""
+        endpoint = self.backend.endpoints[asked["EndpointName"]]
+        if self.coming:
+            return refused("ValidationException", "Cannot update in-progress endpoint.")()
+        config = self.backend.endpoint_configs[asked["EndpointConfigName"]]
+        for variant in config.production_variants:
+            assert variant["ModelName"] in self.backend._models
+        self.asked.append(asked)
+        self.coming, self.left = asked["EndpointConfigName"], self.looks
+        if not self.looks:
+            self.end(endpoint)
+        return {"EndpointArn": endpoint.arn}
+
+    def describe(self, asked: Parameters) -> Any:
+        """How it is, meanwhile; where nothing changes, moto knows."""
+        if not self.coming:
+            return None
+        endpoint = self.backend.endpoints[asked["EndpointName"]]
+        if not self.left:
+            self.end(endpoint)
+            return None
+        self.left -= 1
+        at = {"Status": self.status, "StatusMessage": "Baking for 300 seconds"}
+        return {
+            "EndpointName": endpoint.endpoint_name,
+            "EndpointArn": endpoint.arn,
+            "EndpointConfigName": endpoint.endpoint_config_name,
+            "EndpointStatus": "Updating",
+            "CreationTime": endpoint.creation_time,
+            "LastModifiedTime": endpoint.last_modified_time,
+            "ProductionVariants": [
+                {**each, "VariantStatus": [at]} for each in endpoint.production_variants
+            ],
+            "PendingDeploymentSummary": {"EndpointConfigName": self.coming},
+        }
+
+    def end(self, endpoint: Any) -> None:
+        """The new configuration, or the old one."""
+        if self.fails or any(self.told):
+            endpoint.failure_reason = "An alarm went off"
+        else:
+            config = self.backend.endpoint_configs[self.coming]
+            endpoint.endpoint_config_name = self.coming
+            endpoint.production_variants = endpoint._process_production_variants(
+                config.production_variants
+            )
+        self.coming, self.told = "", []
+
+    def hear(self, asked: Parameters) -> None:
+        """What deploy.py itself says of the answers."""
+        self.told += [each["Value"] for each in asked["MetricData"]]

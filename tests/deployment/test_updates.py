@@ -1,0 +1,428 @@
+"""`update`, `rollback` and `weights`: what changes, what stays, what goes back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aws_account import IMAGE, Account, Deploy, inventory
+from faults import Weather
+from rolling import Rolling
+
+OTHER = IMAGE.replace("0" * 64, "1" * 64)
+
+
+@pytest.fixture
+def sagemaker() -> Rolling:
+    """SageMaker as it rolls out."""
+    return Rolling()
+
+
+@pytest.fixture(autouse=True)
+def weather(account: Account, sagemaker: Rolling) -> Iterator[Weather]:
+    """All calls, with SageMaker's part that moto lacks."""
+    with Weather(stubs=sagemaker.stubs).prevailing() as weather:
+        yield weather
+
+
+@pytest.fixture
+def better(tmp_path: Path) -> Path:
+    """Another archive."""
+    file = tmp_path / "better.tar.gz"
+    file.write_bytes(b"another archive")
+    return file
+
+
+@pytest.fixture
+def change(deploy: Deploy) -> Deploy:
+    """`deploy.py update cats`."""
+    return lambda *more: deploy("update", "cats", "--no-check", *more)
+
+
+def runs(account: Account) -> tuple[str, dict[str, Any]]:
+    """The configuration, and the model of its first variant."""
+    client = account("sagemaker")
+    config = client.describe_endpoint(EndpointName="cats")["EndpointConfigName"]
+    variants = client.describe_endpoint_config(EndpointConfigName=config)["ProductionVariants"]
+    return config, client.describe_model(ModelName=variants[0]["ModelName"])
+
+
+# -- update ---------------------------------------------------------------------------------------
+
+
+def test_another_archive_is_served_and_all_else_stays(
+    account: Account, up: Deploy, change: Deploy, better: Path, sagemaker: Rolling
+) -> None:
+    up("--env", "PLUMBLINE_SLOTS=2", "--instance", "ml.c5.xlarge")
+    before, old = runs(account)
+
+    ended = change("--model", better)
+
+    assert ended.exit_code == 0, ended.stderr
+    config, new = runs(account)
+    assert config != before
+    assert new["PrimaryContainer"]["ModelDataUrl"] != old["PrimaryContainer"]["ModelDataUrl"]
+    assert new["PrimaryContainer"]["Environment"] == {"PLUMBLINE_SLOTS": "2"}
+    assert new["PrimaryContainer"]["Image"] == IMAGE
+    variant = account("sagemaker").describe_endpoint_config(EndpointConfigName=config)
+    assert variant["ProductionVariants"][0]["InstanceType"] == "ml.c5.xlarge"
+    assert f"rollback cats` goes back to {before}" in ended.stderr
+    assert "alarms" not in inventory(account)
+
+
+def test_what_is_read_back_is_what_up_would_make(
+    account: Account, up: Deploy, change: Deploy, better: Path
+) -> None:
+    up()
+    change("--model", better)
+    changed = runs(account)[0]
+
+    ended = up("--model", better, model=False)
+
+    assert ended.exit_code == 0, ended.stderr
+    assert "nothing was changed" in ended.stderr
+    assert runs(account)[0] == changed
+
+
+def test_the_same_change_twice_is_none(
+    account: Account, up: Deploy, change: Deploy, better: Path, sagemaker: Rolling
+) -> None:
+    up()
+    change("--model", better, "--image", OTHER)
+    before = inventory(account)
+
+    ended = change("--model", better, "--image", OTHER)
+
+    assert ended.exit_code == 0, ended.stderr
+    assert "Nothing had to be changed." in ended.stderr
+    assert inventory(account) == before
+    assert len(sagemaker.asked) == 1
+
+
+def test_one_version_before_is_kept_and_what_is_older_goes(
+    account: Account, up: Deploy, change: Deploy
+) -> None:
+    up()
+    for slots in range(1, 4):
+        assert change("--env", f"PLUMBLINE_SLOTS={slots}").exit_code == 0
+
+    found = inventory(account)
+
+    assert len(found["configs"]) == len(found["models"]) == 2
+    assert runs(account)[1]["PrimaryContainer"]["Environment"] == {"PLUMBLINE_SLOTS": "3"}
+
+
+def test_a_canary_is_asked_of_sagemaker_with_three_alarms(
+    account: Account, up: Deploy, change: Deploy, sagemaker: Rolling, weather: Weather
+) -> None:
+    up("--count", 4)
+
+    ended = change("--image", OTHER, "--canary", "25%", "--bake", "10m", "--max-latency", 300)
+
+    assert ended.exit_code == 0, ended.stderr
+    [asked] = sagemaker.asked
+    policy = asked["DeploymentConfig"]["BlueGreenUpdatePolicy"]
+    assert policy["TrafficRoutingConfiguration"] == {
+        "Type": "CANARY",
+        "WaitIntervalInSeconds": 600,
+        "CanarySize": {"Type": "CAPACITY_PERCENT", "Value": 25},
+    }
+    alarms = [each.parameters for each in weather.calls if each.operation == "PutMetricAlarm"]
+    watched = asked["DeploymentConfig"]["AutoRollbackConfiguration"]["Alarms"]
+    assert [each["AlarmName"] for each in watched] == [each["AlarmName"] for each in alarms]
+    assert [each["Threshold"] for each in alarms] == [5, 300_000, 1]
+    assert asked["RetainAllVariantProperties"] is True
+
+
+def test_alarms_are_there_before_the_endpoint_changes_and_gone_afterwards(
+    account: Account, up: Deploy, change: Deploy, weather: Weather
+) -> None:
+    up()
+    change("--image", OTHER)
+
+    operations = [each.operation for each in weather.calls if each.changes]
+    assert operations[-4:] == ["PutMetricAlarm", "PutMetricAlarm", "UpdateEndpoint", "DeleteAlarms"]
+
+
+def test_another_number_of_machines_is_not_kept_from_before(
+    account: Account, up: Deploy, change: Deploy, sagemaker: Rolling
+) -> None:
+    up()
+
+    assert change("--count", 2).exit_code == 0
+
+    excluded = sagemaker.asked[0]["ExcludeRetainedVariantProperties"]
+    assert {"VariantPropertyType": "DesiredInstanceCount"} in excluded
+    described = account("sagemaker").describe_endpoint(EndpointName="cats")
+    assert described["ProductionVariants"][0]["DesiredInstanceCount"] == 2
+
+
+def test_one_variant_of_two_is_changed_and_shares_stay(
+    account: Account, up: Deploy, change: Deploy, deploy: Deploy, archive: Path, better: Path
+) -> None:
+    up("--variant", f"a={archive}:90", "--variant", f"b={archive}:10", model=False)
+    deploy("weights", "cats", "a=50", "b=50")
+
+    ended = change("--variant", f"b={better}")
+
+    assert ended.exit_code == 0, ended.stderr
+    client, config = account("sagemaker"), runs(account)[0]
+    found = client.describe_endpoint_config(EndpointConfigName=config)["ProductionVariants"]
+    assert [each["InitialVariantWeight"] for each in found] == [50, 50]
+    assert found[0]["ModelName"] != found[1]["ModelName"]
+
+
+def test_one_variant_more_comes_all_at_once(
+    account: Account, up: Deploy, change: Deploy, better: Path, sagemaker: Rolling
+) -> None:
+    up()
+    refused = change("--variant", f"new={better}:10", "--canary", "10%")
+
+    ended = change("--variant", f"new={better}:0.5")
+
+    assert refused.exit_code == 2
+    assert "whose variants keep their names" in refused.stderr
+    assert ended.exit_code == 0, ended.stderr
+    assert "DeploymentConfig" not in sagemaker.asked[0]
+    described = account("sagemaker").describe_endpoint(EndpointName="cats")
+    weights = {
+        each["VariantName"]: each["DesiredWeight"] for each in described["ProductionVariants"]
+    }
+    assert weights == {"all": 1, "new": 0.5}
+
+
+def test_serverless_endpoints_change_all_at_once(
+    account: Account, up: Deploy, change: Deploy, better: Path, sagemaker: Rolling
+) -> None:
+    up("--serverless", 2048)
+
+    ended = change("--model", better)
+
+    assert ended.exit_code == 0, ended.stderr
+    assert set(sagemaker.asked[0]) == {"EndpointName", "EndpointConfigName"}
+    assert change("--image", OTHER, "--bake", "1m").exit_code == 2
+
+
+def test_the_last_machine_of_an_idle_async_endpoint_is_not_kept_away(
+    account: Account, up: Deploy, change: Deploy, sagemaker: Rolling
+) -> None:
+    up("--async", "s3://answers/there/", "--autoscale", "0:2")
+    sagemaker.backend.endpoints["cats"].production_variants[0]["DesiredInstanceCount"] = 0
+
+    assert change("--image", OTHER).exit_code == 0
+
+    excluded = sagemaker.asked[0]["ExcludeRetainedVariantProperties"]
+    assert {"VariantPropertyType": "DesiredInstanceCount"} in excluded
+
+
+def test_a_dry_run_changes_nothing(
+    account: Account, up: Deploy, change: Deploy, better: Path, weather: Weather
+) -> None:
+    up()
+    weather.calls.clear()
+
+    ended = change("--model", better, "--dry-run")
+
+    assert ended.exit_code == 0, ended.stderr
+    assert not [each for each in weather.calls if each.changes]
+    calls = [each["operation"] for each in json.loads(ended.stdout)["calls"]]
+    assert calls[-2:] == ["UpdateEndpoint", "DescribeEndpoint"]
+    assert "more are billed" in ended.stderr
+
+
+REFUSED = {
+    "nothing": ((), "Say what is to change"),
+    "two ways": (("--canary", "10%", "--linear", "10%"), "one way of rolling out at a time"),
+    "one machine": (("--canary", "10%"), "--count 2"),
+    "too much": (("--canary", "60%", "--count", 4), "1% to 50%"),
+    "too little": (("--linear", "5%", "--count", 4), "10% to 50%"),
+    "rolling": (("--rolling", "60%", "--count", 4), "5% to 50%"),
+    "machines": (("--canary", "3", "--count", 4), "half of the 4 machines"),
+    "no size": (("--canary", "some", "--count", 4), "such as 10%"),
+    "too long": (("--linear", "10%", "--bake", "1h", "--count", 4), "eight hours"),
+    "no time": (
+        (
+            "--bake",
+            "2h",
+        ),
+        "one hour at most",
+    ),
+    "no file": (("--model", "nowhere.tar.gz"), "plumbline pack"),
+    "other region": (("--image", OTHER.replace("eu-central-1", "us-east-1")), "us-east-1"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_aws_would_refuse_is_refused_at_once(
+    account: Account, up: Deploy, deploy: Deploy, weather: Weather, case: str
+) -> None:
+    up()
+    weather.calls.clear()
+    options, phrase = REFUSED[case]
+    image = () if case in ("nothing", "no file", "other region") else ("--image", OTHER)
+
+    ended = deploy("update", "cats", "--no-check", *image, *options)
+
+    assert ended.exit_code == 2, ended.stderr
+    assert phrase in ended.stderr
+    assert not [each for each in weather.calls if each.changes]
+
+
+def test_rolling_is_for_a_single_variant(
+    account: Account, up: Deploy, change: Deploy, archive: Path
+) -> None:
+    up("--variant", f"a={archive}", "--variant", f"b={archive}", "--count", 4, model=False)
+
+    ended = change("--image", OTHER, "--rolling", "25%")
+
+    assert ended.exit_code == 2
+    assert "take --canary or --linear" in ended.stderr
+
+
+def test_the_kind_of_machine_stays_where_scaling_depends_on_it(
+    account: Account, up: Deploy, change: Deploy
+) -> None:
+    up("--autoscale", "1:3", "--target", 600)
+
+    ended = change("--instance", "ml.m5.xlarge")
+
+    assert ended.exit_code == 2
+    assert "follows the load" in ended.stderr
+
+
+def test_what_deploy_did_not_make_is_left_alone(
+    account: Account, up: Deploy, deploy: Deploy
+) -> None:
+    up()
+    config = runs(account)[0]
+    account("sagemaker").create_endpoint(EndpointName="theirs", EndpointConfigName=config)
+
+    for command in (("update", "theirs", "--image", OTHER), ("rollback", "theirs")):
+        ended = deploy(*command)
+        assert ended.exit_code == 4
+        assert "deploy.py did not make it" in ended.stderr
+
+
+# -- back -----------------------------------------------------------------------------------------
+
+
+def test_rollback_takes_what_ran_before_and_removes_what_it_left(
+    account: Account, up: Deploy, change: Deploy, deploy: Deploy, better: Path
+) -> None:
+    up()
+    before, first = runs(account), inventory(account)
+    change("--model", better)
+
+    ended = deploy("rollback", "cats")
+
+    assert ended.exit_code == 0, ended.stderr
+    assert runs(account)[0] == before[0]
+    assert {**inventory(account), "objects": None} == {**first, "objects": None}
+    again = deploy("rollback", "cats")
+    assert again.exit_code == 4
+    assert "There is nothing to go back to" in again.stderr
+
+
+def test_sagemaker_going_back_is_told_with_its_reason(
+    account: Account, up: Deploy, change: Deploy, better: Path, sagemaker: Rolling
+) -> None:
+    up()
+    before, first = runs(account), inventory(account)
+    sagemaker.looks, sagemaker.fails = 4, True
+
+    ended = change("--model", better)
+
+    assert ended.exit_code == 6
+    assert f"SageMaker went back to {before[0]}" in ended.stderr
+    assert "An alarm went off." in ended.stderr
+    assert "all: Baking (Baking for 300 seconds)" in ended.stderr
+    assert {**inventory(account), "objects": None} == {**first, "objects": None}
+
+
+def test_a_roll_out_is_broken_off_by_its_alarm(
+    account: Account, up: Deploy, change: Deploy, deploy: Deploy, better: Path, sagemaker: Rolling
+) -> None:
+    up()
+    before, first = runs(account), inventory(account)
+    sagemaker.looks = 100
+
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with Weather(stubs=sagemaker.stubs, after={"UpdateEndpoint": interrupt}).prevailing():
+        broken = change("--model", better)
+    sagemaker.left = 4
+    ended = deploy("rollback", "cats")
+
+    assert broken.exit_code == 130
+    assert "`python deploy.py rollback cats` goes back" in broken.stderr
+    assert ended.exit_code == 0, ended.stderr
+    assert runs(account)[0] == before[0]
+    assert {**inventory(account), "objects": None} == {**first, "objects": None}
+
+
+def test_status_shows_a_roll_out_and_its_alarms(
+    account: Account, up: Deploy, change: Deploy, deploy: Deploy, better: Path, sagemaker: Rolling
+) -> None:
+    up()
+    sagemaker.looks = 100
+
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with Weather(stubs=sagemaker.stubs, after={"UpdateEndpoint": interrupt}).prevailing():
+        change("--model", better)
+    ended = deploy("status", "cats")
+
+    assert ended.exit_code == 0, ended.stderr
+    assert f"is being rolled out: {sagemaker.coming}" in ended.stdout
+    assert "all: Baking" in ended.stdout
+    assert "alarm plumbline/cats/update/errors: " in ended.stdout
+
+
+# -- weights --------------------------------------------------------------------------------------
+
+
+def test_weights_shift_the_traffic(
+    account: Account, up: Deploy, deploy: Deploy, archive: Path, weather: Weather
+) -> None:
+    up("--variant", f"a={archive}:1", "--variant", f"b={archive}:1", model=False)
+
+    ended = deploy("weights", "cats", "a=90", "b=10")
+
+    assert ended.exit_code == 0, ended.stderr
+    assert ended.stdout == "a: 90, 90% of the requests\nb: 10, 10% of the requests\n"
+    weather.calls.clear()
+    assert deploy("weights", "cats", "a=90", "b=10").exit_code == 0
+    assert not [each for each in weather.calls if each.changes]
+
+
+@pytest.mark.parametrize(
+    ("shares", "phrase"),
+    [
+        (("c=1",), "no variant c"),
+        (("a=0", "b=0"), "nobody would answer"),
+        (("a",), "such as new=10"),
+    ],
+)
+def test_shares_that_can_not_be(
+    account: Account, up: Deploy, deploy: Deploy, archive: Path, shares: Any, phrase: str
+) -> None:
+    up("--variant", f"a={archive}:1", "--variant", f"b={archive}:1", model=False)
+
+    ended = deploy("weights", "cats", *shares)
+
+    assert ended.exit_code == 2
+    assert phrase in ended.stderr
+
+
+def test_a_single_variant_gets_everything(account: Account, up: Deploy, deploy: Deploy) -> None:
+    up()
+
+    ended = deploy("weights", "cats", "all=5")
+
+    assert ended.exit_code == 2
+    assert "update --variant" in ended.stderr
