@@ -32,10 +32,17 @@ def complaints(call: Call) -> list[str]:
     return list(strict(parameters, shape, call.operation))
 
 
+ARNS = {
+    "PolicyARN": "arn:aws:autoscaling:eu-central-1:123456789012:scalingPolicy:1:resource/x",
+    "EndpointConfigArn": "arn:aws:sagemaker:eu-central-1:123456789012:endpoint-config/x",
+}
+"""What earlier calls answer."""
+
+
 def filled(value: Any) -> Any:
     """Parameters with some ARN for what an earlier call will answer."""
     if isinstance(value, Answer):
-        return "arn:aws:autoscaling:eu-central-1:123456789012:scalingPolicy:1:resource/x"
+        return ARNS[value.key]
     if isinstance(value, Mapping):
         return {key: filled(each) for key, each in value.items()}
     return [filled(each) for each in value] if isinstance(value, list) else value

@@ -115,7 +115,8 @@ def died() -> None:
 
 def answered(model: Any, answer: Mapping[str, Any]) -> tuple[AWSResponse, dict[str, Any]]:
     """An answer that the service's own description allows; no other can be given."""
-    report = ParamValidator().validate(dict(answer), model.output_shape)
-    assert not report.has_errors(), report.generate_report()
+    if model.output_shape:
+        report = ParamValidator().validate(dict(answer), model.output_shape)
+        assert not report.has_errors(), report.generate_report()
     said = {**answer, "ResponseMetadata": {"HTTPStatusCode": 200}}
     return AWSResponse("", 200, {}, None), said

@@ -1,0 +1,358 @@
+"""`deploy.py transform`: pictures in S3, in bulk, in moto's AWS."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aws_account import ACCOUNT, IMAGE, REGION, ROLE, Account, Deploy, inventory
+from faults import Died, Fault, Weather, died, lost, refused
+
+from deployment import names
+
+IN, OUT = "s3://pictures/photos/", "s3://pictures/answers/"
+
+
+@pytest.fixture(autouse=True)
+def pictures(account: Account) -> Any:
+    """A bucket with three pictures and what the console makes for a folder."""
+    s3 = account("s3")
+    s3.create_bucket(Bucket="pictures", CreateBucketConfiguration={"LocationConstraint": REGION})
+    for key in ("photos/", "photos/a.jpg", "photos/b.jpg", "photos/more/c.jpg", "photos2/d.jpg"):
+        s3.put_object(Bucket="pictures", Key=key, Body=b"a picture")
+    return s3
+
+
+class Batch:
+    """SageMaker's side: the answers come after some looks, but for some; then the job ends."""
+
+    def __init__(self, s3: Any, *missing: str, looks: int = 3, body: bytes = b"{}") -> None:
+        self.s3, self.missing, self.looks, self.body = s3, missing, looks, body
+        self.count = 0
+        self.asked: dict[str, Any] = {}
+
+    @property
+    def backend(self) -> Any:
+        """Moto's."""
+        from moto.sagemaker.models import sagemaker_backends
+
+        return sagemaker_backends[ACCOUNT][REGION]
+
+    def begin(self) -> None:
+        """Moto's jobs have ended when they begin; this one has not."""
+        [*_, job] = self.backend.transform_jobs.values()
+        job.transform_job_status = "InProgress"
+        job.failure_reason = None
+
+    def look(self) -> None:
+        """One more look at the job, if there is one."""
+        if not self.backend.transform_jobs:
+            return
+        self.count += 1
+        [*_, job] = self.backend.transform_jobs.values()
+        listed = self.s3.list_objects_v2(Bucket="pictures", Prefix="photos/")["Contents"]
+        outs = [each["Key"].removeprefix("photos/") for each in listed][1:]
+        if self.count <= len(outs) and outs[self.count - 1] not in self.missing:
+            key = f"answers/{outs[self.count - 1]}.out"
+            self.s3.put_object(Bucket="pictures", Key=key, Body=self.body)
+        if self.count > self.looks:
+            job.transform_job_status = "Failed" if self.missing else "Completed"
+            job.failure_reason = "ClientError: see the log" if self.missing else None
+
+    def stop(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """End it."""
+        job = self.backend.transform_jobs[asked["TransformJobName"]]
+        job.transform_job_status = "Stopped"
+        return {}
+
+    def weather(self, **after: Any) -> Weather:
+        """Moto with this."""
+        return Weather(
+            after={"CreateTransformJob": self.begin, "DescribeTransformJob": self.look, **after},
+            stubs={"StopTransformJob": self.stop},
+        )
+
+
+@pytest.fixture
+def transform(deploy: Deploy) -> Deploy:
+    """`deploy.py transform cats` from there to there."""
+    return lambda *more: deploy("transform", "cats", IN, OUT, *more)
+
+
+def test_every_picture_is_answered(
+    account: Account, up: Deploy, transform: Deploy, pictures: Any
+) -> None:
+    up()
+    before = inventory(account)
+    with Batch(pictures, looks=4).weather().prevailing() as weather:
+        ended = transform()
+
+    assert ended.exit_code == 0, ended.stderr
+    assert "3 of 3 files are answered in s3://pictures/answers/" in ended.stderr
+    assert "1 of 3 files are answered\n" in ended.stderr
+    assert ended.stdout == ""
+    [asked] = [call.parameters for call in weather.calls if call.operation == "CreateTransformJob"]
+    assert asked["ModelName"] == before["models"][0]
+    assert asked["MaxConcurrentTransforms"] == 16
+    assert asked["MaxPayloadInMB"] == 6
+    assert asked["BatchStrategy"] == "SingleRecord"
+    assert asked["TransformInput"]["ContentType"] == "application/x-image"
+    assert asked["TransformInput"]["SplitType"] == "None"
+    assert inventory(account)["models"] == before["models"]
+
+
+def test_what_got_no_answer_is_listed_with_the_log(
+    account: Account, up: Deploy, transform: Deploy, pictures: Any
+) -> None:
+    up()
+    weather = Batch(pictures, "b.jpg").weather()
+    with weather.prevailing():
+        logged(account, weather)
+        ended = transform()
+
+    assert ended.exit_code == 1
+    assert ended.stdout == "s3://pictures/photos/b.jpg: no answer\n"
+    assert "1 could not be answered" in ended.stderr
+    assert "Failed. ClientError: see the log" in ended.stderr
+    assert "not an image" in ended.stderr
+
+
+def logged(account: Account, weather: Weather) -> None:
+    """Let the job's container have written a line as soon as the job is there."""
+    begin, client = weather.after["CreateTransformJob"], account("logs")
+
+    def write() -> None:
+        begin()
+        job = weather.calls[-1].parameters["TransformJobName"]
+        client.create_log_group(logGroupName=names.JOB_LOGS)
+        client.create_log_stream(logGroupName=names.JOB_LOGS, logStreamName=f"{job}/i-1")
+        client.put_log_events(
+            logGroupName=names.JOB_LOGS,
+            logStreamName=f"{job}/i-1",
+            logEvents=[{"timestamp": int(time.time() * 1000), "message": "not an image"}],
+        )
+
+    weather.after["CreateTransformJob"] = write
+
+
+def test_the_logs_of_jobs_go_with_the_data(
+    account: Account, up: Deploy, transform: Deploy, deploy: Deploy, pictures: Any
+) -> None:
+    test_what_got_no_answer_is_listed_with_the_log(account, up, transform, pictures)
+    client = account("logs")
+    client.create_log_stream(logGroupName=names.JOB_LOGS, logStreamName="cats-of-others/i-1")
+
+    ended = deploy("down", "cats", "--yes", "--data")
+
+    assert ended.exit_code == 0, ended.stderr
+    left = client.describe_log_streams(logGroupName=names.JOB_LOGS)["logStreams"]
+    assert [each["logStreamName"] for each in left] == ["cats-of-others/i-1"]
+
+
+def test_nothing_answered_is_a_failure_of_its_own(
+    up: Deploy, transform: Deploy, pictures: Any
+) -> None:
+    up()
+    with Batch(pictures, "a.jpg", "b.jpg", "more/c.jpg").weather().prevailing():
+        ended = transform()
+
+    assert ended.exit_code == 6
+    assert "Failed. ClientError" in ended.stderr
+
+
+def test_answers_of_an_earlier_job_do_not_count(
+    up: Deploy, transform: Deploy, pictures: Any
+) -> None:
+    up()
+    old = datetime(2020, 1, 1, tzinfo=UTC)
+    pictures.put_object(Bucket="pictures", Key="answers/b.jpg.out", Body=b"{}")
+    from moto.s3.models import s3_backends
+
+    s3_backends[ACCOUNT]["aws"].buckets["pictures"].keys["answers/b.jpg.out"].last_modified = old
+    with Batch(pictures, "b.jpg").weather().prevailing():
+        ended = transform()
+
+    assert ended.stdout == "s3://pictures/photos/b.jpg: no answer\n"
+
+
+def test_lines_that_are_errors_are_listed(up: Deploy, deploy: Deploy, pictures: Any) -> None:
+    up()
+    error = json.dumps({"error": {"code": "not_an_image", "message": "No picture."}})
+    body = f'{{"classes": []}}\n{error}\n'.encode()
+    with Batch(pictures, looks=4, body=body).weather().prevailing() as weather:
+        ended = deploy("transform", "cats", "s3://pictures/photos/a.jpg", OUT, "--lines")
+
+    assert ended.exit_code == 1
+    assert ended.stdout == "s3://pictures/photos/a.jpg: line 2: No picture.\n"
+    [asked] = [call.parameters for call in weather.calls if call.operation == "CreateTransformJob"]
+    assert asked["BatchStrategy"] == "MultiRecord"
+    assert asked["TransformInput"]["SplitType"] == "Line"
+
+
+def test_without_an_endpoint_the_model_is_made(
+    account: Account, transform: Deploy, deploy: Deploy, archive: Path, pictures: Any
+) -> None:
+    nothing = transform()
+    with Batch(pictures, looks=4).weather().prevailing():
+        named = ("--image", IMAGE, "--model", archive, "--role", ROLE, "--no-check")
+        ended = transform(*named)
+
+    assert nothing.exit_code == 2
+    assert "--image URI --model model.tar.gz --role ARN" in nothing.stderr
+    assert ended.exit_code == 0, ended.stderr
+    assert len(inventory(account)["models"]) == 1
+    assert deploy("down", "cats", "--yes", "--data").exit_code == 0
+    assert "models" not in inventory(account)
+
+
+def test_another_archive_than_the_endpoint_s(
+    account: Account, up: Deploy, transform: Deploy, tmp_path: Path, pictures: Any
+) -> None:
+    up()
+    other = tmp_path / "other.tar.gz"
+    other.write_bytes(b"another")
+    with Batch(pictures, looks=4).weather().prevailing():
+        ended = transform("--model", other, "--no-check")
+
+    assert ended.exit_code == 0, ended.stderr
+    assert len(inventory(account)["models"]) == 2
+
+
+def test_ctrl_c_offers_what_stops_the_job_and_the_same_command_waits_for_it(
+    account: Account, up: Deploy, transform: Deploy, pictures: Any
+) -> None:
+    def interrupt() -> None:
+        if sagemaker.backend.transform_jobs:
+            raise KeyboardInterrupt
+
+    up()
+    sagemaker = Batch(pictures, looks=4)
+    with sagemaker.weather(DescribeTransformJob=interrupt).prevailing():
+        broken = transform()
+    with sagemaker.weather().prevailing():
+        stopped = transform("--stop", "--dry-run")
+        ended = transform()
+
+    assert broken.exit_code == 130
+    assert f"python deploy.py transform cats {IN} {OUT} --stop" in broken.stderr
+    assert json.loads(stopped.stdout)["calls"][0]["operation"] == "StopTransformJob"
+    assert ended.exit_code == 0, ended.stderr
+    assert len(sagemaker.backend.transform_jobs) == 1
+
+
+def test_a_job_is_stopped_by_stop_and_by_down(
+    account: Account, up: Deploy, transform: Deploy, deploy: Deploy, pictures: Any
+) -> None:
+    up()
+    sagemaker = Batch(pictures, looks=100)
+    for command in (("transform", "cats", IN, OUT, "--stop"), ("down", "cats", "--yes")):
+        weather = sagemaker.weather()
+        weather.before["ListObjectsV2"] = kill_once_at_work(sagemaker)
+        with weather.prevailing(), suppress(Died):
+            transform()
+        shown = deploy("status", "cats")
+        with sagemaker.weather().prevailing():
+            ended = deploy(*command)
+
+        assert "batch job cats-" in shown.stdout
+        assert ended.exit_code == 0, ended.stderr
+        assert {job.transform_job_status for job in sagemaker.backend.transform_jobs.values()} == {
+            "Stopped"
+        }
+        time.sleep(1)  # the next job has another second in its name
+    assert "models" not in inventory(account)
+
+
+def kill_once_at_work(sagemaker: Batch) -> Fault:
+    """Nothing, and death as soon as a job is at work."""
+
+    def perhaps() -> None:
+        jobs = sagemaker.backend.transform_jobs.values()
+        if any(job.transform_job_status == "InProgress" for job in jobs):
+            died()
+
+    return perhaps
+
+
+def test_no_job_to_stop(up: Deploy, transform: Deploy) -> None:
+    up()
+    ended = transform("--stop")
+
+    assert ended.exit_code == 4
+    assert "No job of cats is at work" in ended.stderr
+
+
+def test_a_lost_answer_makes_no_second_job(up: Deploy, transform: Deploy, pictures: Any) -> None:
+    up()
+    sagemaker = Batch(pictures, looks=4)
+
+    def begin() -> None:
+        sagemaker.begin()
+        lost()
+
+    with sagemaker.weather(CreateTransformJob=begin).prevailing():
+        ended = transform()
+
+    assert ended.exit_code == 0, ended.stderr
+    assert len(sagemaker.backend.transform_jobs) == 1
+
+
+def test_a_refused_job_is_told_and_leaves_nothing_at_work(
+    account: Account, up: Deploy, transform: Deploy, pictures: Any
+) -> None:
+    up()
+    limit = refused("ResourceLimitExceeded", "The limit for ml.c5.xlarge is 0 Instances.")
+    with Weather(before={"CreateTransformJob": limit}).prevailing():
+        ended = transform()
+
+    assert ended.exit_code == 4
+    assert "Service Quotas" in ended.stderr
+    assert account("sagemaker").list_transform_jobs()["TransformJobSummaries"] == []
+
+
+def test_a_folder_is_meant_without_its_slash_too(up: Deploy, deploy: Deploy, pictures: Any) -> None:
+    up()
+
+    ended = deploy("transform", "cats", IN.rstrip("/"), OUT, "--dry-run")
+
+    calls = json.loads(ended.stdout)["calls"]
+    [job] = [each for each in calls if each["operation"] == "CreateTransformJob"]
+    source = job["parameters"]["TransformInput"]["DataSource"]["S3DataSource"]
+    assert source == {"S3DataType": "S3Prefix", "S3Uri": IN}
+    assert "billed by the second while the job runs" in ended.stderr
+
+
+REFUSED = {
+    "too much": ((IN, OUT, "--payload-mb", 10), "--concurrency 10"),
+    "no place": (("photos/", OUT), "s3://my-bucket/pictures/"),
+    "among themselves": ((IN, f"{IN}answers"), "among the pictures"),
+    "machine": ((IN, OUT, "--instance", "c5.large"), "ml.c5.xlarge"),
+    "variant": ((IN, OUT, "--variant", "b"), "no variant b"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_aws_would_refuse_is_refused_at_once(
+    account: Account, up: Deploy, deploy: Deploy, case: str
+) -> None:
+    up()
+    options, phrase = REFUSED[case]
+
+    ended = deploy("transform", "cats", *options)
+
+    assert ended.exit_code == 2, ended.stderr
+    assert phrase in ended.stderr
+
+
+def test_an_empty_folder(up: Deploy, deploy: Deploy) -> None:
+    up()
+    ended = deploy("transform", "cats", "s3://pictures/nothing/", OUT)
+
+    assert ended.exit_code == 4
+    assert "There is nothing under s3://pictures/nothing/" in ended.stderr
