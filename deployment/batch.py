@@ -21,6 +21,8 @@ from deployment.runtime import ANY_PICTURE, place
 MOST_MB = 100
 """What SageMaker takes of payload times requests at a time."""
 
+MEGABYTE = 1024**2
+
 LINES = "application/jsonlines"
 
 AT_WORK = ("InProgress", "Stopping")
@@ -171,38 +173,50 @@ def same(described: Mapping[str, Any], job: Job) -> bool:
 # -- what goes in, and what comes out -------------------------------------------------------------
 
 
-def inputs(aws: Aws, source: str) -> dict[str, str]:
+def inputs(aws: Aws, job: Job) -> dict[str, str]:
     """Where the answer to each file will lie below the target, and the file itself.
 
-    Raises `Refused` where there is no file.
+    Raises `Refused` where there is no file, `Misuse` for one that is too large.
     """
-    bucket, prefix = place(source)
+    bucket, prefix = place(job.source)
     base = prefix[: prefix.rfind("/") + 1]
-    found = {
-        f"{key.removeprefix(base)}.out": f"s3://{bucket}/{key}"
-        for key, _ in objects(aws, bucket, prefix)
-        if not key.endswith("/")  # what the console makes for a folder
+    files = {
+        each["Key"]: each["Size"]
+        for each in objects(aws, bucket, prefix)
+        if not each["Key"].endswith("/")  # what the console makes for a folder
     }
-    if not found:
-        raise Refused(f"There is nothing under {source}, so there is nothing to answer.", "empty")
-    return found
+    if not files:
+        raise Refused(f"There is nothing under {job.source}: nothing to answer.", "empty")
+    largest = max(files, key=lambda key: files[key])
+    if not job.lines and files[largest] > job.payload * MEGABYTE:
+        raise Misuse(too_large(f"s3://{bucket}/{largest}", files[largest]))
+    return {f"{key.removeprefix(base)}.out": f"s3://{bucket}/{key}" for key in files}
+
+
+def too_large(url: str, size: int) -> str:
+    """What to say of a file that would get no answer."""
+    needed = min(MOST_MB, -(-size // MEGABYTE))
+    return (
+        f"{url} has {size / MEGABYTE:.1f} MB, and no file may be larger than --payload-mb: "
+        f"--payload-mb {needed} --concurrency {max(1, MOST_MB // needed)}, say. SageMaker takes "
+        f"{MOST_MB} MB at most."
+    )
 
 
 def outputs(aws: Aws, target: str, since: datetime) -> set[str]:
     """The answers that have come, by where they lie below the target."""
     bucket, prefix = place(f"{target.rstrip('/')}/")
     return {
-        key.removeprefix(prefix)
-        for key, changed in objects(aws, bucket, prefix)
-        if changed >= since.replace(microsecond=0)  # S3 counts whole seconds
+        each["Key"].removeprefix(prefix)
+        for each in objects(aws, bucket, prefix)
+        if each["LastModified"] >= since.replace(microsecond=0)  # S3 counts whole seconds
     }
 
 
-def objects(aws: Aws, bucket: str, prefix: str) -> Iterator[tuple[str, datetime]]:
-    """Keys under a prefix, with the time of their last change."""
+def objects(aws: Aws, bucket: str, prefix: str) -> Iterator[dict[str, Any]]:
+    """What lies under a prefix."""
     asked = Call("s3", "ListObjectsV2", {"Bucket": bucket, "Prefix": prefix})
-    for each in aws.pages(asked, "Contents"):
-        yield each["Key"], each["LastModified"]
+    yield from aws.pages(asked, "Contents")
 
 
 def wrong_lines(aws: Aws, url: str) -> Iterator[str]:

@@ -25,6 +25,8 @@ class Changes:
     instance: str = ""
     count: int = 0
     bucket: str = ""
+    dropped: tuple[str, ...] = ()
+    """The variants that go."""
 
 
 def changed(running: Running, changes: Changes) -> Order:
@@ -40,7 +42,9 @@ def changed(running: Running, changes: Changes) -> Order:
     kept = tuple(
         replace(variant, archive=named.pop(variant.name, variant).archive)
         for variant in now.variants
+        if variant.name not in changes.dropped
     )
+    check_dropped(running, changes)
     return check(
         replace(
             now,
@@ -49,9 +53,24 @@ def changed(running: Running, changes: Changes) -> Order:
             image=changes.image or now.image,
             environment={**now.environment, **changes.environment},
             kind=resized(running, changes),
-            bucket=changes.bucket,
+            bucket=changes.bucket or now.bucket,
         )
     )
+
+
+def check_dropped(running: Running, changes: Changes) -> None:
+    """Raise `Misuse` for variants that can't go."""
+    listed = [variant.name for variant in running.order.variants]
+    for name in changes.dropped:
+        if name not in listed:
+            raise Misuse(f"{running.order.name} has no variant {name}; it has {', '.join(listed)}.")
+        if name in running.scaled:
+            raise Misuse(
+                f"The number of machines of {name} follows the load, and AWS lets no such variant "
+                "go. `down`, and `up` with what is to stay."
+            )
+    if not set(listed) - set(changes.dropped):
+        raise Misuse("All variants would go: `down` is what removes an endpoint.")
 
 
 def resized(running: Running, changes: Changes) -> Any:

@@ -121,6 +121,7 @@ def order(
     }
     shadows = [variant(each, models) for each in config.get("ShadowProductionVariants", ())]
     model = models[listed[0]["ModelName"]]
+    bucket, key = runtime.place(model["PrimaryContainer"]["ModelDataUrl"])
     return Order(
         name,
         region,
@@ -129,6 +130,7 @@ def order(
         variants=tuple(variant(each, models, weights) for each in listed),
         kind=kind(config),
         shadow=shadows[0] if shadows else None,
+        bucket=bucket if key.startswith(names.prefix(name)) else "",
         environment=model["PrimaryContainer"].get("Environment", {}),
         network=network(model),
         kms_key=config.get("KmsKeyId") or "",

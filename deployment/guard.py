@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from deployment import launch, pruning, rollout
+from deployment import launch, perform, pruning, rollout
 from deployment.archive import Inspected
 from deployment.aws import Aws
-from deployment.calls import Call, Look
+from deployment.calls import Call, Look, Plan
 from deployment.cli import say
 from deployment.current import Running, read
 from deployment.errors import AnsweredWrong, DeploymentError, EndpointFailed
 from deployment.order import Order
 from deployment.perform import Performer
-from deployment.plan import look_at
+from deployment.plan import look_at, wait_for
 from deployment.update import plan_rollback
 
 
@@ -74,7 +75,7 @@ def conclude(
     """
     aws, name = performer.aws, order.name
     back = running.before if running.config == config else running.config
-    now = aws.look(look_at(name)) or {}
+    now = settled(performer, name, config)
     if now.get("EndpointConfigName") != config:
         reasons = " ".join(why(aws, now))
         prune(performer, name, {running.config, running.before})
@@ -84,6 +85,16 @@ def conclude(
             f"SageMaker went back to {running.config}; nothing has changed. {reasons}".rstrip()
         )
     prune(performer, name, {config, back})
+
+
+def settled(performer: Performer, name: str, config: str) -> Mapping[str, Any]:
+    """The endpoint, looked at twice if it is not on `config`: nothing in use must be removed."""
+    now = performer.aws.look(look_at(name)) or {}
+    if now.get("EndpointConfigName") == config:
+        return now
+    time.sleep(perform.PAUSE)
+    performer.perform(Plan(name, performer.aws.region, (wait_for(name),)))
+    return performer.aws.look(look_at(name)) or {}
 
 
 def go_back(performer: Performer, name: str, config: str, error: AnsweredWrong) -> None:

@@ -195,24 +195,27 @@ def alarm_steps(order: Order, rollout: RollOut) -> Iterator[Make]:
 
 def over_variants(order: Order, metric: str, statistic: str, function: str) -> dict[str, Any]:
     """One measure of all variants: SageMaker watches ten alarms at most, and there may be more."""
+    measures: list[dict[str, Any]] = [
+        {
+            "Namespace": "AWS/SageMaker",
+            "MetricName": metric,
+            "Dimensions": [
+                {"Name": "EndpointName", "Value": order.name},
+                {"Name": "VariantName", "Value": variant.name},
+            ],
+        }
+        for variant in order.variants
+    ]
+    if len(measures) == 1:
+        key = "ExtendedStatistic" if statistic.startswith("p") else "Statistic"
+        return {**measures[0], key: statistic, "Period": 60}
     queries: list[dict[str, Any]] = [
         {
             "Id": f"m{number}",
-            "MetricStat": {
-                "Metric": {
-                    "Namespace": "AWS/SageMaker",
-                    "MetricName": metric,
-                    "Dimensions": [
-                        {"Name": "EndpointName", "Value": order.name},
-                        {"Name": "VariantName", "Value": variant.name},
-                    ],
-                },
-                "Period": 60,
-                "Stat": statistic,
-            },
+            "MetricStat": {"Metric": measure, "Period": 60, "Stat": statistic},
             "ReturnData": False,
         }
-        for number, variant in enumerate(order.variants)
+        for number, measure in enumerate(measures)
     ]
     whole = {"Id": "all", "Expression": f"{function}(METRICS())", "ReturnData": True}
     return {"Metrics": [*queries, whole]}

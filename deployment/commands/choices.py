@@ -35,6 +35,7 @@ CHANGES = (
         metavar="NAME=MODEL:WEIGHT",
         help="Another archive for a variant, or one more variant; several times.",
     ),
+    click.option("--drop", multiple=True, metavar="NAME", help="A variant that is to go."),
     click.option("--shadow", metavar="NAME=MODEL", help="A model that only listens, or another."),
     click.option(
         "--env", multiple=True, metavar="NAME=VALUE", help="A setting more, or another value."

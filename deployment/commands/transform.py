@@ -125,7 +125,7 @@ class Run:
 
     def go(self, *, skip: bool) -> None:
         """Raise `DeploymentError` where something stays without an answer."""
-        wanted = batch.inputs(self.performer.aws, self.job.source)
+        wanted = batch.inputs(self.performer.aws, self.job)
         plan = batch.plan_job(self.order, self.job, self.title)
         for sentence in plan.cost:
             say(sentence)

@@ -14,6 +14,7 @@ from deployment.aws import Aws
 from deployment.changes import Changes, changed, check_rollout, guarded
 from deployment.cli import DRY_RUN, NAME, WHERE, connect, options, say
 from deployment.commands.choices import CHANGES, CHECK, STEPS
+from deployment.cost import costs
 from deployment.current import Running, read
 from deployment.errors import AnsweredWrong, DeploymentError, Misuse, Refused
 from deployment.order import Order
@@ -65,6 +66,7 @@ def changes(asked: Mapping[str, Any]) -> Changes:
         instance=asked["instance"] or "",
         count=asked["count"] or 0,
         bucket=asked["bucket"] or "",
+        dropped=asked["drop"],
     )
     if made == Changes(bucket=made.bucket):
         raise Misuse(
@@ -119,7 +121,7 @@ def roll_out(
     say("Nothing had to be changed." if running.config == config else f"{name} runs {config} now.")
     if back:
         say(f"`python deploy.py rollback {name}` goes back to {back}.")
-    for sentence in plan.cost[1:]:
+    for sentence in costs(order):
         say(sentence)
 
 

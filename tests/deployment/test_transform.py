@@ -350,6 +350,20 @@ def test_what_aws_would_refuse_is_refused_at_once(
     assert phrase in ended.stderr
 
 
+def test_a_file_that_is_too_large_is_refused_before_machines_start(
+    account: Account, up: Deploy, transform: Deploy, pictures: Any
+) -> None:
+    up()
+    pictures.put_object(Bucket="pictures", Key="photos/big.jpg", Body=bytes(7 * 1024**2))
+
+    ended = transform()
+
+    assert ended.exit_code == 2
+    assert "photos/big.jpg has 7.0 MB" in ended.stderr
+    assert "--payload-mb 7 --concurrency 14" in ended.stderr
+    assert account("sagemaker").list_transform_jobs()["TransformJobSummaries"] == []
+
+
 def test_an_empty_folder(up: Deploy, deploy: Deploy) -> None:
     up()
     ended = deploy("transform", "cats", "s3://pictures/nothing/", OUT)

@@ -194,6 +194,34 @@ def test_one_variant_more_comes_all_at_once(
     assert weights == {"all": 1, "new": 0.5}
 
 
+def test_the_loser_of_a_comparison_goes(
+    account: Account, up: Deploy, change: Deploy, deploy: Deploy, archive: Path, better: Path
+) -> None:
+    up("--variant", f"a={archive}:1", "--variant", f"b={better}:1", model=False)
+
+    ended = change("--drop", "a")
+
+    assert ended.exit_code == 0, ended.stderr
+    described = account("sagemaker").describe_endpoint(EndpointName="cats")
+    assert [each["VariantName"] for each in described["ProductionVariants"]] == ["b"]
+    assert deploy("rollback", "cats").exit_code == 0
+    described = account("sagemaker").describe_endpoint(EndpointName="cats")
+    assert [each["VariantName"] for each in described["ProductionVariants"]] == ["a", "b"]
+    assert change("--drop", "c").exit_code == 2
+    assert "`down` is what removes" in change("--drop", "a", "--drop", "b").stderr
+
+
+def test_an_archive_goes_where_the_one_before_is(
+    account: Account, up: Deploy, change: Deploy, better: Path
+) -> None:
+    up("--bucket", "my-own-bucket")
+
+    assert change("--model", better).exit_code == 0
+
+    url = runs(account)[1]["PrimaryContainer"]["ModelDataUrl"]
+    assert url.startswith("s3://my-own-bucket/plumbline/cats/")
+
+
 def test_serverless_endpoints_change_all_at_once(
     account: Account, up: Deploy, change: Deploy, better: Path, sagemaker: Rolling
 ) -> None:
