@@ -22,6 +22,9 @@ LINE = re.compile(r"^    (?:\.venv/bin/)?python deploy\.py (.+)$", re.MULTILINE)
 
 MADE_UP = {"URI": IMAGE, "ROLE": f"arn:aws:iam::{ACCOUNT}:role/plumbline"}
 
+CHANGES = ("update", "rollback", "weights", "transform")
+"""What looks at an endpoint before anything is planned: carried out in test_update_docs.py."""
+
 
 def commands(page: str) -> list[list[str]]:
     """The lines for deploy.py, with what stands for one's own filled in."""
@@ -69,7 +72,7 @@ def test_every_line_is_one_that_deploy_py_knows(
 
     assert {line[0] for line in lines} >= {"up", "invoke", "down"}
     for line in lines:
-        if "…" not in line:
+        if "…" not in line and line[0] not in CHANGES:
             done = deploy(*line, "--dry-run")
             assert (line, done.exit_code) == (line, 0), done.stderr
 
