@@ -17,6 +17,8 @@ from deployment.plan import wait_for
 from deployment.show import show_calls
 from deployment.update import plan_rollback
 
+NOTHING = "nothing before"
+
 
 @click.command()
 @options(NAME, DRY_RUN, WHERE)
@@ -70,8 +72,8 @@ def plan_or_tidy(performer: Performer, running: Running) -> Plan:
     """The way back; where there is none, at least nothing lies about."""
     try:
         return way_back(performer.aws, running)
-    except Refused:
-        if not running.starting:
+    except Refused as exc:
+        if exc.code == NOTHING and not running.starting:
             guard.prune(performer, running.order.name, {running.config})
         raise
 
@@ -85,6 +87,6 @@ def way_back(aws: Aws, running: Running) -> Plan:
             f"There is nothing to go back to: {name} runs {running.config}, and nothing is kept "
             f"from before. `python deploy.py update {name} --model …` takes an older archive as "
             "well.",
-            "nothing before",
+            NOTHING,
         )
     return plan_rollback(running, config)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -127,6 +128,32 @@ def test_whatever_call_fails_down_alone_removes_all(
 
         assert ended.exit_code == 0, ended.stderr
         assert inventory(account) == {}, weather.calls[-1]
+
+
+@pytest.mark.parametrize("kind", FAULTS)
+def test_whatever_call_of_rollback_fails_the_same_command_ends_it(
+    account: Account, up: Deploy, change: Deploy, deploy: Deploy, kind: str
+) -> None:
+    fault, when = FAULTS[kind]
+    usual: list[Any] = [None]  # a call that there is not, and so nothing goes wrong
+    for number in itertools.count(-1):
+        if number == len(usual):
+            break
+        with mock_aws():
+            up()
+            before = described(account)
+            sagemaker = Rolling()
+            with Weather(stubs=sagemaker.stubs).prevailing():
+                change()
+            weather = Weather(**{when: {number: fault}}, stubs=sagemaker.stubs)
+            with weather.prevailing(), suppress(Died):
+                deploy("rollback", "cats")
+            usual = weather.calls if number < 0 else usual
+            with Weather(stubs=sagemaker.stubs).prevailing():
+                ended = deploy("rollback", "cats")
+
+            assert ended.exit_code in (0, 4), ended.stderr
+            assert without_objects(described(account)) == without_objects(before), weather.calls
 
 
 def without_objects(found: tuple[str, dict[str, list[str]]]) -> Any:
