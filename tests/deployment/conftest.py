@@ -12,6 +12,7 @@ import pytest
 from aws_account import IMAGE, REGION, ROLE, Account, Deploy
 from click.testing import CliRunner, Result
 from moto import mock_aws
+from rolling import Rolling
 
 from deployment import perform
 from deployment.cli import main
@@ -47,6 +48,20 @@ def archive(tmp_path: Path) -> Path:
     file = tmp_path / "model.tar.gz"
     file.write_bytes(b"an archive")
     return file
+
+
+@pytest.fixture
+def better(tmp_path: Path) -> Path:
+    """Another one."""
+    file = tmp_path / "better.tar.gz"
+    file.write_bytes(b"another archive")
+    return file
+
+
+@pytest.fixture
+def sagemaker() -> Rolling:
+    """SageMaker, as far as it rolls out changes."""
+    return Rolling()
 
 
 @pytest.fixture

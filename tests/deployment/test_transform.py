@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aws_account import ACCOUNT, IMAGE, REGION, ROLE, Account, Deploy, inventory
-from faults import Died, Fault, Weather, died, lost, refused
+from batching import Batch
+from faults import Weather
 
 from deployment import names
 
@@ -27,56 +26,6 @@ def pictures(account: Account) -> Any:
     for key in ("photos/", "photos/a.jpg", "photos/b.jpg", "photos/more/c.jpg", "photos2/d.jpg"):
         s3.put_object(Bucket="pictures", Key=key, Body=b"a picture")
     return s3
-
-
-class Batch:
-    """SageMaker's side: the answers come after some looks, but for some; then the job ends."""
-
-    def __init__(self, s3: Any, *missing: str, looks: int = 3, body: bytes = b"{}") -> None:
-        self.s3, self.missing, self.looks, self.body = s3, missing, looks, body
-        self.count = 0
-        self.asked: dict[str, Any] = {}
-
-    @property
-    def backend(self) -> Any:
-        """Moto's."""
-        from moto.sagemaker.models import sagemaker_backends
-
-        return sagemaker_backends[ACCOUNT][REGION]
-
-    def begin(self) -> None:
-        """Moto's jobs have ended when they begin; this one has not."""
-        [*_, job] = self.backend.transform_jobs.values()
-        job.transform_job_status = "InProgress"
-        job.failure_reason = None
-
-    def look(self) -> None:
-        """One more look at the job, if there is one."""
-        if not self.backend.transform_jobs:
-            return
-        self.count += 1
-        [*_, job] = self.backend.transform_jobs.values()
-        listed = self.s3.list_objects_v2(Bucket="pictures", Prefix="photos/")["Contents"]
-        outs = [each["Key"].removeprefix("photos/") for each in listed][1:]
-        if self.count <= len(outs) and outs[self.count - 1] not in self.missing:
-            key = f"answers/{outs[self.count - 1]}.out"
-            self.s3.put_object(Bucket="pictures", Key=key, Body=self.body)
-        if self.count > self.looks:
-            job.transform_job_status = "Failed" if self.missing else "Completed"
-            job.failure_reason = "ClientError: see the log" if self.missing else None
-
-    def stop(self, asked: Mapping[str, Any]) -> dict[str, Any]:
-        """End it."""
-        job = self.backend.transform_jobs[asked["TransformJobName"]]
-        job.transform_job_status = "Stopped"
-        return {}
-
-    def weather(self, **after: Any) -> Weather:
-        """Moto with this."""
-        return Weather(
-            after={"CreateTransformJob": self.begin, "DescribeTransformJob": self.look, **after},
-            stubs={"StopTransformJob": self.stop},
-        )
 
 
 @pytest.fixture
@@ -222,98 +171,6 @@ def test_another_archive_than_the_endpoint_s(
 
     assert ended.exit_code == 0, ended.stderr
     assert len(inventory(account)["models"]) == 2
-
-
-def test_ctrl_c_offers_what_stops_the_job_and_the_same_command_waits_for_it(
-    account: Account, up: Deploy, transform: Deploy, pictures: Any
-) -> None:
-    def interrupt() -> None:
-        if sagemaker.backend.transform_jobs:
-            raise KeyboardInterrupt
-
-    up()
-    sagemaker = Batch(pictures, looks=4)
-    with sagemaker.weather(DescribeTransformJob=interrupt).prevailing():
-        broken = transform()
-    with sagemaker.weather().prevailing():
-        stopped = transform("--stop", "--dry-run")
-        ended = transform()
-
-    assert broken.exit_code == 130
-    assert f"python deploy.py transform cats {IN} {OUT} --stop" in broken.stderr
-    assert json.loads(stopped.stdout)["calls"][0]["operation"] == "StopTransformJob"
-    assert ended.exit_code == 0, ended.stderr
-    assert len(sagemaker.backend.transform_jobs) == 1
-
-
-def test_a_job_is_stopped_by_stop_and_by_down(
-    account: Account, up: Deploy, transform: Deploy, deploy: Deploy, pictures: Any
-) -> None:
-    up()
-    sagemaker = Batch(pictures, looks=100)
-    for command in (("transform", "cats", IN, OUT, "--stop"), ("down", "cats", "--yes")):
-        weather = sagemaker.weather()
-        weather.before["ListObjectsV2"] = kill_once_at_work(sagemaker)
-        with weather.prevailing(), suppress(Died):
-            transform()
-        shown = deploy("status", "cats")
-        with sagemaker.weather().prevailing():
-            ended = deploy(*command)
-
-        assert "batch job cats-" in shown.stdout
-        assert ended.exit_code == 0, ended.stderr
-        assert {job.transform_job_status for job in sagemaker.backend.transform_jobs.values()} == {
-            "Stopped"
-        }
-        time.sleep(1)  # the next job has another second in its name
-    assert "models" not in inventory(account)
-
-
-def kill_once_at_work(sagemaker: Batch) -> Fault:
-    """Nothing, and death as soon as a job is at work."""
-
-    def perhaps() -> None:
-        jobs = sagemaker.backend.transform_jobs.values()
-        if any(job.transform_job_status == "InProgress" for job in jobs):
-            died()
-
-    return perhaps
-
-
-def test_no_job_to_stop(up: Deploy, transform: Deploy) -> None:
-    up()
-    ended = transform("--stop")
-
-    assert ended.exit_code == 4
-    assert "No job of cats is at work" in ended.stderr
-
-
-def test_a_lost_answer_makes_no_second_job(up: Deploy, transform: Deploy, pictures: Any) -> None:
-    up()
-    sagemaker = Batch(pictures, looks=4)
-
-    def begin() -> None:
-        sagemaker.begin()
-        lost()
-
-    with sagemaker.weather(CreateTransformJob=begin).prevailing():
-        ended = transform()
-
-    assert ended.exit_code == 0, ended.stderr
-    assert len(sagemaker.backend.transform_jobs) == 1
-
-
-def test_a_refused_job_is_told_and_leaves_nothing_at_work(
-    account: Account, up: Deploy, transform: Deploy, pictures: Any
-) -> None:
-    up()
-    limit = refused("ResourceLimitExceeded", "The limit for ml.c5.xlarge is 0 Instances.")
-    with Weather(before={"CreateTransformJob": limit}).prevailing():
-        ended = transform()
-
-    assert ended.exit_code == 4
-    assert "Service Quotas" in ended.stderr
-    assert account("sagemaker").list_transform_jobs()["TransformJobSummaries"] == []
 
 
 def test_a_folder_is_meant_without_its_slash_too(up: Deploy, deploy: Deploy, pictures: Any) -> None:

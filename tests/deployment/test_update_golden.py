@@ -7,6 +7,7 @@ import json
 import subprocess
 import tarfile
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import numpy as np
 import pytest
 from aws_account import Account, Deploy
 from click.testing import Result
-from faults import Weather, refused
+from faults import Died, Weather, died, refused
 from rolling import Rolling
 
 from deployment import archive as archives
@@ -32,12 +33,6 @@ class Container:
         stream = io.BytesIO()
         np.save(stream, np.float32([self.wrong]))
         return {"Body": io.BytesIO(stream.getvalue())}
-
-
-@pytest.fixture
-def sagemaker() -> Rolling:
-    """SageMaker as it rolls out."""
-    return Rolling()
 
 
 @pytest.fixture
@@ -147,6 +142,25 @@ def test_wrong_answers_at_the_end_let_deploy_go_back(
     assert runs(account) == before
     assert len(account("sagemaker").list_models()["Models"]) == 1
     assert not account("cloudwatch").describe_alarms()["MetricAlarms"]
+
+
+def test_wrong_answers_are_not_missed_where_the_first_command_was_killed(
+    account: Account, up: Deploy, change: Deploy, container: Container, weather: Weather
+) -> None:
+    up("--count", 4)
+    before = runs(account)
+    container.wrong = True
+    weather.before["InvokeEndpoint"] = died
+    with suppress(Died):
+        change("--canary", "25%")
+    came = runs(account)
+    del weather.before["InvokeEndpoint"]
+
+    ended = change("--canary", "25%")
+
+    assert came != before
+    assert ended.exit_code == 7
+    assert runs(account) == before
 
 
 def test_what_ran_from_the_beginning_has_no_way_back(

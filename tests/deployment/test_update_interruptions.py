@@ -43,14 +43,6 @@ def clients_made_once() -> Iterator[None]:
 
 
 @pytest.fixture
-def better(tmp_path: Path) -> Path:
-    """Another archive."""
-    file = tmp_path / "better.tar.gz"
-    file.write_bytes(b"another archive")
-    return file
-
-
-@pytest.fixture
 def change(deploy: Deploy, better: Path) -> Deploy:
     """`deploy.py update cats` with another archive."""
     return lambda *more: deploy("update", "cats", "--no-check", "--model", better, *more)

@@ -15,25 +15,11 @@ from rolling import Rolling
 OTHER = IMAGE.replace("0" * 64, "1" * 64)
 
 
-@pytest.fixture
-def sagemaker() -> Rolling:
-    """SageMaker as it rolls out."""
-    return Rolling()
-
-
 @pytest.fixture(autouse=True)
 def weather(account: Account, sagemaker: Rolling) -> Iterator[Weather]:
     """All calls, with SageMaker's part that moto lacks."""
     with Weather(stubs=sagemaker.stubs).prevailing() as weather:
         yield weather
-
-
-@pytest.fixture
-def better(tmp_path: Path) -> Path:
-    """Another archive."""
-    file = tmp_path / "better.tar.gz"
-    file.write_bytes(b"another archive")
-    return file
 
 
 @pytest.fixture
@@ -256,66 +242,6 @@ def test_a_dry_run_changes_nothing(
     calls = [each["operation"] for each in json.loads(ended.stdout)["calls"]]
     assert calls[-2:] == ["UpdateEndpoint", "DescribeEndpoint"]
     assert "more are billed" in ended.stderr
-
-
-REFUSED = {
-    "nothing": ((), "Say what is to change"),
-    "two ways": (("--canary", "10%", "--linear", "10%"), "one way of rolling out at a time"),
-    "one machine": (("--canary", "10%"), "--count 2"),
-    "too much": (("--canary", "60%", "--count", 4), "1% to 50%"),
-    "too little": (("--linear", "5%", "--count", 4), "10% to 50%"),
-    "rolling": (("--rolling", "60%", "--count", 4), "5% to 50%"),
-    "machines": (("--canary", "3", "--count", 4), "half of the 4 machines"),
-    "no size": (("--canary", "some", "--count", 4), "such as 10%"),
-    "too long": (("--linear", "10%", "--bake", "1h", "--count", 4), "eight hours"),
-    "no time": (
-        (
-            "--bake",
-            "2h",
-        ),
-        "one hour at most",
-    ),
-    "no file": (("--model", "nowhere.tar.gz"), "plumbline pack"),
-    "other region": (("--image", OTHER.replace("eu-central-1", "us-east-1")), "us-east-1"),
-}
-
-
-@pytest.mark.parametrize("case", REFUSED)
-def test_what_aws_would_refuse_is_refused_at_once(
-    account: Account, up: Deploy, deploy: Deploy, weather: Weather, case: str
-) -> None:
-    up()
-    weather.calls.clear()
-    options, phrase = REFUSED[case]
-    image = () if case in ("nothing", "no file", "other region") else ("--image", OTHER)
-
-    ended = deploy("update", "cats", "--no-check", *image, *options)
-
-    assert ended.exit_code == 2, ended.stderr
-    assert phrase in ended.stderr
-    assert not [each for each in weather.calls if each.changes]
-
-
-def test_rolling_is_for_a_single_variant(
-    account: Account, up: Deploy, change: Deploy, archive: Path
-) -> None:
-    up("--variant", f"a={archive}", "--variant", f"b={archive}", "--count", 4, model=False)
-
-    ended = change("--image", OTHER, "--rolling", "25%")
-
-    assert ended.exit_code == 2
-    assert "take --canary or --linear" in ended.stderr
-
-
-def test_the_kind_of_machine_stays_where_scaling_depends_on_it(
-    account: Account, up: Deploy, change: Deploy
-) -> None:
-    up("--autoscale", "1:3", "--target", 600)
-
-    ended = change("--instance", "ml.m5.xlarge")
-
-    assert ended.exit_code == 2
-    assert "follows the load" in ended.stderr
 
 
 def test_what_deploy_did_not_make_is_left_alone(

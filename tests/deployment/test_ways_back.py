@@ -12,25 +12,11 @@ from faults import Weather
 from rolling import Rolling
 
 
-@pytest.fixture
-def sagemaker() -> Rolling:
-    """SageMaker as it rolls out."""
-    return Rolling()
-
-
 @pytest.fixture(autouse=True)
 def weather(account: Account, sagemaker: Rolling) -> Iterator[Weather]:
     """All calls, with SageMaker's part that moto lacks."""
     with Weather(stubs=sagemaker.stubs).prevailing() as weather:
         yield weather
-
-
-@pytest.fixture
-def better(tmp_path: Path) -> Path:
-    """Another archive."""
-    file = tmp_path / "better.tar.gz"
-    file.write_bytes(b"another archive")
-    return file
 
 
 @pytest.fixture

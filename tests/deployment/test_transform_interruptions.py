@@ -1,0 +1,123 @@
+"""`deploy.py transform`, interrupted: the job goes on, is found again, and can be stopped."""
+
+from __future__ import annotations
+
+import json
+import time
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from aws_account import REGION, Account, Deploy, inventory
+from batching import Batch
+from faults import Died, Fault, Weather, died, lost, refused
+
+IN, OUT = "s3://pictures/photos/", "s3://pictures/answers/"
+
+
+@pytest.fixture(autouse=True)
+def pictures(account: Account) -> Any:
+    """A bucket with three pictures and what the console makes for a folder."""
+    s3 = account("s3")
+    s3.create_bucket(Bucket="pictures", CreateBucketConfiguration={"LocationConstraint": REGION})
+    for key in ("photos/", "photos/a.jpg", "photos/b.jpg", "photos/more/c.jpg", "photos2/d.jpg"):
+        s3.put_object(Bucket="pictures", Key=key, Body=b"a picture")
+    return s3
+
+
+@pytest.fixture
+def transform(deploy: Deploy) -> Deploy:
+    """`deploy.py transform cats` from there to there."""
+    return lambda *more: deploy("transform", "cats", IN, OUT, *more)
+
+
+def test_ctrl_c_offers_what_stops_the_job_and_the_same_command_waits_for_it(
+    account: Account, up: Deploy, transform: Deploy, pictures: Any
+) -> None:
+    def interrupt() -> None:
+        if sagemaker.backend.transform_jobs:
+            raise KeyboardInterrupt
+
+    up()
+    sagemaker = Batch(pictures, looks=4)
+    with sagemaker.weather(DescribeTransformJob=interrupt).prevailing():
+        broken = transform()
+    with sagemaker.weather().prevailing():
+        stopped = transform("--stop", "--dry-run")
+        ended = transform()
+
+    assert broken.exit_code == 130
+    assert f"python deploy.py transform cats {IN} {OUT} --stop" in broken.stderr
+    assert json.loads(stopped.stdout)["calls"][0]["operation"] == "StopTransformJob"
+    assert ended.exit_code == 0, ended.stderr
+    assert len(sagemaker.backend.transform_jobs) == 1
+
+
+def test_a_job_is_stopped_by_stop_and_by_down(
+    account: Account, up: Deploy, transform: Deploy, deploy: Deploy, pictures: Any
+) -> None:
+    up()
+    sagemaker = Batch(pictures, looks=100)
+    for command in (("transform", "cats", IN, OUT, "--stop"), ("down", "cats", "--yes")):
+        weather = sagemaker.weather()
+        weather.before["ListObjectsV2"] = kill_once_at_work(sagemaker)
+        with weather.prevailing(), suppress(Died):
+            transform()
+        shown = deploy("status", "cats")
+        with sagemaker.weather().prevailing():
+            ended = deploy(*command)
+
+        assert "batch job cats-" in shown.stdout
+        assert ended.exit_code == 0, ended.stderr
+        assert {job.transform_job_status for job in sagemaker.backend.transform_jobs.values()} == {
+            "Stopped"
+        }
+        time.sleep(1)  # the next job has another second in its name
+    assert "models" not in inventory(account)
+
+
+def kill_once_at_work(sagemaker: Batch) -> Fault:
+    """Nothing, and death as soon as a job is at work."""
+
+    def perhaps() -> None:
+        jobs = sagemaker.backend.transform_jobs.values()
+        if any(job.transform_job_status == "InProgress" for job in jobs):
+            died()
+
+    return perhaps
+
+
+def test_no_job_to_stop(up: Deploy, transform: Deploy) -> None:
+    up()
+    ended = transform("--stop")
+
+    assert ended.exit_code == 4
+    assert "No job of cats is at work" in ended.stderr
+
+
+def test_a_lost_answer_makes_no_second_job(up: Deploy, transform: Deploy, pictures: Any) -> None:
+    up()
+    sagemaker = Batch(pictures, looks=4)
+
+    def begin() -> None:
+        sagemaker.begin()
+        lost()
+
+    with sagemaker.weather(CreateTransformJob=begin).prevailing():
+        ended = transform()
+
+    assert ended.exit_code == 0, ended.stderr
+    assert len(sagemaker.backend.transform_jobs) == 1
+
+
+def test_a_refused_job_is_told_and_leaves_nothing_at_work(
+    account: Account, up: Deploy, transform: Deploy, pictures: Any
+) -> None:
+    up()
+    limit = refused("ResourceLimitExceeded", "The limit for ml.c5.xlarge is 0 Instances.")
+    with Weather(before={"CreateTransformJob": limit}).prevailing():
+        ended = transform()
+
+    assert ended.exit_code == 4
+    assert "Service Quotas" in ended.stderr
+    assert account("sagemaker").list_transform_jobs()["TransformJobSummaries"] == []
