@@ -182,5 +182,6 @@ def main() -> None:
     ./build_and_push.sh                     prints the URI of the image
     python deploy.py up cats --image URI --model model.tar.gz --role ARN
     python deploy.py invoke cats cat.jpg
+    python deploy.py update cats --model better.tar.gz
     python deploy.py down cats
     """  # noqa: D301 - \b keeps click from rewrapping

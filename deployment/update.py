@@ -193,7 +193,7 @@ def check_weights(running: Running, weights: Mapping[str, float]) -> None:
     if len(now) < 2:
         raise Misuse(
             f"{running.order.name} has a single variant ({listed}), which gets every request. "
-            "`update --variant new=MODEL:10` puts another one beside it."
+            "`update --variant new=MODEL:0.1` puts another one beside it."
         )
     if not sum({**now, **weights}.values()) > 0:
         raise Misuse("All variants would have the share 0: nobody would answer.")
