@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
-from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -19,7 +17,8 @@ from plumbline import manifest
 from plumbline.archive import Archive, open_archive, read_text
 from plumbline.checks import FILE
 from plumbline.discovery import ModelFile
-from plumbline.errors import EngineError, SpecError
+from plumbline.engines.signatures import signatures_of
+from plumbline.errors import SpecError
 from plumbline.inputs import check_pictures, decodes_itself, image_size
 from plumbline.registry import NAME, VERSION
 from plumbline.signature import Signature, TensorSpec
@@ -94,26 +93,6 @@ def declared_in(root: Path) -> Mapping[str, Any]:
     """What plumbline.toml says, as it stands there."""
     file = root / FILE
     return tomllib.loads(read_text(file)) if file.is_file() else {}
-
-
-def signatures_of(model: ModelFile, archive: Archive) -> tuple[str, dict[str, Signature]]:
-    """Who reads the model, and its signatures; a Keras file has those that Keras exports."""
-    form = archive.accelerated
-    if find_spec("tensorflow") is None:
-        if form is None or model is not archive.model:
-            raise EngineError(
-                "Looking into a model that was not compiled for OpenVINO needs TensorFlow, which "
-                "this Python has not."
-            )
-        return "OpenVINO", {form.signature_name: form.signature}
-    from plumbline.engines.keras import convert
-    from plumbline.engines.saved_model import read_signatures
-
-    if model.kind == "saved_model":
-        return "TensorFlow", read_signatures(model.path)
-    with tempfile.TemporaryDirectory(prefix="plumbline-inspect-") as folder:
-        reader = convert(model, Path(folder))
-        return reader, read_signatures(Path(folder))
 
 
 def is_declared(found: Inspection, table: str, key: str) -> bool:

@@ -92,6 +92,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "plumbline.engines.loaders",
         "plumbline.engines.openvino",
         "plumbline.engines.saved_model",
+        "plumbline.engines.signatures",
         "plumbline.engines.tensorflow",
         "plumbline.link_bounds",
         "plumbline.link_https",
