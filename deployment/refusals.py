@@ -241,8 +241,9 @@ KINDS: tuple[tuple[Any, Callable[[Any], DeploymentError]], ...] = (
     (
         (boto.NoCredentialsError, boto.PartialCredentialsError, boto.CredentialRetrievalError),
         lambda _: NotAllowed(
-            "There are no AWS credentials, or not all of them: aws configure sets them, "
-            "AWS_PROFILE or --profile chooses among several."
+            "There are no AWS credentials, or not all of them. Put them in ~/.aws/credentials (or "
+            "let aws configure do it), or in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; "
+            "--profile chooses among several. docs/deploy.md says where to get them."
         ),
     ),
     (

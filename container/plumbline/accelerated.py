@@ -54,6 +54,8 @@ class Accelerated:
     signature: Signature
     forms: Mapping[Form, float]
     """Each, and its agreement with the original on the golden pictures when it was packed."""
+    aliases: frozenset[str] = frozenset()
+    """Other signatures of the model that are the same function, as Keras 3 exports it twice."""
 
 
 def write(found: Accelerated, measured: Sequence[Mapping[str, Any]]) -> None:
@@ -62,6 +64,7 @@ def write(found: Accelerated, measured: Sequence[Mapping[str, Any]]) -> None:
         "model": found.model,
         "signature_name": found.signature_name,
         **asdict(found.signature),
+        "aliases": sorted(found.aliases),
         "forms": [
             {**asdict(form), "golden_agreement": agreement}
             for form, agreement in found.forms.items()
@@ -85,6 +88,7 @@ def read(root: Path) -> Accelerated | None:
             str(document["signature_name"]),
             signature(document),
             {one: agreement for one, agreement in forms.items() if one in FORMS},
+            frozenset(map(str, document["aliases"])),
         )
     except (ValueError, KeyError, TypeError) as exc:
         raise ArchiveError(

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any
 
+from plumbline.arrays import Tensor, Tensors
+from plumbline.engines.base import Engine
 from plumbline.inputs import Prepared, prepared, stacked
 from plumbline.parity import compare
 from plumbline.predictor import Predictor
@@ -34,6 +39,33 @@ def independent(predictor: Predictor, pictures: Sequence[bytes]) -> bool:
         ).within(predictor.spec.golden.tolerance)
         for number, values in enumerate(alone)
     )
+
+
+def namesakes(predictor: Predictor, picture: bytes) -> frozenset[str]:
+    """The other signatures that are the same function: Keras 3 has two names for one."""
+    engine = predictor.engine
+    batch = stacked([one(predictor, picture)], engine.signature.input())
+    like = {name: each for name, each in engine.others.items() if alike(each, engine)}
+    with ThreadPoolExecutor(1 + len(like)) as pool:  # a first run makes a function ready, slowly
+        expected, *found = pool.map(partial(run, batch), (engine, *like.values()))
+    pairs = zip(like, found, strict=True)
+    return frozenset(name for name, values in pairs if compare(expected, values).within(0))
+
+
+def alike(engine: Engine, other: Engine) -> bool:
+    """Whether two signatures differ in the names of their inputs at most."""
+    return shapes(engine.signature) == shapes(other.signature)
+
+
+def shapes(signature: Signature) -> list[tuple[Any, ...]]:
+    """What two names of one function have in common: all but the names of its inputs."""
+    inputs = [(spec.shape, spec.dtype) for spec in signature.inputs]
+    return [*inputs, *((spec.name, spec.shape, spec.dtype) for spec in signature.outputs)]
+
+
+def run(batch: Tensor, engine: Engine) -> Tensors:
+    """The outputs of an engine that takes nothing but the batch."""
+    return engine.run({engine.signature.input().name: batch}, SECONDS)
 
 
 def one(predictor: Predictor, picture: bytes) -> Prepared:

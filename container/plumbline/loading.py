@@ -152,7 +152,7 @@ def compared(archive: Archive, terms: Terms) -> Pipeline | None:
         len(original.pictures),
         difference,
     )
-    return replace(pipeline, aliases=original.aliases)
+    return pipeline
 
 
 def proven(archive: Archive, found: Accelerated, form: Form, terms: Terms) -> Pipeline:
@@ -178,7 +178,8 @@ def in_form(archive: Archive, found: Accelerated, form: Form, terms: Terms) -> P
         streams=terms.streams,
     )
     deferred = DeferredEngine(OpenVINOEngine.name, found.signature, load)
-    return with_bytes(make_pipeline(archive, deferred, terms), load)
+    pipeline = replace(make_pipeline(archive, deferred, terms), aliases=found.aliases)
+    return with_bytes(pipeline, load)
 
 
 def with_bytes(pipeline: Pipeline, load: Callable[..., Engine]) -> Pipeline:

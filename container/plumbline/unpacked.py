@@ -55,13 +55,9 @@ class Answer:
 
 @dataclass(frozen=True)
 class Original:
-    """The network, and what TensorFlow answers for each of the pictures.
-
-    `aliases` are the names of other signatures that are the same function.
-    """
+    """The network, and what TensorFlow answers for each of the pictures."""
 
     network: Accelerated
-    aliases: frozenset[str]
     pictures: Sequence[bytes]
     answers: Sequence[Answer]
 
@@ -161,9 +157,10 @@ def read(folder: Path, outcome: Mapping[str, Any], archive: Archive, limits: Lim
         archive.spec.model.signature,
         accelerated.signature(outcome),
         {FORMS[0]: 1.0},
+        frozenset(outcome["aliases"]),
     )
     answers = [read_answer(folder, number) for number in range(len(pictures))]
-    return Original(network, frozenset(outcome["aliases"]), pictures, answers)
+    return Original(network, pictures, answers)
 
 
 def write_answer(folder: Path, number: int, answer: Answer) -> None:

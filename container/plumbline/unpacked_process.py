@@ -14,9 +14,7 @@ import tempfile
 import threading
 import traceback
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
-from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import IO, Any
@@ -24,18 +22,15 @@ from typing import IO, Any
 from plumbline import synthetic
 from plumbline.accelerated import NETWORK
 from plumbline.archive import open_archive
-from plumbline.arrays import Tensor, Tensors
 from plumbline.child import received, send
 from plumbline.discovery import ModelFile
-from plumbline.engines.base import Engine
 from plumbline.engines.openvino import convert
 from plumbline.engines.saved_model import read_signatures
-from plumbline.equivalence import SECONDS, by_pictures, independent, one
+from plumbline.equivalence import by_pictures, independent, namesakes, shapes
 from plumbline.errors import EngineError, PlumblineError
 from plumbline.images import Limits
-from plumbline.inputs import check_pictures, decodes_itself, stacked
+from plumbline.inputs import check_pictures, decodes_itself
 from plumbline.loading import Terms, load, make_pipeline
-from plumbline.parity import compare
 from plumbline.pipeline import Pipeline
 from plumbline.signature import Signature
 from plumbline.spec import ModelSpec
@@ -89,12 +84,12 @@ def found(request: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         importing.start()
         convert(model.path, signature, folder / NETWORK)
         pipeline = make_pipeline(archive, load(archive, model, terms), terms)
-        demand_alike(pipeline)
+        aliases = demand_alike(pipeline)
         if not independent(pipeline, synthetic.pictures(limits.formats[0])):
             raise EngineError("Its answer for a picture depends on what else is in the batch.")
         for number, picture in enumerate(pictures_of(archive, limits)):
             write_answer(folder, number, answered(pipeline, picture))
-    return {**asdict(signature), "aliases": sorted(pipeline.engine.others)}
+    return {**asdict(signature), "aliases": sorted(aliases)}
 
 
 @contextlib.contextmanager
@@ -130,30 +125,12 @@ def suitable(spec: ModelSpec, signatures: Mapping[str, Signature]) -> Signature:
     return chosen
 
 
-def shapes(signature: Signature) -> list[tuple[Any, ...]]:
-    """What two names of one function have in common: all but the names of its inputs."""
-    inputs = [(spec.shape, spec.dtype) for spec in signature.inputs]
-    return [*inputs, *((spec.name, spec.shape, spec.dtype) for spec in signature.outputs)]
-
-
-def demand_alike(pipeline: Pipeline) -> None:
-    """Raise `EngineError` if another signature computes something else: Keras has two names for one
-    function.
-    """
-    engine, limits = pipeline.engine, pipeline.limits
-    picture = synthetic.pictures(limits.formats[0])[0]
-    batch = stacked([one(pipeline, picture)], engine.signature.input())
-    every = {"": engine, **engine.others}
-    with ThreadPoolExecutor(len(every)) as pool:  # a function's first run makes it ready, slowly
-        answers = list(pool.map(partial(run, batch), every.values()))
-    for name, answer in zip(every, answers, strict=True):
-        if not compare(answers[0], answer).within(0):
-            raise EngineError(f"It has another signature beside, {name!r}.")
-
-
-def run(batch: Tensor, engine: Engine) -> Tensors:
-    """The outputs of an engine that takes nothing but the batch."""
-    return engine.run({engine.signature.input().name: batch}, SECONDS)
+def demand_alike(pipeline: Pipeline) -> frozenset[str]:
+    """The names of other signatures. Raises `EngineError` if one of them is another function."""
+    found = namesakes(pipeline, synthetic.pictures(pipeline.limits.formats[0])[0])
+    for name in sorted(pipeline.engine.others.keys() - found):
+        raise EngineError(f"It has another signature beside, {name!r}.")
+    return found
 
 
 if __name__ == "__main__":

@@ -109,6 +109,20 @@ def test_pictures_stay_bytes_until_the_network_and_tensors_are_taken_as_ever(
     np.testing.assert_allclose(values(pipeline, goldens[0]), goldens[0].expected, rtol=0, atol=1e-6)
 
 
+def test_the_second_name_that_keras_gives_a_function_is_kept(
+    archive: Path, goldens: tuple[GoldenPicture, ...]
+) -> None:
+    pixels = np.asarray(Image.open(goldens[0].picture), np.float32) / 255
+    sent = {"signature_name": "serve", "instances": [pixels.tolist()]}
+
+    answer = served(archive)(
+        Request(json.dumps(sent).encode(), "application/json"), lambda: 60.0, Stopwatch()
+    )
+
+    found = json.loads(answer.body)["predictions"]
+    np.testing.assert_allclose(found, goldens[0].expected.reshape(1, -1), rtol=0, atol=1e-6)
+
+
 def test_tensorflow_is_not_even_imported_for_it(archive: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from plumbline.loading import Terms, load_models; "

@@ -24,7 +24,9 @@ def written(tmp_path: Path) -> Accelerated:
     """What lies in a folder with two accelerated forms."""
     folder = tmp_path / FOLDER
     folder.mkdir()
-    found = Accelerated(folder, "1", "serving_default", SIGNATURE, {INT8: 0.9, F32: 1.0})
+    found = Accelerated(
+        folder, "1", "serving_default", SIGNATURE, {INT8: 0.9, F32: 1.0}, frozenset({"serve"})
+    )
     write(found, [{"name": "f32"}])
     return found
 

@@ -13,7 +13,7 @@ from plumbline.accelerated import FOLDER, FORMS, GISTS, INT8, NETWORK, Accelerat
 from plumbline.archive import Archive
 from plumbline.arrays import Tensor
 from plumbline.engines.openvino import convert
-from plumbline.equivalence import by_pictures, independent
+from plumbline.equivalence import by_pictures, independent, namesakes
 from plumbline.errors import PlumblineError
 from plumbline.loading import Terms, in_form
 from plumbline.packing.measure import Observed, observe, rate
@@ -64,6 +64,8 @@ class Workshop:
     terms: Terms
     pictures: Sequence[Path]
     reporter: Reporter
+    aliases: frozenset[str]
+    """Other names of the signature that pictures go to."""
 
     @property
     def folder(self) -> Path:
@@ -79,6 +81,7 @@ class Workshop:
             self.archive.spec.model.signature,
             self.original.engine.signature,
             {forms[trial.name]: trial.golden_agreement for trial in reversed(trials)},
+            self.aliases,
         )
 
     def tried(self, forms: Sequence[Form]) -> tuple[list[Tensor], list[Trial]]:
@@ -126,7 +129,8 @@ def accelerate(
     if reason := unsuited(archive, pipeline):
         return Acceleration(reason=reason)
     goldens = [archive.root / archive.spec.golden.images / one.name for one in archive.goldens]
-    workshop = Workshop(archive, pipeline, terms, [*goldens, *calibration], reporter)
+    aliases = namesakes(pipeline, archive.goldens[0].picture)
+    workshop = Workshop(archive, pipeline, terms, [*goldens, *calibration], reporter, aliases)
     exact, quantized = ([form for form in FORMS if form.network == one] for one in (NETWORK, INT8))
     try:
         signature = pipeline.engine.signature
