@@ -7,20 +7,20 @@ from typing import Any
 
 import pytest
 
-from plumbline import inspection
 from plumbline.accelerated import Accelerated
 from plumbline.archive import Archive
 from plumbline.discovery import ModelFile
+from plumbline.engines import signatures
 from plumbline.engines.fake import FakeEngine
 from plumbline.errors import EngineError
 from plumbline.spec import ModelSpec
 
-MODEL = ModelFile("saved_model", Path("saved_model"), "model", 1)
+MODEL = ModelFile("keras", Path("cnn.keras"), None, "model", 1)
 
 
 @pytest.fixture(autouse=True)
 def no_tensorflow(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inspection, "find_spec", lambda _name: None)
+    monkeypatch.setattr(signatures, "find_spec", lambda _name: None)
 
 
 def archive(form: Accelerated | None) -> Archive:
@@ -31,11 +31,11 @@ def test_the_signature_of_the_compiled_form_is_known() -> None:
     signature = FakeEngine().signature
     form = Accelerated(Path("x.xml"), "saved_model", "serving_default", signature, ("f32",))
 
-    found: Any = inspection.signatures_of(MODEL, archive(form))
+    found: Any = signatures.signatures_of(MODEL, archive(form))
 
     assert found == ("OpenVINO", {"serving_default": signature})
 
 
 def test_of_others_it_says_what_is_needed() -> None:
     with pytest.raises(EngineError, match="needs TensorFlow"):
-        inspection.signatures_of(MODEL, archive(None))
+        signatures.signatures_of(MODEL, archive(None))

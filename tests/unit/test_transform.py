@@ -36,7 +36,7 @@ SLOW = """
 from plumbline import loading
 from plumbline.cli import main
 from plumbline.engines.fake import FakeEngine
-loading.load_engine = lambda *_: FakeEngine(delay=0.05)
+loading.load_engine = lambda *_: FakeEngine(delay=0.3)
 main()
 """
 """The command in a process of its own, to be killed there."""

@@ -16,16 +16,16 @@ from plumbline.signature import Signature
 
 def signatures_of(model: ModelFile, archive: Archive) -> tuple[str, dict[str, Signature]]:
     """Who reads the model, and its signatures; a Keras file has those that Keras exports."""
+    if model.kind == "saved_model":
+        return "TensorFlow", read_signatures(model.path)
     form = archive.accelerated
     if find_spec("tensorflow") is None:
         if form is None or model is not archive.model:
             raise EngineError(
-                "Looking into a model that was not compiled for OpenVINO needs TensorFlow, which "
-                "this Python has not."
+                f"Looking into {model.path.name}, which was not compiled for OpenVINO, needs "
+                "TensorFlow, which this Python has not."
             )
         return "OpenVINO", {form.signature_name: form.signature}
-    if model.kind == "saved_model":
-        return "TensorFlow", read_signatures(model.path)
     with tempfile.TemporaryDirectory(prefix="plumbline-inspect-") as folder:
         reader = convert(model, Path(folder))
         return reader, read_signatures(Path(folder))
