@@ -29,7 +29,11 @@ Run = dict[str, Any]
 
 @dataclass(frozen=True)
 class Plan:
-    """What is measured. `others` are the connections for pictures that a model is not for."""
+    """What is measured.
+
+    `others` are the connections for pictures that a model is not for, `varied` the models that get
+    those.
+    """
 
     out: Path
     contenders: tuple[Contender, ...]
@@ -37,6 +41,7 @@ class Plan:
     models: tuple[str, ...] = tuple(MODELS)
     connections: tuple[int, ...] = (1, 4, 16, 64)
     others: tuple[int, ...] = (1, 16)
+    varied: tuple[str, ...] = tuple(MODELS)
     rounds: int = 3
     seconds: int = 5
 
@@ -44,7 +49,7 @@ class Plan:
         """Picture and connections of each load, the model's own picture first."""
         own = MODELS[model].picture
         yield from ((own, count) for count in self.connections)
-        rest = [name for name in pictures.SIZES if name != own]
+        rest = [name for name in pictures.SIZES if name != own and model in self.varied]
         yield from ((name, count) for name in rest for count in self.others)
 
 

@@ -66,8 +66,9 @@ def plan_of(options: argparse.Namespace) -> Plan:
     asked: dict[str, Any] = {"rounds": options.rounds, "seconds": options.seconds}
     if options.servers:
         asked["contenders"] = chosen(options.servers.split(","))
-    if options.models:
-        asked["models"] = known_models(options.models.split(","))
+    for name in ("models", "varied"):
+        if getattr(options, name):
+            asked[name] = known_models(getattr(options, name).split(","))
     if options.no_limits:
         asked["limits"] = ()
     return replace(plan, **{name: value for name, value in asked.items() if value is not None})
@@ -164,6 +165,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--full", action="store_true", help="all servers, models and pictures")
     parser.add_argument("--servers", help="only these, with commas between them")
     parser.add_argument("--models", help="only these, likewise")
+    parser.add_argument("--varied", help="the models that all three pictures go to: all of them")
     parser.add_argument("--rounds", type=int, help="how often each is measured")
     parser.add_argument("--seconds", type=int, help="how long each load lasts")
     parser.add_argument("--no-limits", action="store_true", help="leave the bare loops out")

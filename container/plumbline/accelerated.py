@@ -88,7 +88,7 @@ def read(root: Path) -> Accelerated | None:
             str(document["signature_name"]),
             signature(document),
             {one: agreement for one, agreement in forms.items() if one in FORMS},
-            frozenset(map(str, document["aliases"])),
+            frozenset(map(str, document.get("aliases", ()))),
         )
     except (ValueError, KeyError, TypeError) as exc:
         raise ArchiveError(

@@ -16,10 +16,17 @@ NAMES = ("PLUMBLINE_ENGINE", "PLUMBLINE_SLOTS", "PLUMBLINE_BATCH", "PLUMBLINE_ST
 
 
 def write(
-    root: Path, cores: float, chosen: Mapping[str, str], measured: Sequence[Mapping[str, Any]]
+    root: Path,
+    cores: float,
+    goal: str,
+    best: Mapping[str, Mapping[str, str]],
+    measured: Sequence[Mapping[str, Any]],
 ) -> None:
-    """Write the file into the folder `root`; `measured` is for people to read."""
-    document = {"cores": cores, "settings": dict(chosen), "measured": list(measured)}
+    """Write the file into the folder `root`: the best settings for each goal, and which counts.
+
+    `measured` is for people to read.
+    """
+    document = {"cores": cores, "for": goal, "best": best, "measured": list(measured)}
     (root / FILE).write_text(json.dumps(document, indent=2) + "\n", "utf-8")
 
 
@@ -33,7 +40,8 @@ def read(root: Path, cores: float) -> Mapping[str, str]:
         return {}
     try:
         document = json.loads(file.read_text("utf-8"))
-        found = {name: str(document["settings"][name]) for name in document["settings"]}
+        chosen = document["best"][document["for"]]
+        found = {name: str(chosen[name]) for name in chosen}
         if document["cores"] != cores:
             return {}
     except (ValueError, KeyError, TypeError) as exc:

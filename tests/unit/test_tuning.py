@@ -111,7 +111,7 @@ CHOSEN = {
 def test_a_server_takes_what_was_tuned_unless_its_environment_says_otherwise(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tuned.write(tmp_path, cgroups.machine().cores, CHOSEN, [])
+    tuned.write(tmp_path, cgroups.machine().cores, "latency", {"latency": CHOSEN}, [])
     monkeypatch.setenv("PLUMBLINE_MODEL_DIR", str(tmp_path))
     monkeypatch.setenv("PLUMBLINE_SLOTS", "3")
     found = settings.from_environment()
@@ -120,17 +120,18 @@ def test_a_server_takes_what_was_tuned_unless_its_environment_says_otherwise(
 
 
 def test_another_machine_is_left_to_itself(tmp_path: Path) -> None:
-    tuned.write(tmp_path, 4, CHOSEN, [])
+    tuned.write(tmp_path, 4, "latency", {"throughput": {}, "latency": CHOSEN}, [])
     assert tuned.read(tmp_path, 2) == {}
     assert tuned.read(tmp_path, 4) == CHOSEN
 
 
 def test_an_archive_has_no_say_in_what_else_the_server_does(tmp_path: Path) -> None:
-    tuned.write(tmp_path, 2, {**CHOSEN, "PLUMBLINE_URL_ALLOW": "https://*"}, [])
+    settings_of_archive = {**CHOSEN, "PLUMBLINE_URL_ALLOW": "https://*"}
+    tuned.write(tmp_path, 2, "latency", {"latency": settings_of_archive}, [])
     assert tuned.read(tmp_path, 2) == CHOSEN
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"settings": 3}', "nonsense"])
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"for": "latency", "best": {}}', "nonsense"])
 def test_a_damaged_file_says_so(tmp_path: Path, text: str) -> None:
     (tmp_path / tuned.FILE).write_text(text)
     with pytest.raises(SettingError, match=r"tuning\.json is damaged"):
@@ -170,7 +171,10 @@ def test_tuning_is_kept_in_the_archive_which_stays_valid(archive: Path, tmp_path
     found = tuned.read(tmp_path / "again", cgroups.machine().cores)
     assert set(found) == set(tuned.NAMES) - {"PLUMBLINE_STREAMS"}
     assert f"Kept in {archive}" in result.output.replace("\n", "")
-    assert json.loads((tmp_path / "again" / tuned.FILE).read_text())["measured"]
+    kept = json.loads((tmp_path / "again" / tuned.FILE).read_text())
+    assert kept["measured"]
+    assert kept["for"] == "throughput"
+    assert set(kept["best"]) == {"throughput", "latency"}
 
 
 def test_a_dry_run_leaves_the_archive_as_it_is(archive: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -61,11 +61,12 @@ def tune(archive: Path, seconds: float, goal: str, dry_run: bool) -> None:
     with unpacked(archive) as folder:
         found = measured(folder, chosen, machine, seconds, Reporter(console))
         console.print(table(found))
-        best = best_for(goal, found)
-        console.print(verdict(goal, best, found), soft_wrap=True)
+        best = {each: best_for(each, found) for each in GOALS}
+        for each in GOALS:
+            console.print(verdict(each, best[each], found), soft_wrap=True)
         if not dry_run:
-            keep(folder, archive, machine.cores, best, found)
-            console.print(f"Kept in {archive}: {settings_of(best)}", soft_wrap=True)
+            keep(folder, archive, machine.cores, best, goal, found)
+            console.print(f"Kept in {archive}: {settings_of(best[goal])}", soft_wrap=True)
 
 
 def measured(
@@ -161,9 +162,17 @@ def variables(best: Measured) -> dict[str, str]:
 
 
 def keep(
-    folder: Path, archive: Path, cores: float, best: Measured, found: Sequence[Measured]
+    folder: Path,
+    archive: Path,
+    cores: float,
+    best: Mapping[str, Measured],
+    goal: str,
+    found: Sequence[Measured],
 ) -> None:
-    """Write tuning.json into the archive, and into its manifest, if it has one."""
+    """Write tuning.json into the archive, and into its manifest, if it has one.
+
+    It holds the best for each goal; those of `goal` are what the server takes.
+    """
     figures = [
         {
             **variables(one),
@@ -172,7 +181,8 @@ def keep(
         }
         for one in found
     ]
-    tuned.write(folder, cores, variables(best), figures)
+    settings = {each: variables(one) for each, one in best.items()}
+    tuned.write(folder, cores, goal, settings, figures)
     if (folder / manifest.FILE).is_file():
         manifest.write(folder)
     if archive.is_file():
