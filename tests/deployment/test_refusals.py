@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import botocore.endpoint
@@ -202,7 +204,8 @@ def test_another_model_under_a_name_in_use(account: Account, up: Deploy, archive
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """How long botocore waits between two attempts, without waiting."""
     waited: list[float] = []
-    monkeypatch.setattr(botocore.endpoint.time, "sleep", waited.append)
+    clock = SimpleNamespace(**{**vars(time), "sleep": waited.append})
+    monkeypatch.setattr(botocore.endpoint, "time", clock)  # other threads may sleep as ever
     return waited
 
 
