@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import socket
 import ssl
@@ -404,7 +403,7 @@ def endless(head: bytes, piece: bytes) -> Answer:
     def answer(connection: socket.socket) -> None:
         connection.sendall(head)
         with suppress(OSError):
-            for _ in itertools.repeat(0):
+            for _ in range(500):  # long after anybody has given up
                 connection.sendall(piece)
 
     return answer
@@ -482,7 +481,7 @@ def dripping(head: bytes, piece: bytes) -> Answer:
     def answer(connection: socket.socket) -> None:
         connection.sendall(head)
         with suppress(OSError):
-            for _ in itertools.repeat(0):
+            for _ in range(500):  # long after anybody has given up
                 connection.sendall(piece)
                 time.sleep(0.02)
 
