@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from plumbline.cgroups import Machine
 
 CORES_PER_WORKER = 4
-"""One process can feed this many: docs/performance.md tells why.
+"""One process can feed this many: benchmarks/performance.in.md tells why.
 
 Python runs one thread at a time. A request takes 1.1 ms of it, beside decoding and the model, which
 other threads may do meanwhile: one process answered 808 of the smallest requests a second, two
