@@ -238,7 +238,7 @@ def in_order(
                 waiting.append((item, pool.submit(act, item)))
                 if len(waiting) >= AHEAD * at_once:
                     yield taken(waiting)
-            while waiting and not (stop.is_set() and waiting[0][1].cancel()):
+            while waiting and begun(waiting, stop):
                 yield taken(waiting)
         except CommandError:
             if not stop.is_set():
@@ -246,6 +246,14 @@ def in_order(
         finally:
             for _, future in waiting:
                 future.cancel()
+
+
+def begun(waiting: deque[tuple[T, Future[R]]], stop: threading.Event) -> bool:
+    """Whether the first is still to come; what was not begun before a stop never is."""
+    if stop.is_set():
+        for _, future in waiting:
+            future.cancel()
+    return not waiting[0][1].cancelled()
 
 
 def taken(waiting: deque[tuple[T, Future[R]]]) -> tuple[T, R]:
