@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import boto3
 import botocore.loaders
@@ -15,6 +16,7 @@ from moto import mock_aws
 from rolling import Rolling
 
 from deployment import perform
+from deployment.aws import Aws
 from deployment.cli import main
 
 
@@ -83,3 +85,19 @@ def up(deploy: Deploy, archive: Path) -> Deploy:
         return deploy("up", "cats", *needed, *(("--model", archive) if model else ()), *more)
 
     return run
+
+
+@pytest.fixture(scope="module")
+def clients_made_once() -> Iterator[None]:
+    """Making a client takes longer than all that it is asked here."""
+    made: dict[str, Any] = {}
+    make = Aws.client
+
+    def client(self: Aws, service: str) -> Any:
+        if service not in made:
+            made[service] = make(self, service)
+        return made[service]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Aws, "client", client)
+        yield

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -11,26 +10,10 @@ from aws_account import Account, Deploy, inventory
 from faults import Died, Fault, Weather, died, lost, refused
 from moto import mock_aws
 
-from deployment.aws import Aws
+pytestmark = pytest.mark.usefixtures("clients_made_once")
 
 OPTIONS = ("--async", "s3://answers/there/", "--autoscale", "0:2")
 """The endpoint with most parts: bounds, two policies and an alarm beside the rest."""
-
-
-@pytest.fixture(scope="module", autouse=True)
-def clients_made_once() -> Iterator[None]:
-    """Making a client takes longer than all that it is asked here."""
-    made: dict[str, Any] = {}
-    make = Aws.client
-
-    def client(self: Aws, service: str) -> Any:
-        if service not in made:
-            made[service] = make(self, service)
-        return made[service]
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Aws, "client", client)
-        yield
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from faults import Died, Weather, died, lost, refused
 from moto import mock_aws
 from rolling import Rolling
 
-from deployment.aws import Aws
+pytestmark = pytest.mark.usefixtures("clients_made_once")
 
 REFUSED = refused("ValidationException", "Something is not as it should be.")
 
@@ -24,22 +24,6 @@ FAULTS = {
     "answer lost": (lost, "after"),
     "killed after": (died, "after"),
 }
-
-
-@pytest.fixture(scope="module", autouse=True)
-def clients_made_once() -> Iterator[None]:
-    """Making a client takes longer than all that it is asked here."""
-    made: dict[str, Any] = {}
-    make = Aws.client
-
-    def client(self: Aws, service: str) -> Any:
-        if service not in made:
-            made[service] = make(self, service)
-        return made[service]
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Aws, "client", client)
-        yield
 
 
 @pytest.fixture
