@@ -426,7 +426,7 @@ TOO_MUCH: dict[str, tuple[Answer, str]] = {
     "endless headers": (endless(b"HTTP/1.1 200 OK\r\n", b"a: b\r\n"), NOT_HTTP),
     "an endless header": (endless(b"HTTP/1.1 200 OK\r\na: ", b"b" * 9999), NOT_HTTP),
     "an endless status": (endless(b"HTTP/1.1 200 ", b"O" * 9999), NOT_HTTP),
-    "endless interim answers": (endless(b"", b"HTTP/1.1 100 Continue\r\n\r\n"), NOT_HTTP),
+    "endless interim answers": (endless(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 999), NOT_HTTP),
 }
 
 
