@@ -97,6 +97,17 @@ def read(root: Path) -> Accelerated | None:
     return found
 
 
+def weight(root: Path) -> int | None:
+    """Bytes of the largest network that the archive has; None if it has none, or a damaged one."""
+    try:
+        found = read(root)
+        forms = found.forms if found else ()
+        files = [(root / FOLDER / form.network).with_suffix(".bin") for form in forms]
+        return max((file.stat().st_size for file in files), default=None)
+    except (ArchiveError, OSError):  # which loading will tell
+        return None
+
+
 def form(document: Mapping[str, Any]) -> Form:
     """A form as it was written."""
     return Form(str(document["name"]), str(document["network"]), str(document["precision"]))

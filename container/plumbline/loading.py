@@ -20,7 +20,7 @@ from plumbline.discovery import ModelFile
 from plumbline.engines.base import Engine
 from plumbline.engines.deferred import DeferredEngine
 from plumbline.engines.loaders import load_engine
-from plumbline.engines.openvino import OpenVINOEngine, load_network
+from plumbline.engines.openvino import OpenVINOEngine, Threads, load_network
 from plumbline.errors import (
     ArchiveError,
     EngineError,
@@ -57,6 +57,9 @@ class Terms:
     limits: Limits = field(default_factory=Limits)
     max_instances: int = 64
     cores: int = 1
+    """Of this process, where all of them are busy."""
+    cores_alone: int = 1
+    """That a lone request may have, where those are more."""
     fetch: Fetch = no_links
     max_fetched: int = 0
     """Bytes of the pictures behind one request's links."""
@@ -174,8 +177,8 @@ def in_form(archive: Archive, found: Accelerated, form: Form, terms: Terms) -> P
         network,
         found.signature,
         form.precision,
-        terms.cores,
-        streams=terms.streams,
+        Threads(max(terms.cores, terms.cores_alone), terms.cores, terms.streams),
+        shared=terms.shared,
     )
     deferred = DeferredEngine(OpenVINOEngine.name, found.signature, load)
     pipeline = replace(make_pipeline(archive, deferred, terms), aliases=found.aliases)

@@ -8,7 +8,7 @@ from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from plumbline import cgroups, tuned
+from plumbline import accelerated, cgroups, tuned
 from plumbline.cgroups import Machine
 from plumbline.errors import SettingError
 from plumbline.images import Limits
@@ -63,16 +63,17 @@ class Settings:
     workers: int | None = setting(
         None,
         whole(1, 256),
-        "Processes, each with its own copy of the model. By itself one for every 4 cores, "
-        "as far as memory allows.",
+        "Processes, each with its own copy of the model. By itself one for every 4 cores; one for "
+        "each core where `plumbline pack` has accelerated a small model; as far as memory allows.",
         "PLUMBLINE_WORKERS",
         "SAGEMAKER_MODEL_SERVER_WORKERS",
     )
     slots: int | None = setting(
         None,
         whole(1, 1024),
-        "Requests of one process that are at work at a time; by itself 8 for each of its cores, as "
-        "far as memory allows. A body of 1 MiB or more counts for 8.",
+        "Requests of one process that are at work at a time; by itself 8 for each of its cores, 2 "
+        "where the model is accelerated, as far as memory allows. A body of 1 MiB or more counts "
+        "for 8.",
         "PLUMBLINE_SLOTS",
     )
     queue: int | None = setting(
@@ -187,8 +188,9 @@ class Settings:
         return Limits(self.max_pixels, self.max_side, self.image_formats)
 
     def sizes(self, machine: Machine) -> Sizes:
-        """How the machine is used."""
-        return plan(machine, self.max_body, self.workers, self.slots, self.queue)
+        """How the machine is used for what lies in the model folder."""
+        network = None if self.engine == "tensorflow" else accelerated.weight(self.model_dir)
+        return plan(machine, self.max_body, self.workers, self.slots, self.queue, network)
 
 
 def read(environ: Mapping[str, str]) -> Settings:

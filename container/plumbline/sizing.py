@@ -8,16 +8,21 @@ from dataclasses import dataclass
 from plumbline.cgroups import Machine
 
 CORES_PER_WORKER = 4
-"""One process can feed this many: benchmarks/performance.in.md tells why.
+"""Of a process that holds TensorFlow or a large network, which would cost too much once a core."""
 
-Python runs one thread at a time. A request takes 1.1 ms of it, beside decoding and the model, which
-other threads may do meanwhile: one process answered 808 of the smallest requests a second, two
-1,622. Where picture and model take 4 ms of a core, as a small or accelerated network does, four
-cores already keep it busy.
+SMALL_NETWORK = 32 * 1024**2
+"""Bytes of an accelerated network's weights that every core may have in a process of its own.
+
+Python runs one thread of a process at a time. Measured on two cores, with MobileNetV2 in int8 and a
+small CNN, two processes answered 1.2 to 1.4 times as many as one, for 50 to 110 MB more; with
+ResNet-50, whose second process takes 440 MB, no more than one: docs/performance.md.
 """
 
 MEMORY_PER_WORKER = 2 * 1024**3
 """TensorFlow, a model, and the pictures in flight, in bytes."""
+
+MEMORY_PER_SMALL_WORKER = 1024**3
+"""The same without TensorFlow."""
 
 MOST_WAITING = 64
 """More would only wait longer: at ten answers a second these take six seconds."""
@@ -30,6 +35,12 @@ SLOTS_PER_CORE = 8
 More than one, so that no core waits for a thread to be woken, and that an engine which computes
 batches finds some to batch: measured on two cores with 4 to 64 connections, sixteen slots gave 1.0
 to 1.4 times the answers of two. A large picture takes all slots of a core.
+"""
+
+SLOTS_PER_CORE_ACCELERATED = 2
+"""The same for accelerated networks, which compute each request by itself.
+
+Measured likewise with 32 connections, sixteen slots gave 0.8 to 1.0 times the answers of four.
 """
 
 MOST_TOGETHER = 8
@@ -58,6 +69,8 @@ class Sizes:
     cores: int
     slots: int
     queue: int
+    cores_alone: int
+    """Cores that one request may have while it is the only one."""
 
     @property
     def threads(self) -> int:
@@ -71,23 +84,29 @@ def plan(
     workers: int | None = None,
     slots: int | None = None,
     queue: int | None = None,
+    network: int | None = None,
 ) -> Sizes:
-    """The sizes for a machine; what is given is kept. `max_body` is in bytes."""
-    workers = workers or worker_count(machine)
+    """The sizes for a machine; what is given is kept.
+
+    `max_body` is in bytes, as is `network`: the weights of an accelerated one, if there is one.
+    """
+    workers = workers or worker_count(machine, network)
     cores = max(1, math.ceil(machine.cores / workers))
+    usual = (SLOTS_PER_CORE if network is None else SLOTS_PER_CORE_ACCELERATED) * cores
     return Sizes(
         workers=workers,
         cores=cores,
-        slots=slots or min(SLOTS_PER_CORE * cores, picture_slots(machine.memory // workers)),
+        slots=slots or min(usual, picture_slots(machine.memory // workers)),
         queue=queue if queue is not None else queue_length(machine.memory // workers, max_body),
+        cores_alone=max(cores, min(CORES_PER_WORKER, math.ceil(machine.cores))),
     )
 
 
-def worker_count(machine: Machine) -> int:
-    """A process for every few cores, as far as memory allows."""
-    by_cores = int(machine.cores // CORES_PER_WORKER)
-    by_memory = machine.memory // MEMORY_PER_WORKER
-    return max(1, min(by_cores, by_memory))
+def worker_count(machine: Machine, network: int | None) -> int:
+    """A process for every few cores, or for each one, as far as memory allows."""
+    small = network is not None and network <= SMALL_NETWORK
+    cores, memory = (1, MEMORY_PER_SMALL_WORKER) if small else (CORES_PER_WORKER, MEMORY_PER_WORKER)
+    return max(1, min(int(machine.cores // cores), machine.memory // memory))
 
 
 def queue_length(memory: int, max_body: int) -> int:

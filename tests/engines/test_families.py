@@ -20,7 +20,7 @@ from PIL import Image
 
 from plumbline import synthetic
 from plumbline.engines.export import export
-from plumbline.engines.openvino import load_network
+from plumbline.engines.openvino import Threads, load_network
 from plumbline.engines.tensorflow import load_saved_model
 
 pytestmark = pytest.mark.tensorflow
@@ -81,7 +81,7 @@ def answers(model: Any, batch: np.ndarray, folder: Path) -> list[np.ndarray]:
     """TensorFlow's and OpenVINO's only output for the batch."""
     export(model, folder)
     original = load_saved_model(folder, "serving_default", 2)
-    engine = load_network(folder, original.signature, "f32", 2)
+    engine = load_network(folder, original.signature, "f32", Threads(2, 2))
     inputs = {original.signature.input().name: batch}
     return [next(iter(each.run(inputs, 60).values())) for each in (original, engine)]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from plumbline.engines.openvino import convert, load_network
+from plumbline.engines.openvino import Threads, convert, load_network
 from plumbline.errors import DeadlineExceeded, EngineError
 from plumbline.normalize import NORMALIZATIONS, Normalization, rescaling
 from plumbline.signature import Signature
@@ -24,7 +24,7 @@ def engines(request, load, keras_files, tmp_path: Path):
     if request.param == "network":
         path = tmp_path / "network.xml"
         convert(keras_files.saved_model, original.signature, path)
-    return original, load_network(path, original.signature, "f32", 2)
+    return original, load_network(path, original.signature, "f32", Threads(2, 2))
 
 
 @pytest.mark.parametrize("count", [1, 5])
@@ -55,7 +55,11 @@ def test_a_network_that_normalises_takes_pictures_as_they_are(
     pixels = np.random.default_rng(1).integers(0, 256, (3, 8, 8, 3), np.uint8)
     name = original.signature.input().name
     engine = load_network(
-        keras_files.saved_model, original.signature, "f32", 2, normalization=normalization
+        keras_files.saved_model,
+        original.signature,
+        "f32",
+        Threads(2, 2),
+        normalization=normalization,
     )
 
     expected = original.run({name: normalization(pixels)}, 60)
@@ -94,7 +98,7 @@ def test_a_deadline_ends_the_wait_and_leaves_the_engine_whole(load, tmp_path: Pa
     layers = keras.layers
     slow = keras.Sequential([keras.Input((512, 512, 3)), layers.Conv2D(256, 15, padding="same")])
     slow.export(tmp_path, verbose=False)
-    engine = load_network(tmp_path, load(tmp_path).signature, "f32", 2)
+    engine = load_network(tmp_path, load(tmp_path).signature, "f32", Threads(2, 2))
     inputs = {engine.signature.input().name: np.ones((1, 512, 512, 3), np.float32)}
 
     with pytest.raises(DeadlineExceeded):
@@ -127,7 +131,7 @@ def test_several_inputs_and_outputs_keep_their_names(load, tmp_path: Path) -> No
     module = Module()
     tf.saved_model.save(module, str(tmp_path), {"serving_default": module.mix})
     original = load(tmp_path)
-    engine = load_network(tmp_path, original.signature, "f32", 1)
+    engine = load_network(tmp_path, original.signature, "f32", Threads(1, 1))
     rng = np.random.default_rng(0)
     inputs = {name: rng.random((3, 4), np.float32) for name in ("weights", "base")}
 
@@ -141,10 +145,10 @@ def test_several_inputs_and_outputs_keep_their_names(load, tmp_path: Path) -> No
 def test_a_network_with_other_tensors_is_refused(load, keras_files, tf1_model) -> None:
     signature = load(tf1_model).signature
     with pytest.raises(EngineError, match="other inputs or outputs than the model's signature"):
-        load_network(keras_files.saved_model, signature, "f32", 1)
+        load_network(keras_files.saved_model, signature, "f32", Threads(1, 1))
 
 
 def test_what_openvino_can_not_read_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "network.xml").write_text("<net>broken")
     with pytest.raises(EngineError, match=r"^OpenVINO can't compile network\.xml: "):
-        load_network(tmp_path / "network.xml", Signature((), ()), "f32", 1)
+        load_network(tmp_path / "network.xml", Signature((), ()), "f32", Threads(1, 1))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from plumbline.accelerated import FILE, FOLDER, FORMS, Accelerated, read, write
+from plumbline.accelerated import FILE, FOLDER, FORMS, Accelerated, read, weight, write
 from plumbline.errors import ArchiveError
 from plumbline.signature import Signature, TensorSpec
 
@@ -48,6 +48,24 @@ def test_each_form_has_its_network_and_the_precision_of_its_other_layers(
         ("f32", "network.xml", 1.0),
     ]
     assert {form["precision"] for form in forms} <= {"f32", "bf16"}
+
+
+def test_an_archive_weighs_as_much_as_its_largest_network(
+    written: Accelerated, tmp_path: Path
+) -> None:
+    (written.folder / "network.bin").write_bytes(bytes(30))
+    (written.folder / "int8.bin").write_bytes(bytes(10))
+
+    assert weight(tmp_path) == 30
+
+
+def test_what_has_no_network_or_a_damaged_one_weighs_nothing(
+    written: Accelerated, tmp_path: Path
+) -> None:
+    assert weight(tmp_path) is None  # the weights are missing
+    (written.folder / FILE).write_text("{")
+    assert weight(tmp_path) is None
+    assert weight(tmp_path / "elsewhere") is None
 
 
 def test_an_archive_without_one_has_none(tmp_path: Path) -> None:

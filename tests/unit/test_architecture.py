@@ -79,6 +79,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "plumbline.blas",
         "plumbline.cgroups",
         "plumbline.child",
+        "plumbline.counts",
         "plumbline.diagnosis",
         "plumbline.discovery",
         "plumbline.engines",

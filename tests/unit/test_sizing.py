@@ -14,6 +14,7 @@ from plumbline.sizing import (
     MEMORY_PER_PICTURE,
     MOST_WAITING,
     SLOTS_PER_CORE,
+    SMALL_NETWORK,
     SPARE_THREADS,
     Sizes,
     plan,
@@ -29,17 +30,33 @@ BODIES = st.integers(1024, GIB)
 @pytest.mark.parametrize(
     ("machine", "sizes"),
     [
-        (Machine(0.5, GIB), Sizes(workers=1, cores=1, slots=1, queue=10)),
-        (Machine(2, 4 * GIB), Sizes(workers=1, cores=2, slots=9, queue=40)),
-        (Machine(2, GIB), Sizes(workers=1, cores=2, slots=1, queue=10)),
-        (Machine(1.5, 8 * GIB), Sizes(workers=1, cores=2, slots=16, queue=64)),
-        (Machine(16, 64 * GIB), Sizes(workers=4, cores=4, slots=32, queue=64)),
-        (Machine(96, 4 * GIB), Sizes(workers=2, cores=48, slots=4, queue=20)),
-        (Machine(96, 192 * GIB), Sizes(workers=24, cores=4, slots=20, queue=64)),
+        (Machine(0.5, GIB), Sizes(workers=1, cores=1, slots=1, queue=10, cores_alone=1)),
+        (Machine(2, 4 * GIB), Sizes(workers=1, cores=2, slots=9, queue=40, cores_alone=2)),
+        (Machine(2, GIB), Sizes(workers=1, cores=2, slots=1, queue=10, cores_alone=2)),
+        (Machine(1.5, 8 * GIB), Sizes(workers=1, cores=2, slots=16, queue=64, cores_alone=2)),
+        (Machine(16, 64 * GIB), Sizes(workers=4, cores=4, slots=32, queue=64, cores_alone=4)),
+        (Machine(96, 4 * GIB), Sizes(workers=2, cores=48, slots=4, queue=20, cores_alone=48)),
+        (Machine(96, 192 * GIB), Sizes(workers=24, cores=4, slots=20, queue=64, cores_alone=4)),
     ],
 )
 def test_known_machines(machine: Machine, sizes: Sizes) -> None:
     assert plan(machine, BODY) == sizes
+
+
+@pytest.mark.parametrize(
+    ("machine", "network", "sizes"),
+    [
+        (Machine(2, 4 * GIB), SMALL_NETWORK, Sizes(2, 1, slots=2, queue=20, cores_alone=2)),
+        (Machine(2, 4 * GIB), SMALL_NETWORK + 1, Sizes(1, 2, slots=4, queue=40, cores_alone=2)),
+        (Machine(2, GIB), 0, Sizes(1, 2, slots=1, queue=10, cores_alone=2)),
+        (Machine(8, 32 * GIB), SMALL_NETWORK, Sizes(8, 1, slots=2, queue=40, cores_alone=4)),
+        (Machine(8, 32 * GIB), GIB, Sizes(2, 4, slots=8, queue=64, cores_alone=4)),
+    ],
+)
+def test_small_accelerated_networks_have_a_process_a_core(
+    machine: Machine, network: int, sizes: Sizes
+) -> None:
+    assert plan(machine, BODY, network=network) == sizes
 
 
 @given(CORES, MEMORY, BODIES)

@@ -1,12 +1,12 @@
 """OpenVINO: a network compiled for this machine's CPU.
 
-It is compiled twice: for a lone caller, whose request gets all cores, and for a crowd, each of
-whose requests gets one. Which of the two answers depends on how many requests are running.
+It is compiled twice: for a lone caller, whose request gets several cores, and for a crowd, each of
+whose requests gets one. Which of the two answers depends on how many requests are running, in all
+processes of the server.
 """
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from plumbline.arrays import Tensors
+from plumbline.counts import Counts, counts_of
 from plumbline.engines.base import Engine
 from plumbline.errors import DeadlineExceeded, EngineError
 from plumbline.normalize import Normalization
@@ -59,13 +60,14 @@ class OpenVINOEngine:
 
     name = "openvino"
 
-    def __init__(self, signature: Signature, places: Places, networks: Sequence[Network]) -> None:
+    def __init__(
+        self, signature: Signature, places: Places, networks: Sequence[Network], running: Counts
+    ) -> None:
         self.signature = signature
         self._places = places
         self._alone, self._crowd = networks
-        self._running = 0
+        self._running = running
         self._crowded_until = 0.0
-        self._lock = threading.Lock()
 
     @property
     def others(self) -> Mapping[str, Engine]:
@@ -100,17 +102,23 @@ class OpenVINOEngine:
     @contextmanager
     def network(self) -> Iterator[Network]:
         """The network that suits how many requests are running."""
-        with self._lock:
-            self._running += 1
+        with self._running.one_more() as count:
             now = time.monotonic()
-            if self._running > 1:
+            if count > 1:
                 self._crowded_until = now + CROWD_SECONDS
-            chosen = self._alone if now >= self._crowded_until else self._crowd
-        try:
-            yield chosen
-        finally:
-            with self._lock:
-                self._running -= 1
+            yield self._alone if now >= self._crowded_until else self._crowd
+
+
+@dataclass(frozen=True)
+class Threads:
+    """Threads of one process for a lone request, and for all of a crowd's together.
+
+    A crowd's requests are computed `streams` at a time, each on its share; None is one on each.
+    """
+
+    alone: int
+    crowd: int
+    streams: int | None = None
 
 
 @dataclass(frozen=True)
@@ -125,16 +133,16 @@ def load_network(
     path: Path,
     signature: Signature,
     precision: str,
-    threads: int,
+    threads: Threads,
     normalization: Normalization | None = None,
-    streams: int | None = None,
+    shared: Path | None = None,
 ) -> OpenVINOEngine:
     """The engine for a SavedModel, or for a network in OpenVINO's own format.
 
-    `precision` is "f32" or "bf16". A crowd's requests are computed `streams` at a time, each on
-    its share of the threads; one on each if that is None. With a `normalization` its first input
-    takes pictures' own bytes, and they are normalised in the network. Raises `EngineError` where
-    OpenVINO can't read or compile it, or where it is another one than the signature says.
+    `precision` is "f32" or "bf16". With a `normalization` its first input takes pictures' own
+    bytes, and they are normalised in the network. `shared` is a folder of all processes of the
+    server. Raises `EngineError` where OpenVINO can't read or compile it, or where it is another one
+    than the signature says.
     """
     with told(path):
         network = core().read_model(path)
@@ -143,25 +151,25 @@ def load_network(
         if normalization is not None:
             network = folded(network, places.inputs[signature.input().name], normalization)
             signature = signature.of_bytes()
-        networks = compiled(network, precision, threads, streams or threads)
-    return OpenVINOEngine(signature, places, networks)
+        networks = compiled(network, precision, threads)
+    return OpenVINOEngine(signature, places, networks, counts_of("running", shared))
 
 
-def compiled(network: Any, precision: str, threads: int, most: int) -> list[Network]:
-    """The network for a lone caller and for a crowd of so many streams, compiled together."""
-    hints = {
-        "INFERENCE_PRECISION_HINT": precision,
-        "INFERENCE_NUM_THREADS": threads,
-        "ENABLE_CPU_PINNING": False,
-    }
+def compiled(network: Any, precision: str, threads: Threads) -> list[Network]:
+    """The network for a lone caller and for a crowd, compiled together."""
 
-    def compile_for(streams: int) -> Network:
-        return Network(
-            core().compile_model(network.clone(), "CPU", {**hints, "NUM_STREAMS": streams})
-        )
+    def compile_for(count: int, streams: int) -> Network:
+        hints = {
+            "INFERENCE_PRECISION_HINT": precision,
+            "INFERENCE_NUM_THREADS": count,
+            "NUM_STREAMS": streams,
+            "ENABLE_CPU_PINNING": False,
+        }
+        return Network(core().compile_model(network.clone(), "CPU", hints))
 
     with ThreadPoolExecutor(2) as pool:
-        return list(pool.map(compile_for, (1, most)))
+        plans = ((threads.alone, 1), (threads.crowd, threads.streams or threads.crowd))
+        return list(pool.map(compile_for, *zip(*plans, strict=True)))
 
 
 def folded(network: Any, place: int, normalization: Normalization) -> Any:

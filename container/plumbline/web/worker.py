@@ -6,7 +6,8 @@ connection only with a whole header, and a body that nobody wanted is thrown awa
 loop, as it comes, after the answer.
 
 Of several workers only the first says that the model is loading; the others begin to accept when
-theirs is there. So no request that came after a healthy ping meets a worker without a model.
+theirs is there. So no request that came after a healthy ping meets a worker without a model. And a
+new connection is left to the worker that has the fewest, for what one sends stays with one worker.
 """
 
 from __future__ import annotations
@@ -29,6 +30,9 @@ HEADER_BYTES = 64 * 1024
 LINGER_SECONDS = 5.0
 """How long a client may go on sending after its answer; a reset would take the answer from it."""
 
+STEP_BACK = 0.0002
+"""How long a connection is left to workers that have fewer, in seconds: long enough to wake up."""
+
 MOMENT = 0.01
 """Time enough to read what has come already."""
 
@@ -45,6 +49,14 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
         """Whether the model is there, or it falls to this worker to say that it is not."""
         alone = self.cfg.workers == 1 or self.age == 1
         return bool(alone or self.wsgi.extensions["plumbline"].model.status.state != "loading")
+
+    def accept(self, listener: Any) -> None:
+        """Accept a connection, if no worker that has fewer takes it first."""
+        connections = self.wsgi.extensions["connections"]
+        if connections.own > connections.fewest(self.cfg.workers):
+            time.sleep(STEP_BACK)
+        super().accept(listener)
+        connections.own = self.nr_conns
 
     def enqueue_req(self, conn: Any) -> None:
         """Hand a connection to the pool, but only once its header is whole."""
@@ -120,6 +132,7 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
         now = time.monotonic()
         for conn in [conn for conn in self.waiting if conn.timeout <= now]:
             self.resume(conn, self.drop, conn.sock)
+        self.wsgi.extensions["connections"].own = self.nr_conns
 
     def set_accept_enabled(self, enabled: bool) -> None:
         """Accept connections or not; called about once a second.

@@ -13,10 +13,12 @@ from flask import Flask
 
 from plumbline import allocator, cgroups, settings
 from plumbline.admission import Admission
+from plumbline.counts import counts_of
 from plumbline.links import Links
 from plumbline.loading import Terms, load_models
 from plumbline.served import ServedModel
 from plumbline.settings import Settings
+from plumbline.sizing import Sizes
 from plumbline.web.app import create_app
 
 log = logging.getLogger("plumbline.web")
@@ -34,18 +36,22 @@ def application(shared: str | None = None) -> Flask:
     allocator.reuse_small_blocks_only()
     logging.captureWarnings(capture=True)  # Pillow's, about odd pictures: as lines like all others
     sizes = chosen.sizes(cgroups.machine())
-    terms = replace(terms_of(chosen, sizes.cores), shared=Path(shared) if shared else None)
+    folder = Path(shared) if shared else None
+    terms = replace(terms_of(chosen, sizes), shared=folder)
     model = ServedModel(partial(load_models, chosen.model_dir, terms))
     model.start(on_failure=partial(exit_after, chosen.failure_grace))
-    return create_app(model, Admission(sizes.slots, sizes.queue), chosen, sizes.workers)
+    app = create_app(model, Admission(sizes.slots, sizes.queue), chosen, sizes.workers)
+    app.extensions["connections"] = counts_of("connections", folder)
+    return app
 
 
-def terms_of(chosen: Settings, cores: int) -> Terms:
+def terms_of(chosen: Settings, sizes: Sizes) -> Terms:
     """How the settings want models to be served."""
     return Terms(
         limits=chosen.limits,
         max_instances=chosen.max_instances,
-        cores=cores,
+        cores=sizes.cores,
+        cores_alone=sizes.cores_alone,
         engine=chosen.engine,
         streams=chosen.streams,
         most_together=chosen.most_together,

@@ -22,14 +22,16 @@ from plumbline.tasks import make_task
 from plumbline.web import wsgi
 
 
-def application(delay: float = 0.0, loads_after: str = "", failure: str = "") -> Flask:
+def application(
+    delay: float = 0.0, loads_after: str = "", failure: str = "", shared: str | None = None
+) -> Flask:
     """The app of `plumbline.web.wsgi`.
 
     Its model takes `delay` seconds for a picture, is loaded once the file `loads_after` is there,
     and fails to load, with that message, where there is a `failure`.
     """
     wsgi.load_models = loader(delay, loads_after, failure)
-    return wsgi.application()
+    return wsgi.application(shared)
 
 
 def loader(delay: float, loads_after: str, failure: str) -> Callable[..., Registry]:
