@@ -238,6 +238,11 @@ def from_environment() -> Settings:
     return read({**found, **os.environ})
 
 
+def untuned(model_dir: Path) -> Settings:
+    """The settings of this process for that model, without what its archive was tuned to."""
+    return read({**os.environ, "PLUMBLINE_MODEL_DIR": str(model_dir)})
+
+
 def for_bulk() -> Settings:
     """The settings of this process, with the defaults of a batch transform."""
     return read({"SAGEMAKER_BATCH": "true", **os.environ})

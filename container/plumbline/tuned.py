@@ -11,7 +11,13 @@ from plumbline.errors import SettingError
 
 FILE = "tuning.json"
 
-NAMES = ("PLUMBLINE_ENGINE", "PLUMBLINE_SLOTS", "PLUMBLINE_BATCH", "PLUMBLINE_STREAMS")
+NAMES = (
+    "PLUMBLINE_ENGINE",
+    "PLUMBLINE_WORKERS",
+    "PLUMBLINE_SLOTS",
+    "PLUMBLINE_BATCH",
+    "PLUMBLINE_STREAMS",
+)
 """The settings that an archive may bring; what else the server does is not for it to say."""
 
 

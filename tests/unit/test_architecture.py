@@ -174,6 +174,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "plumbline.tuning",
         "plumbline.tuning.commands",
         "plumbline.tuning.measure",
+        "plumbline.tuning.trials",
         "plumbline.variables",
         "plumbline.web",
         "plumbline.web.access",

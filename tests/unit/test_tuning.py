@@ -1,85 +1,91 @@
-"""What `plumbline tune` measures, chooses and keeps, over the fake engine."""
+"""What `plumbline tune` measures, chooses and keeps, over a server that stands for ours."""
 
 from __future__ import annotations
 
-import io
 import json
 import tarfile
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from socketserver import TCPServer
 
-import numpy as np
 import pytest
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
 
-from plumbline import cgroups, cli, loading, manifest, settings, tarball, tuned
-from plumbline.batching import BatchingEngine
-from plumbline.discovery import ModelFile
-from plumbline.engines.fake import FakeEngine
-from plumbline.errors import NotAnImage, SettingError
-from plumbline.images import Limits
-from plumbline.pipeline import Pipeline
-from plumbline.spec import ModelSpec, Preprocess
-from plumbline.tasks import make_task
+from plumbline import cgroups, cli, manifest, settings, tarball, tuned
+from plumbline.cgroups import Machine
+from plumbline.errors import CommandError, SettingError
 from plumbline.tuning import commands, measure
-from plumbline.tuning.measure import Loaded, Measured, Trial, evened, rate, trials
+from plumbline.tuning.measure import Measured
+from plumbline.tuning.trials import BATCHES, OPENVINO, TENSORFLOW, Trial, fewer, trials
 
-
-def pipeline() -> Pipeline:
-    spec, engine = ModelSpec(preprocess=Preprocess(normalize="unit")), FakeEngine()
-    task = make_task(spec, tuple("abcdefghij"))
-    task.fit(engine.signature)
-    return Pipeline(spec, BatchingEngine(engine, 2, 8), task, Limits(), 4)
-
-
-def picture() -> bytes:
-    stream = io.BytesIO()
-    Image.new("RGB", (9, 7)).save(stream, "PNG")
-    return stream.getvalue()
+GIB = 1024**3
+DEFAULT = Trial("auto", 2, 2, 1, default=True)
 
 
 def of(milliseconds: float, rate: float, *, default: bool = False) -> Measured:
-    return Measured(Trial(Loaded(pipeline(), "fake"), 8, 16, default), milliseconds, rate)
+    trial = DEFAULT if default else Trial(OPENVINO, 1, 16, 2)
+    return Measured(trial, milliseconds, rate)
 
 
-def test_batches_are_tried_where_they_can_form_and_one_trial_is_the_default() -> None:
-    tried = list(trials([Loaded(pipeline(), "auto", default=True)], 2, 16, 99))
-    assert [(trial.batch, trial.slots) for trial in tried] == [
-        (1, 2),
-        *((batch, slots) for slots in (8, 16) for batch in (1, 4, 8, 16)),
+# --- what is tried --------------------------------------------------------------------------------
+
+
+def test_the_default_comes_first_and_each_engine_is_tried() -> None:
+    first, *others = trials(Machine(2, 8 * GIB), DEFAULT)
+    assert first is DEFAULT
+    assert {trial.engine for trial in others} == {OPENVINO, TENSORFLOW}
+    assert not any(trial.default for trial in others)
+
+
+def test_processes_slots_streams_and_batches_are_varied() -> None:
+    tried = trials(Machine(2, 8 * GIB), DEFAULT)[1:]
+    openvino = [trial for trial in tried if trial.engine == OPENVINO]
+    assert [(trial.workers, trial.slots, trial.streams) for trial in openvino] == [
+        (1, 4, 2),
+        (1, 16, 2),
+        (2, 2, 1),
+        (2, 8, 1),
+        (1, 4, 1),
     ]
-    assert [(trial.batch, trial.slots) for trial in tried if trial.default] == [(8, 16)]
-    assert isinstance(tried[-1].loaded.pipeline.engine, BatchingEngine)
-    assert isinstance(tried[0].loaded.pipeline.engine, FakeEngine)
+    tensorflow = [trial for trial in tried if trial.engine == TENSORFLOW]
+    assert [(trial.slots, trial.batch) for trial in tensorflow] == [
+        (2, 1),
+        *((16, batch) for batch in BATCHES),
+    ]
 
 
-def test_no_trial_takes_more_slots_than_memory_has_room_for() -> None:
-    assert {
-        trial.slots for trial in trials([Loaded(pipeline(), "auto", default=True)], 2, 5, 5)
-    } == {2, 5}
+@given(st.floats(0.1, 96), st.integers(GIB // 4, 512 * GIB))
+def test_no_trial_is_made_twice_or_has_nothing_to_work_with(cores: float, memory: int) -> None:
+    tried = trials(Machine(cores, memory), DEFAULT)
+    assert len(set(tried)) == len(tried)
+    assert all(min(one.workers, one.slots, one.streams, one.batch) >= 1 for one in tried)
+    assert all(one.workers <= max(1, cores) for one in tried[1:])
 
 
-def test_a_load_is_counted() -> None:
-    trial = Trial(Loaded(pipeline(), "fake"), 8, 4, default=True)
-    assert rate(trial, picture(), 3, 0.1) > 10
+def test_streams_have_several_cores_each_down_to_one_of_all() -> None:
+    assert fewer(1) == []
+    assert fewer(2) == [1]
+    assert fewer(12) == [6, 3, 1]
 
 
-def test_a_load_that_fails_says_why() -> None:
-    with pytest.raises(NotAnImage):
-        rate(Trial(Loaded(pipeline(), "fake"), 8, 4, default=True), b"no picture", 3, 0.1)
+def test_a_trial_sets_what_its_engine_heeds() -> None:
+    assert Trial(OPENVINO, 1, 4, 2).settings == {
+        "PLUMBLINE_ENGINE": "openvino",
+        "PLUMBLINE_WORKERS": "1",
+        "PLUMBLINE_SLOTS": "4",
+        "PLUMBLINE_STREAMS": "2",
+    }
+    assert "PLUMBLINE_STREAMS" not in Trial(TENSORFLOW, 1, 4, 2).settings
+    assert set(DEFAULT.settings) == set(tuned.NAMES)
 
 
-@given(
-    st.lists(st.floats(1, 100), min_size=1, max_size=5),
-    st.lists(st.floats(0.1, 10), min_size=1, max_size=5),
-)
-def test_what_slows_down_a_whole_round_changes_no_ratio(
-    rates: list[float], rounds: list[float]
-) -> None:
-    found = evened([[slowed * rate for rate in rates] for slowed in rounds])
-    np.testing.assert_allclose(np.array(found) / found[0], np.array(rates) / rates[0])
+# --- what is chosen -------------------------------------------------------------------------------
 
 
 def test_the_default_is_kept_unless_another_is_clearly_better() -> None:
@@ -91,10 +97,9 @@ def test_the_default_is_kept_unless_another_is_clearly_better() -> None:
     assert commands.best_for("latency", [better, sooner, usual]) is sooner
 
 
-def test_streams_have_several_cores_each_down_to_one_of_all() -> None:
-    assert commands.fewer(1) == []
-    assert commands.fewer(2) == [1]
-    assert commands.fewer(12) == [6, 3, 1]
+def test_an_archive_brings_nothing_where_the_defaults_are_best() -> None:
+    assert commands.variables(of(1, 1, default=True)) == {}
+    assert commands.variables(of(1, 1)) == Trial(OPENVINO, 1, 16, 2).settings
 
 
 # --- tuning.json --------------------------------------------------------------------------------
@@ -102,6 +107,7 @@ def test_streams_have_several_cores_each_down_to_one_of_all() -> None:
 
 CHOSEN = {
     "PLUMBLINE_ENGINE": "tensorflow",
+    "PLUMBLINE_WORKERS": "5",
     "PLUMBLINE_SLOTS": "7",
     "PLUMBLINE_BATCH": "4",
     "PLUMBLINE_STREAMS": "2",
@@ -115,8 +121,8 @@ def test_a_server_takes_what_was_tuned_unless_its_environment_says_otherwise(
     monkeypatch.setenv("PLUMBLINE_MODEL_DIR", str(tmp_path))
     monkeypatch.setenv("PLUMBLINE_SLOTS", "3")
     found = settings.from_environment()
-    tuned_to = (found.engine, found.slots, found.most_together, found.streams)
-    assert tuned_to == ("tensorflow", 3, 4, 2)
+    tuned_to = (found.engine, found.workers, found.slots, found.most_together, found.streams)
+    assert tuned_to == ("tensorflow", 5, 3, 4, 2)
 
 
 def test_another_machine_is_left_to_itself(tmp_path: Path) -> None:
@@ -141,16 +147,60 @@ def test_a_damaged_file_says_so(tmp_path: Path, text: str) -> None:
 # --- the command --------------------------------------------------------------------------------
 
 
+class Model(BaseHTTPRequestHandler):
+    """Answers every request after some time; TensorFlow needs more of it."""
+
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1  # one write: the second of two small ones would wait for the client
+    milliseconds = 1.0
+    status = 200
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        time.sleep(self.milliseconds / 1000)
+        self.send_response(self.status)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+class Server(ThreadingHTTPServer):
+    """Asks no DNS for its name."""
+
+    request_queue_size = 64
+    server_bind = TCPServer.server_bind
+
+
+started: list[dict[str, str]] = []
+
+
+@contextmanager
+def served(_folder: Path, chosen: Mapping[str, str]) -> Iterator[str]:
+    """Stands for `local_server.served`; OpenVINO can't serve this model, and eight is fastest."""
+    started.append(dict(chosen))
+    if chosen["PLUMBLINE_ENGINE"] == OPENVINO:
+        raise CommandError("OpenVINO can't.")
+    fast = chosen.get("PLUMBLINE_BATCH") == "4"
+    handler = type("Handler", (Model,), {"milliseconds": 1.0 if fast else 20.0})
+    with Server(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
 @pytest.fixture
 def archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A packed archive of the fake engine."""
-
-    def load(_model: ModelFile, _signature: str, _threads: int) -> FakeEngine:
-        return FakeEngine()
-
-    monkeypatch.setattr(measure, "LEAST_SECONDS", 0.001)
-    monkeypatch.setattr(loading, "load_engine", load)
-    monkeypatch.setattr(loading, "accelerated", lambda _archive, _terms: None)
+    """A packed archive, and servers that stand for ours."""
+    monkeypatch.setattr(measure, "LEAST_SECONDS", 0.03)
+    monkeypatch.setattr(measure, "served", served)
+    started.clear()
     folder = tmp_path / "model"
     (folder / "saved_model" / "variables").mkdir(parents=True)
     for name in ("saved_model.pb", "variables/variables.index"):
@@ -165,16 +215,44 @@ def archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_tuning_is_kept_in_the_archive_which_stays_valid(archive: Path, tmp_path: Path) -> None:
     result = CliRunner().invoke(cli.main, ["tune", str(archive), "--seconds", "0"])
     assert result.exit_code == 0, result.output
-    assert "a crowd, answers/s" in result.output
+    assert "crowd/s" in result.output
     tarball.unpack(archive, tmp_path / "again")
     assert manifest.verify(tmp_path / "again")
     found = tuned.read(tmp_path / "again", cgroups.machine().cores)
-    assert set(found) == set(tuned.NAMES) - {"PLUMBLINE_STREAMS"}
+    assert (found["PLUMBLINE_ENGINE"], found["PLUMBLINE_BATCH"]) == ("tensorflow", "4")
     assert f"Kept in {archive}" in result.output.replace("\n", "")
     kept = json.loads((tmp_path / "again" / tuned.FILE).read_text())
     assert kept["measured"]
     assert kept["for"] == "throughput"
     assert set(kept["best"]) == {"throughput", "latency"}
+
+
+def test_an_engine_that_can_not_serve_the_model_is_asked_once(archive: Path) -> None:
+    CliRunner().invoke(cli.main, ["tune", str(archive), "--seconds", "0"])
+    engines = [chosen["PLUMBLINE_ENGINE"] for chosen in started]
+    assert engines[:2] == ["auto", OPENVINO]
+    assert engines.count(OPENVINO) == 1
+    assert engines.count(TENSORFLOW) > 1
+
+
+def test_what_an_archive_was_tuned_to_before_is_no_default(archive: Path, tmp_path: Path) -> None:
+    cores = cgroups.machine().cores
+    before = {"PLUMBLINE_WORKERS": "77", "PLUMBLINE_SLOTS": "77"}
+    tuned.write(tmp_path / "model", cores, "latency", {"latency": before}, [])
+    CliRunner().invoke(cli.main, ["tune", str(tmp_path / "model"), "--seconds", "0", "--dry-run"])
+    assert started
+    assert all(chosen["PLUMBLINE_WORKERS"] != "77" for chosen in started)
+    assert all(chosen["PLUMBLINE_SLOTS"] != "77" for chosen in started)
+
+
+def test_a_server_that_refuses_under_load_is_no_measurement(
+    archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Model, "status", 503)
+    monkeypatch.setattr(measure, "ask", lambda *_: None)
+    result = CliRunner().invoke(cli.main, ["tune", str(archive), "--seconds", "0"])
+    assert result.exit_code == 1
+    assert "did not answer under load" in result.output
 
 
 def test_a_dry_run_leaves_the_archive_as_it_is(archive: Path) -> None:

@@ -9,9 +9,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 from plumbline import settings as environment
 from plumbline.cli import GUNICORN_CONFIG, unpacked
@@ -27,14 +28,17 @@ QUIET = {"PLUMBLINE_LOG_FORMAT": "text", "PLUMBLINE_FAILURE_GRACE_SECONDS": "1"}
 
 
 @contextmanager
-def served(model: Path) -> Iterator[str]:
-    """The URL of a server that is ready. Raises `CommandError` with its log where it is not."""
+def served(model: Path, settings: Mapping[str, str] = MappingProxyType({})) -> Iterator[str]:
+    """The URL of a server with these settings that is ready.
+
+    Raises `CommandError` with its log where it does not come up.
+    """
     with (
         unpacked(model) as folder,
         tempfile.TemporaryDirectory(prefix="plumbline-server-") as place,
     ):
         log, port = Path(place) / "log", free_port()
-        process = started(folder, port, log)
+        process = started(folder, port, log, settings)
         try:
             wait_until_ready(process, port, log, model)
             yield f"http://127.0.0.1:{port}"
@@ -43,13 +47,15 @@ def served(model: Path) -> Iterator[str]:
             process.wait()
 
 
-def started(folder: Path, port: int, log: Path) -> subprocess.Popen[bytes]:
+def started(
+    folder: Path, port: int, log: Path, settings: Mapping[str, str]
+) -> subprocess.Popen[bytes]:
     """The server; Ctrl-C is for us, who end it then."""
     command = [sys.executable, "-m", "gunicorn", "--config", str(GUNICORN_CONFIG)]
-    settings = {**environment.environment_for(folder, port), **QUIET}
+    variables = {**environment.environment_for(folder, port), **QUIET, **settings}
     with log.open("wb") as output:
         return subprocess.Popen(
-            command, env=settings, stdout=output, stderr=output, start_new_session=True
+            command, env=variables, stdout=output, stderr=output, start_new_session=True
         )
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -12,17 +10,15 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from plumbline import allocator, blas, cgroups, manifest, synthetic, tarball, tuned
+from plumbline import cgroups, manifest, synthetic, tarball, tuned
 from plumbline import settings as environment
 from plumbline.archive import open_archive
-from plumbline.cli import silent_stderr, unpacked
-from plumbline.engines.openvino import OpenVINOEngine
-from plumbline.errors import EngineError
-from plumbline.loading import Terms, load_models
+from plumbline.cli import unpacked
 from plumbline.packing.progress import Reporter
 from plumbline.settings import Settings
-from plumbline.sizing import Sizes, picture_slots
-from plumbline.tuning.measure import ROUNDS, Loaded, Measured, measure, title, trials
+from plumbline.sizing import Sizes
+from plumbline.tuning.measure import Measured, measure
+from plumbline.tuning.trials import OPENVINO, TENSORFLOW, Trial, trials
 
 GOALS = ("throughput", "latency")
 
@@ -45,73 +41,45 @@ CLOSE = 0.9
 def tune(archive: Path, seconds: float, goal: str, dry_run: bool) -> None:
     """Measure what serves ARCHIVE (a model.tar.gz or a folder) fastest on this machine.
 
-    Engines, batches, streams and slots are tried, each with one caller and with sixteen. What is
-    best goes into the archive as tuning.json, and the server takes it from there on machines with
-    as many cores; settings in the environment still win. Run it where you serve: on the instance
-    type.
+    Servers are started in turn, with other engines, processes, slots, batches and streams; each is
+    asked by one caller and by sixteen. What is best goes into the archive as tuning.json, and the
+    server takes it from there on machines with as many cores; settings in the environment still
+    win. Run it where you serve: on the instance type.
 
     \b
     plumbline tune model.tar.gz --seconds 60
     """  # noqa: D301 - \b keeps click from rewrapping
-    environment.quiet_frameworks()
-    allocator.reuse_small_blocks_only()
-    blas.compute_in_calling_threads()
     console = Console(highlight=False)
-    chosen, machine = environment.from_environment(), cgroups.machine()
+    machine = cgroups.machine()
     with unpacked(archive) as folder:
-        found = measured(folder, chosen, machine, seconds, Reporter(console))
+        found = measured(folder, machine, seconds, Reporter(console))
         console.print(table(found))
         best = {each: best_for(each, found) for each in GOALS}
         for each in GOALS:
             console.print(verdict(each, best[each], found), soft_wrap=True)
         if not dry_run:
             keep(folder, archive, machine.cores, best, goal, found)
-            console.print(f"Kept in {archive}: {settings_of(best[goal])}", soft_wrap=True)
+            console.print(f"Kept in {archive}: {settings_of(best[goal])}.", soft_wrap=True)
 
 
 def measured(
-    folder: Path, chosen: Settings, machine: cgroups.Machine, seconds: float, reporter: Reporter
+    folder: Path, machine: cgroups.Machine, seconds: float, reporter: Reporter
 ) -> list[Measured]:
-    """Every combination's figures; loading counts to the time. Raises `EngineError`."""
-    start = time.monotonic()
-    sizes = chosen.sizes(machine)
-    reporter.say("The model is being loaded, once for each engine.")
-    with silent_stderr():
-        models = list(loaded(folder, chosen, sizes))
-    if not models:
-        raise EngineError("No engine can serve this archive here; plumbline inspect says more.")
+    """Every combination's figures; starting the servers counts to the time."""
+    chosen = environment.untuned(folder)
     goldens = open_archive(folder).goldens
     picture = goldens[0].picture if goldens else synthetic.pictures(chosen.limits.formats[0])[0]
-    most = picture_slots(machine.memory // sizes.workers)
-    tried = list(trials(models, sizes.cores, sizes.slots, most))
-    left = seconds - (time.monotonic() - start)
-    with reporter.stage("measuring", ROUNDS * len(tried), "loads") as advance:
-        return measure(tried, picture, left, advance)
+    tried = trials(machine, default(chosen, chosen.sizes(machine)))
+    with reporter.stage("measuring", len(tried), "servers") as advance:
+        return measure(folder, tried, picture, seconds, advance)
 
 
-def loaded(folder: Path, chosen: Settings, sizes: Sizes) -> Iterator[Loaded]:
-    """The default model by each engine that serves it, that of the server's own choice first."""
-    seen = set[str]()
-    for engine in ("auto", "openvino", "tensorflow"):
-        terms = Terms(limits=chosen.limits, cores=sizes.cores, engine=engine)
-        try:
-            pipeline = load_models(folder, terms, lambda _: None).default.pipeline
-        except EngineError:
-            continue
-        if pipeline.engine.name in seen:
-            continue
-        wanted = engine if not seen else pipeline.engine.name
-        yield Loaded(pipeline, wanted, default=not seen)
-        seen.add(pipeline.engine.name)
-        if pipeline.engine.name == OpenVINOEngine.name:
-            for streams in fewer(sizes.cores):
-                again = load_models(folder, replace(terms, streams=streams), lambda _: None)
-                yield Loaded(again.default.pipeline, wanted, streams)
-
-
-def fewer(cores: int) -> list[int]:
-    """Streams of several cores each: a half, a quarter, and so on, down to one stream of all."""
-    return [cores >> shift for shift in range(1, cores.bit_length())]
+def default(chosen: Settings, sizes: Sizes) -> Trial:
+    """What the server does by itself."""
+    streams = chosen.streams or sizes.cores
+    return Trial(
+        chosen.engine, sizes.workers, sizes.slots, streams, chosen.most_together, default=True
+    )
 
 
 def best_for(goal: str, found: Sequence[Measured]) -> Measured:
@@ -129,14 +97,21 @@ def shares(goal: str, found: Sequence[Measured]) -> list[float]:
 
 
 def table(found: Sequence[Measured]) -> Table:
-    """Every combination, the best first."""
-    shown = Table("engine", box=SIMPLE)
-    for heading in ("batch", "slots", "one caller, ms", "a crowd, answers/s", ""):
-        shown.add_column(heading, justify="right")
+    """Every combination, the one that answers most first: a lone caller's wait, a crowd's rate."""
+    shown = Table(box=SIMPLE)
+    shown.add_column("engine", no_wrap=True)
+    for heading in ("processes", "slots", "batch", "streams"):
+        shown.add_column(heading, justify="right", no_wrap=True)
+    for heading in ("alone, ms", "crowd/s", ""):
+        shown.add_column(heading, justify="right", no_wrap=True)
     for one in sorted(found, key=lambda one: -one.rate):
-        said = [str(one.trial.batch), str(one.trial.slots), f"{one.milliseconds:.1f}"]
-        mark = "default" if one.trial.default else ""
-        shown.add_row(title(one.trial), *said, f"{one.rate:,.0f}", mark)
+        trial = one.trial
+        batch = "" if trial.engine == OPENVINO else trial.batch
+        streams = "" if trial.engine == TENSORFLOW else trial.streams
+        sizes = (trial.workers, trial.slots, batch, streams)
+        figures = (f"{one.milliseconds:.1f}", f"{one.rate:,.0f}")
+        mark = "default" if trial.default else ""
+        shown.add_row(trial.engine, *map(str, sizes), *figures, mark)
     return shown
 
 
@@ -150,15 +125,13 @@ def verdict(goal: str, best: Measured, found: Sequence[Measured]) -> str:
 
 def settings_of(best: Measured) -> str:
     """The settings as they are written in an environment."""
-    return " ".join(f"{name}={value}" for name, value in variables(best).items())
+    written = " ".join(f"{name}={value}" for name, value in variables(best).items())
+    return written or "the defaults"
 
 
-def variables(best: Measured) -> dict[str, str]:
-    """The environment variables that make the server work so."""
-    trial = best.trial
-    values = (trial.loaded.engine, trial.slots, trial.batch, trial.loaded.streams)
-    named = zip(tuned.NAMES, values, strict=True)
-    return {name: str(value) for name, value in named if value is not None}
+def variables(best: Measured) -> Mapping[str, str]:
+    """What an archive brings: nothing where the defaults are best."""
+    return {} if best.trial.default else best.trial.settings
 
 
 def keep(
@@ -175,7 +148,7 @@ def keep(
     """
     figures = [
         {
-            **variables(one),
+            **one.trial.settings,
             "milliseconds": round(one.milliseconds, 2),
             "answers_per_second": round(one.rate, 1),
         }
