@@ -156,7 +156,7 @@ def load_network(
 
 
 def compiled(network: Any, precision: str, threads: Threads) -> list[Network]:
-    """The network for a lone caller and for a crowd, compiled together."""
+    """The network for a lone caller and for a crowd, compiled together; one where it's the same."""
 
     def compile_for(count: int, streams: int) -> Network:
         hints = {
@@ -167,9 +167,11 @@ def compiled(network: Any, precision: str, threads: Threads) -> list[Network]:
         }
         return Network(core().compile_model(network.clone(), "CPU", hints))
 
+    alone, crowd = (threads.alone, 1), (threads.crowd, threads.streams or threads.crowd)
+    if alone == crowd:
+        return 2 * [compile_for(*alone)]
     with ThreadPoolExecutor(2) as pool:
-        plans = ((threads.alone, 1), (threads.crowd, threads.streams or threads.crowd))
-        return list(pool.map(compile_for, *zip(*plans, strict=True)))
+        return list(pool.map(compile_for, *zip(alone, crowd, strict=True)))
 
 
 def folded(network: Any, place: int, normalization: Normalization) -> Any:
