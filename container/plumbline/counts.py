@@ -35,6 +35,11 @@ class Counts:
         self.own = 0  # whoever sat here before may have died at work
 
     @property
+    def is_first(self) -> bool:
+        """Whether this process has the first seat, which one has as long as there are any."""
+        return self._seat == 0
+
+    @property
     def own(self) -> int:
         """The count of this process."""
         return self._counts[self._seat]

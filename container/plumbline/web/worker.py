@@ -5,9 +5,10 @@ nothing, half a header or half a body, or does not hang up, must hold neither: a
 connection only with a whole header, and a body that nobody wanted is thrown away by the main
 loop, as it comes, after the answer.
 
-Of several workers only the first says that the model is loading; the others begin to accept when
-theirs is there. So no request that came after a healthy ping meets a worker without a model. And a
-new connection is left to the worker that has the fewest, for what one sends stays with one worker.
+Of several workers only the first, which loads before the others, says that the model is loading;
+they begin to accept when theirs is there. So no request that came after a healthy ping meets a
+worker without a model. And a new connection is left to the worker that has the fewest, for what one
+sends stays with one worker.
 """
 
 from __future__ import annotations
@@ -47,8 +48,12 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
 
     def may_accept(self) -> bool:
         """Whether the model is there, or it falls to this worker to say that it is not."""
-        alone = self.cfg.workers == 1 or self.age == 1
-        return bool(alone or self.wsgi.extensions["plumbline"].model.status.state != "loading")
+        first = self.age <= self.cfg.workers and self.wsgi.extensions["connections"].is_first
+        return bool(
+            first
+            or self.cfg.workers == 1
+            or self.wsgi.extensions["plumbline"].model.status.state != "loading"
+        )
 
     def accept(self, listener: Any) -> None:
         """Accept a connection, if no worker that has fewer takes it first."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -16,12 +18,19 @@ from plumbline.admission import Admission
 from plumbline.counts import counts_of
 from plumbline.links import Links
 from plumbline.loading import Terms, load_models
-from plumbline.served import ServedModel
+from plumbline.registry import Registry
+from plumbline.served import Say, ServedModel
 from plumbline.settings import Settings
 from plumbline.sizing import Sizes
 from plumbline.web.app import create_app
 
 log = logging.getLogger("plumbline.web")
+
+READY = "ready"
+"""The file that is there once a process can answer."""
+
+MOMENT = 0.01
+"""Seconds between two looks for it."""
 
 BOOT_FAILED = 3
 """The exit status of a worker at which gunicorn ends the whole server, with the same status."""
@@ -38,11 +47,29 @@ def application(shared: str | None = None) -> Flask:
     sizes = chosen.sizes(cgroups.machine())
     folder = Path(shared) if shared else None
     terms = replace(terms_of(chosen, sizes), shared=folder)
-    model = ServedModel(partial(load_models, chosen.model_dir, terms))
+    connections = counts_of("connections", folder)
+    load = partial(load_models, chosen.model_dir, terms)
+    model = ServedModel(partial(in_turn, load, folder, first=connections.is_first))
     model.start(on_failure=partial(exit_after, chosen.failure_grace))
     app = create_app(model, Admission(sizes.slots, sizes.queue), chosen, sizes.workers)
-    app.extensions["connections"] = counts_of("connections", folder)
+    app.extensions["connections"] = connections
     return app
+
+
+def in_turn(
+    load: Callable[[Say], Registry], shared: Path | None, say: Say, *, first: bool
+) -> Registry:
+    """Load the models: in the first process at once, in the others as soon as it is ready.
+
+    So the first, on which the first healthy ping depends, has all cores to itself.
+    """
+    ready = shared and shared / READY
+    while ready and not first and not ready.exists():
+        time.sleep(MOMENT)
+    models = load(say)
+    if ready:
+        ready.touch()
+    return models
 
 
 def terms_of(chosen: Settings, sizes: Sizes) -> Terms:

@@ -56,3 +56,21 @@ def test_the_successor_of_a_killed_process_takes_connections(serve, tmp_path: Pa
             and min(sockets(worker) for worker in living) > 1
         )
     )
+
+
+def test_after_the_first_healthy_ping_nobody_meets_a_process_without_a_model(
+    start, tmp_path: Path, picture: bytes
+) -> None:
+    loads_after = tmp_path / "go"
+    server = start(
+        f"shared={str(tmp_path)!r}, loads_after={str(loads_after)!r}", PLUMBLINE_WORKERS="3"
+    )
+    wait_until(lambda: server.said().count("The model fake is loading.") == 1)
+    assert server.ping().status == 503
+
+    loads_after.touch()
+    wait_until(server.is_ready)
+
+    while server.said().count("The model is ready.") < 3:
+        assert server.ping().status == 200
+        assert server.invoke(picture).status == 200
