@@ -8,6 +8,9 @@ from typing import Any
 from aws_account import ACCOUNT, REGION
 from faults import Weather
 
+IN, OUT = "s3://pictures/photos/", "s3://pictures/answers/"
+"""Where the pictures of the tests lie, and where their answers go."""
+
 
 class Batch:
     """SageMaker's side: the answers come after some looks, but for some; then the job ends."""

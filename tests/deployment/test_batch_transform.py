@@ -9,29 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aws_account import ACCOUNT, IMAGE, REGION, ROLE, Account, Deploy, inventory
-from batching import Batch
+from aws_account import ACCOUNT, IMAGE, ROLE, Account, Deploy, inventory
+from batching import IN, OUT, Batch
 from faults import Weather
 
 from deployment import names
 
-IN, OUT = "s3://pictures/photos/", "s3://pictures/answers/"
-
-
-@pytest.fixture(autouse=True)
-def pictures(account: Account) -> Any:
-    """A bucket with three pictures and what the console makes for a folder."""
-    s3 = account("s3")
-    s3.create_bucket(Bucket="pictures", CreateBucketConfiguration={"LocationConstraint": REGION})
-    for key in ("photos/", "photos/a.jpg", "photos/b.jpg", "photos/more/c.jpg", "photos2/d.jpg"):
-        s3.put_object(Bucket="pictures", Key=key, Body=b"a picture")
-    return s3
-
-
-@pytest.fixture
-def transform(deploy: Deploy) -> Deploy:
-    """`deploy.py transform cats` from there to there."""
-    return lambda *more: deploy("transform", "cats", IN, OUT, *more)
+pytestmark = pytest.mark.usefixtures("pictures")
 
 
 def test_every_picture_is_answered(

@@ -8,27 +8,11 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from aws_account import REGION, Account, Deploy, inventory
-from batching import Batch
+from aws_account import Account, Deploy, inventory
+from batching import IN, OUT, Batch
 from faults import Died, Fault, Weather, died, lost, refused
 
-IN, OUT = "s3://pictures/photos/", "s3://pictures/answers/"
-
-
-@pytest.fixture(autouse=True)
-def pictures(account: Account) -> Any:
-    """A bucket with three pictures and what the console makes for a folder."""
-    s3 = account("s3")
-    s3.create_bucket(Bucket="pictures", CreateBucketConfiguration={"LocationConstraint": REGION})
-    for key in ("photos/", "photos/a.jpg", "photos/b.jpg", "photos/more/c.jpg", "photos2/d.jpg"):
-        s3.put_object(Bucket="pictures", Key=key, Body=b"a picture")
-    return s3
-
-
-@pytest.fixture
-def transform(deploy: Deploy) -> Deploy:
-    """`deploy.py transform cats` from there to there."""
-    return lambda *more: deploy("transform", "cats", IN, OUT, *more)
+pytestmark = pytest.mark.usefixtures("pictures")
 
 
 def test_ctrl_c_offers_what_stops_the_job_and_the_same_command_waits_for_it(
