@@ -20,6 +20,7 @@ from plumbline.discovery import ModelFile
 from plumbline.engines.base import Engine
 from plumbline.engines.deferred import DeferredEngine
 from plumbline.engines.loaders import load_engine
+from plumbline.engines.metadata import signature_defs
 from plumbline.engines.openvino import OpenVINOEngine, load_network
 from plumbline.errors import (
     ArchiveError,
@@ -94,7 +95,8 @@ def load_models(root: Path, terms: Terms, say: Say) -> Registry:
             goldens = [golden.picture for golden in archive.goldens]
             engine = batching(pipeline, goldens, terms.cores, terms.most_together)
             pipeline = replace(pipeline, engine=engine)
-        loaded.append(LoadedModel(model.name, model.version, pipeline))
+        told = partial(signature_defs, model, archive.spec.model.signature, pipeline.engine)
+        loaded.append(LoadedModel(model.name, model.version, pipeline, told))
     models = Registry(tuple(loaded))
     log.info("Served are %s; the default is %s.", ", ".join(map(str, loaded)), models.default)
     return models

@@ -7,6 +7,9 @@ from dataclasses import dataclass, replace
 TEXT = "string"
 """The dtype of TensorFlow's texts and bytes."""
 
+PREDICT = "tensorflow/serving/predict"
+"""What TensorFlow calls a signature of tensors; others take examples."""
+
 
 @dataclass(frozen=True)
 class TensorSpec:
@@ -27,6 +30,7 @@ class Signature:
 
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
+    method: str = PREDICT
 
     def input(self) -> TensorSpec:
         """The input that pictures go to."""

@@ -106,6 +106,7 @@ def signature_of(definition: Any) -> Signature:
     return Signature(
         tuple(describe(name, info) for name, info in sorted(definition.inputs.items())),
         tuple(describe(name, info) for name, info in sorted(definition.outputs.items())),
+        definition.method_name,
     )
 
 
