@@ -92,8 +92,9 @@ class Pipeline(Predictor):
         with timing.watch.lap("preprocess"):
             inputs = payload.tensors(engine.signature)
             for spec in engine.signature.inputs:
-                if spec.shape[:1] == (None,):  # another first axis is no batch, or not the caller's
-                    check_count(len(inputs[spec.name]), self.max_instances)
+                rows = inputs[spec.name].shape[:1]
+                if rows and spec.shape[:1] == (None,):  # another is no batch, or not the caller's
+                    check_count(rows[0], self.max_instances)
         with timing.watch.lap("infer"):
             outputs = engine.run(inputs, timing.left())
         with timing.watch.lap("encode"):

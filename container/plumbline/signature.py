@@ -13,13 +13,19 @@ PREDICT = "tensorflow/serving/predict"
 
 @dataclass(frozen=True)
 class TensorSpec:
-    """One input or output; None in `shape` is any length, as of the batch axis."""
+    """One input or output; None in `shape` is any length, as of the batch axis.
+
+    With `loose`, other shapes may be fed, too; one without any axes then tells nothing.
+    """
 
     name: str
     shape: tuple[int | None, ...]
     dtype: str
+    loose: bool = False
 
     def __str__(self) -> str:
+        if self.loose and not self.shape:
+            return f"{self.name}: {self.dtype} of any shape"
         axes = ", ".join("?" if length is None else str(length) for length in self.shape)
         return f"{self.name}: {self.dtype} [{axes}]"
 

@@ -108,6 +108,9 @@ class Array:
     def tensors(self, signature: Signature) -> Tensors:
         """The batch. Raises `InvalidInstances`."""
         spec = single_input(signature)
+        if spec.loose:
+            alone = self.flat and self.values.shape[1] == 1
+            return {spec.name: to_tensor(self.values[:, 0] if alone else self.values, spec)}
         values = self.shaped(spec) if self.flat else self.values
         if values.ndim == len(spec.shape) - 1:
             values = values[np.newaxis]
@@ -241,7 +244,7 @@ def is_whole(dtype: str) -> bool:
 
 def check_shape(shape: tuple[int, ...], spec: TensorSpec) -> None:
     """Raise `InvalidInstances` if the instances have another shape than the input."""
-    if not fits(shape, spec.shape):
+    if not (spec.loose or fits(shape, spec.shape)):
         raise InvalidInstances(
             f"The instances have the shape {list(shape)}, the first axis being their number; the "
             f"model's input is {spec}."

@@ -106,16 +106,18 @@ def signatures_in(graph: Message) -> Iterator[tuple[str, Signature]]:
 
 
 def tensor(name: str, info: Message) -> TensorSpec:
-    """A tensor of a signature. Raises `EngineError` where its number of axes is not known."""
+    """A tensor of a signature; `loose` where its number of axes is not known.
+
+    Raises `EngineError` where its dtype is not.
+    """
     shape = message(info[3][-1]) if info[3] else message(memoryview(b""))
-    if any(whole(flag) for flag in shape[3]):
-        raise EngineError(f"The SavedModel declares no shape for {name!r}; export it with one.")
     axes = (message(axis)[1] for axis in shape[2])
     lengths = (whole(length[-1]) if length else 0 for length in axes)
     dtype = DTYPES.get(whole(info[2][-1]) if info[2] else 0)
     if dtype is None:
         raise EngineError(f"The SavedModel declares no dtype for {name!r}; export it again.")
-    return TensorSpec(name, tuple(None if length < 0 else length for length in lengths), dtype)
+    known = tuple(None if length < 0 else length for length in lengths)
+    return TensorSpec(name, known, dtype, loose=any(whole(flag) for flag in shape[3]))
 
 
 def entries(fields: list[memoryview]) -> Iterator[tuple[str, Message]]:
