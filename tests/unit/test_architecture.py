@@ -146,6 +146,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "plumbline.client.meter",
         "plumbline.client.predict",
         "plumbline.client.transform",
+        "plumbline.foreign",
         "plumbline.inspection",
         "plumbline.logs",
         "plumbline.packing",
