@@ -129,7 +129,7 @@ def read_json(body: bytes, most: int) -> Payload:
 
 def unframed(document: Any) -> list[Any]:
     """The instances of a list of lists or objects; of what else there is, the only one."""
-    if not document or not isinstance(document, list | dict):
+    if document is None or document in ([], {}):
         raise InvalidInstances(f"The JSON has no list of instances. {FORM}")
     if isinstance(document, list) and isinstance(document[0], list | dict):
         return document
