@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 from PIL import Image
@@ -90,7 +90,8 @@ def load_models(root: Path, terms: Terms, say: Say) -> Registry:
         late = terms.engine == "auto" and time.monotonic() > start + COMPARING_SECONDS
         pipeline = ready(archive, replace(terms, engine="tensorflow") if late else terms, say)
         model = archive.model
-        told = partial(signature_defs, model, archive.spec.model.signature, pipeline.engine)
+        name = archive.spec.model.signature
+        told = cache(partial(signature_defs, model, name, pipeline.engine))
         loaded.append(LoadedModel(model.name, model.version, pipeline, told))
     models = Registry(tuple(loaded))
     log.info("Served are %s; the default is %s.", ", ".join(map(str, loaded)), models.default)

@@ -25,6 +25,7 @@ from plumbline.requests import (
     Payload,
     Reader,
     Request,
+    check_count,
     check_signature,
     of_rows,
     read_json,
@@ -79,11 +80,7 @@ def read_examples(method: str, body: bytes, most: int) -> Payload:
     if not isinstance(examples, list) or not examples:
         raise InvalidInstances("Expecting 'examples' value to be an list/array that is not empty")
     name = check_signature(document)
-    if len(examples) > most:
-        raise InvalidInstances(
-            f"The request has {len(examples)} examples, but 1 to {most} are taken at once; send "
-            "them in several requests."
-        )
+    check_count(len(examples), most)
     shared = serialised(document["context"]) if "context" in document else b""
     return Examples(tuple(shared + serialised(one) for one in examples), method, name)
 

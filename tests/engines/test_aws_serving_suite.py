@@ -6,12 +6,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from half_plus import save_half_plus
 from plumbline.admission import Admission
+from plumbline.examples import serialised
 from plumbline.loading import Terms, load_models
 from plumbline.served import ServedModel
 from plumbline.settings import Settings
@@ -161,3 +163,16 @@ def test_the_metadata_are_what_tensorflow_wrote(client: FlaskClient, tmp_path: P
         "version": "124",
     }
     assert told["metadata"]["signature_def"]["signature_def"] == expected
+
+
+def test_examples_are_serialised_as_tensorflow_reads_them() -> None:
+    import tensorflow as tf
+
+    example = {"f": [0.1, -2.5], "i": [-1, 2**40], "t": "é", "b": {"b64": "/w=="}, "yes": True}
+    features = tf.train.Example.FromString(serialised(example)).features.feature
+    np.testing.assert_array_equal(features["f"].float_list.value, np.float32([0.1, -2.5]))
+    assert list(features["i"].int64_list.value) == [-1, 2**40]
+    assert list(features["t"].bytes_list.value) == ["é".encode()]
+    assert list(features["b"].bytes_list.value) == [b"\xff"]
+    assert list(features["yes"].int64_list.value) == [1]
+    assert len(features) == 5

@@ -284,6 +284,23 @@ def test_inspect_tells_a_person_what_would_be_served(tmp_path: Path) -> None:
         assert tuple(line.split()) in lines, line
 
 
+def test_inspect_names_every_declaration_of_several_models(tmp_path: Path) -> None:
+    for place in ("bees/2", "cats/1"):
+        constant(tmp_path / place, [0.25, 0.75])
+    (tmp_path / "cats" / "plumbline.toml").write_text('labels = ["cat", "dog"]\n')
+    status, text = inspected(str(tmp_path), "--json")
+    found = json.loads(text)
+    assert status == 0
+    assert found["specs"] == ["cats/plumbline.toml"]
+    assert [(model["name"], model["path"]) for model in found["models"]] == [
+        ("bees", "bees/2"),
+        ("cats", "cats/1"),
+    ]
+    assert found["labels"] is None
+    (tmp_path / "plumbline.toml").write_text("")
+    assert "cats/plumbline.toml, plumbline.toml" in inspected(str(tmp_path))[1]
+
+
 def test_inspect_tells_a_script(tmp_path: Path) -> None:
     import tf_keras
 

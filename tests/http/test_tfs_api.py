@@ -74,8 +74,8 @@ class Told:
         return self.outputs
 
 
-def loaded(name: str, version: int, engine: Engine) -> LoadedModel:
-    spec, settings = ModelSpec("raw"), Settings()
+def loaded(name: str, version: int, engine: Engine, task: str = "raw") -> LoadedModel:
+    spec, settings = ModelSpec(task), Settings()
     pipeline = Pipeline(
         spec, engine, fitted(spec, None, engine.signature), settings.limits, settings.max_instances
     )
@@ -279,7 +279,7 @@ REFUSED: dict[str, tuple[str, Any, int, str]] = {
         "half_plus_two:classify",
         {"examples": [{}] * 65},
         400,
-        "The request has 65 examples, but 1 to 64 are taken at once",
+        "The request has 65 instances, but 1 to 64 are taken at once",
     ),
     "no regression": (
         "half_plus_two:regress",
@@ -392,3 +392,17 @@ def test_a_picture_for_a_model_of_pictures_is_answered_as_at_invocations(
     response = post(client, "model:predict", {"instances": [row, row]})
     there = client.post("/invocations", json={"instances": [row, row]})
     assert answered(response) == answered(there)
+
+
+def test_bytes_for_a_model_of_bytes_go_into_it_as_they_are() -> None:
+    """At /invocations they are a picture, and the answer is what the task makes of it."""
+    engine = Told("predict", {"scores": CLASSIFIED["scores"][:1]})
+    client = client_of(loaded("m", 1, engine, task="classification"))
+    document = {"instances": [{"b64": base64.b64encode(b"no picture").decode()}]}
+    assert answered(post(client, "m:predict", document)) == {"predictions": [[0.75, 0.25]]}
+    named = {"X-Amzn-SageMaker-Custom-Attributes": "tfs-model-name=m"}
+    by_name = client.post("/invocations", json=document, headers=named)
+    assert answered(by_name) == {"predictions": [[0.75, 0.25]]}
+    assert engine.given == [b"no picture"] * 2
+    refused = client.post("/invocations", json=document)
+    assert json.loads(refused.data)["error"]["code"] == "not_an_image"
