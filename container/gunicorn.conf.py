@@ -1,5 +1,6 @@
 """How gunicorn runs the server: one port, processes and threads by the machine, a clean end."""
 
+import logging
 import os
 import shutil
 import sys
@@ -40,6 +41,14 @@ worker_tmp_dir = shared_memory if os.access(shared_memory, os.W_OK) else None
 control_socket_disable = True
 proc_name = "plumbline"
 logconfig_dict = logs.configuration(chosen.log_level, chosen.log_format)
+
+
+def on_starting(_server: Any) -> None:
+    """Say what has no meaning here of another container's settings."""
+    if names := settings.ignored():
+        logging.getLogger("plumbline.web").warning(
+            "These settings have no meaning here and are ignored: %s.", ", ".join(names)
+        )
 
 
 def on_exit(_server: Any) -> None:

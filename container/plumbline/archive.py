@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ from plumbline import spec as specs
 from plumbline.accelerated import Accelerated
 from plumbline.arrays import Tensors
 from plumbline.checks import FILE
-from plumbline.discovery import ModelFile, find_models
+from plumbline.discovery import ModelFile, find_models, is_version, saved_models
 from plumbline.errors import ArchiveError
 from plumbline.spec import ModelSpec
 
@@ -44,9 +44,27 @@ class Archive:
         """The model that is served where a request names none."""
         return self.models[0]
 
+    def singly(self) -> Iterator[Archive]:
+        """Of each model an archive of its own, the default's first.
 
-def open_archive(root: Path) -> Archive:
-    """What lies in the folder `root`. Raises `ArchiveError` or `SpecError`."""
+        What the archive declares holds for all that have no plumbline.toml in their own folders;
+        its golden pictures are the default's.
+        """
+        for model in self.models:
+            folder = own_folder(self.root, model)
+            if (folder / FILE).is_file() and folder != self.root:
+                yield opened(folder, read_spec(folder), (model,), self.rule)
+            elif model is self.model:
+                yield replace(self, models=(model,))
+            else:
+                yield replace(self, models=(model,), goldens=(), accelerated=None)
+
+
+def open_archive(root: Path, default: str = "") -> Archive:
+    """What lies in the folder `root`; the `default` of several models is chosen by its name.
+
+    Raises `ArchiveError` or `SpecError`.
+    """
     if not root.is_dir():
         raise ArchiveError(f"There is no model folder {root}.")
     spec = read_spec(root)
@@ -54,15 +72,36 @@ def open_archive(root: Path) -> Archive:
     for model in found.models:
         if broken := diagnosis.incomplete(root, model.path):
             raise broken
+    return opened(root, spec, preferring(found.models, default), found.rule)
+
+
+def opened(root: Path, spec: ModelSpec, models: tuple[ModelFile, ...], rule: str) -> Archive:
+    """What the spec of the folder `root` declares beside its models."""
     return Archive(
         root=root,
         spec=spec,
-        models=found.models,
+        models=models,
         labels=read_labels(root, spec.labels),
         goldens=tuple(read_goldens(root / spec.golden.images)),
-        rule=found.rule,
-        accelerated=accelerated_form(root, found.models[0], spec),
+        rule=rule,
+        accelerated=accelerated_form(root, models[0], spec),
     )
+
+
+def preferring(models: tuple[ModelFile, ...], name: str) -> tuple[ModelFile, ...]:
+    """The models, those of this name first. Raises `ArchiveError` where there are none."""
+    if name and name not in {model.name for model in models}:
+        there = ", ".join(sorted({model.name for model in models}))
+        raise ArchiveError(
+            f"The archive has no model {name!r} to answer where none is named; it has {there}. "
+            "SAGEMAKER_TFS_DEFAULT_MODEL_NAME can be one of these."
+        )
+    return tuple(sorted(models, key=lambda model: model.name != name)) if name else models
+
+
+def own_folder(root: Path, model: ModelFile) -> Path:
+    """The folder of all versions of a model; of one that has none, the archive's."""
+    return model.path.parent if is_version(model.path.name) else root
 
 
 def accelerated_form(root: Path, model: ModelFile, spec: ModelSpec) -> Accelerated | None:
@@ -78,9 +117,15 @@ def read_spec(root: Path) -> ModelSpec:
     file = root / FILE
     if file.is_file():
         return specs.parse(read_text(file))
-    if misplaced := diagnosis.misplaced_spec(root):
+    if not have_own_specs(root) and (misplaced := diagnosis.misplaced_spec(root)):
         raise misplaced
     return ModelSpec()
+
+
+def have_own_specs(root: Path) -> bool:
+    """Whether there are several models, and one of them has a plumbline.toml of its own."""
+    folders = {own_folder(root, model) for model in saved_models(root, root)}
+    return len(folders) > 1 and any((folder / FILE).is_file() for folder in folders)
 
 
 def read_text(file: Path) -> str:

@@ -194,7 +194,7 @@ def objection(predictor: Predictor, goldens: Sequence[bytes], most: int) -> str:
 def takes_batches(signature: Signature) -> bool:
     """Whether a model takes any number of rows, and gives as many, of numbers."""
     given = all(spec.shape[:1] == (None,) and spec.dtype != TEXT for spec in signature.outputs)
-    return given and all(spec.shape[:1] == (None,) for spec in signature.inputs)
+    return given and all(spec.shape[:1] == (None,) and not spec.loose for spec in signature.inputs)
 
 
 def alike_together(predictor: Predictor, pictures: Sequence[bytes], most: int) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -44,6 +44,8 @@ class Inspection:
     signatures: Mapping[str, Signature]
     declared: Mapping[str, Any]
     verified: bool
+    specs: Sequence[Path] = ()
+    """The plumbline.toml that each model's serving follows, where there is one."""
 
     @property
     def signature(self) -> Signature:
@@ -68,12 +70,14 @@ def inspect(root: Path) -> Inspection:
     """What the folder `root` would be served as. Raises the `ModelError` that loading would."""
     verified = manifest.verify(root)
     archive = open_archive(root)
-    described = [signatures_of(model, archive) for model in archive.models]
-    for model, (_, signatures) in zip(archive.models, described, strict=True):
-        check_fit(archive, model, signatures)
-    reader, signatures = described[0]
-    spec = suited(archive.spec, signatures[archive.spec.model.signature])
-    return Inspection(replace(archive, spec=spec), reader, signatures, declared_in(root), verified)
+    described = [(each, *signatures_of(each.model, each)) for each in archive.singly()]
+    for each, _, found in described:
+        check_fit(each, each.model, found)
+    first, reader, signatures = described[0]
+    spec = suited(first.spec, signatures[first.spec.model.signature])
+    served = replace(first, spec=spec, root=root, models=archive.models)
+    specs = [each.root / FILE for each, *_ in described if (each.root / FILE).is_file()]
+    return Inspection(served, reader, signatures, declared_in(first.root), verified, specs)
 
 
 def check_fit(archive: Archive, model: ModelFile, signatures: Mapping[str, Signature]) -> None:
@@ -182,6 +186,7 @@ def document(found: Inspection) -> dict[str, Any]:
             }
             for model in archive.models
         ],
+        "specs": sorted({place(archive, file) for file in found.specs}),
         "signature": archive.spec.model.signature,
         "signatures": {name: asdict(signature) for name, signature in found.signatures.items()},
         "task": archive.spec.task,
@@ -235,6 +240,8 @@ def model_rows(found: Inspection) -> Iterator[tuple[str, str]]:
     yield "computed by", computed_by(found)
     if others := [f"{other.name}/{other.version}" for other in archive.models[1:]]:
         yield "also served", f"{', '.join(others)}; requests choose by {NAME} and {VERSION}"
+    if len(specs := sorted({place(archive, file) for file in found.specs})) > 1:
+        yield "declared in", ", ".join(specs)
     yield "files", "as they were packed (manifest)" if found.verified else "no manifest"
 
 

@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 from PIL import Image
@@ -20,6 +20,7 @@ from plumbline.discovery import ModelFile
 from plumbline.engines.base import Engine
 from plumbline.engines.deferred import DeferredEngine
 from plumbline.engines.loaders import load_engine
+from plumbline.engines.metadata import signature_defs
 from plumbline.engines.openvino import OpenVINOEngine, Threads, load_network
 from plumbline.errors import (
     ArchiveError,
@@ -46,6 +47,9 @@ log = logging.getLogger("plumbline.loading")
 PACED = 10
 """How often each of several forms is timed before one is chosen."""
 
+COMPARING_SECONDS = 120.0
+"""After these, further models of an archive are left to TensorFlow without a comparison."""
+
 LOAD_SECONDS = 480.0
 """SageMaker gives a container eight minutes to become healthy."""
 
@@ -71,40 +75,52 @@ class Terms:
     """Instances of several requests that TensorFlow computes together."""
     shared: Path | None = None
     """A folder for what the processes of one server need to find out only once."""
+    default_model: str = ""
+    """Which of several answers where none is named; empty for the first by its name."""
+
+    def shared_for(self, model: ModelFile) -> Path | None:
+        """The part of the shared folder that is one model's."""
+        return self.shared and self.shared / f"{model.name}-{model.version}"
 
 
 def load_models(root: Path, terms: Terms, say: Say) -> Registry:
-    """Every model of the archive in the folder `root`, ready to answer. Raises a `ModelError`.
-
-    The golden pictures are those of the default model.
-    """
+    """Every model of the archive in the folder `root`, ready to answer. Raises a `ModelError`."""
     if manifest.verify(root):
         log.info("Every file of the archive is as it was packed.")
-    archive = open_archive(root)
+    start = time.monotonic()
     loaded = []
-    for model in archive.models:
-        say(f"The model {model.name}/{model.version} ({model.path.name}) is loading.")
-        pipeline = accelerated(archive, terms) if model is archive.model else None
-        if pipeline is None:
-            pipeline = make_pipeline(archive, load(archive, model, terms), terms)
-            say(f"The model {model.name}/{model.version} is warming up.")
-            warm_up(pipeline)
-            if model is archive.model:
-                count = len(archive.goldens)
-                name = f"{model.name}/{model.version}"
-                say(f"{name} is being checked against {count} golden pictures.")
-                check_goldens(pipeline, archive)
-            goldens = [golden.picture for golden in archive.goldens]
-            engine = batching(pipeline, goldens, terms.cores, terms.most_together)
-            pipeline = replace(pipeline, engine=engine)
-        loaded.append(LoadedModel(model.name, model.version, pipeline))
+    for archive in open_archive(root, terms.default_model).singly():
+        late = terms.engine == "auto" and time.monotonic() > start + COMPARING_SECONDS
+        pipeline = ready(archive, replace(terms, engine="tensorflow") if late else terms, say)
+        model = archive.model
+        name = archive.spec.model.signature
+        told = cache(partial(signature_defs, model, name, pipeline.engine))
+        loaded.append(LoadedModel(model.name, model.version, pipeline, told))
     models = Registry(tuple(loaded))
     log.info("Served are %s; the default is %s.", ", ".join(map(str, loaded)), models.default)
     return models
 
 
+def ready(archive: Archive, terms: Terms, say: Say) -> Pipeline:
+    """The archive's model, checked and ready to answer. Raises a `ModelError`."""
+    name = f"{archive.model.name}/{archive.model.version}"
+    say(f"The model {name} ({archive.model.path.name}) is loading.")
+    if not archive.goldens:
+        log.warning("%s has no golden pictures: nobody checked its answers.", name)
+    if found := accelerated(archive, terms):
+        return found
+    pipeline = make_pipeline(archive, load(archive, archive.model, terms), terms)
+    say(f"The model {name} is warming up.")
+    warm_up(pipeline)
+    say(f"{name} is being checked against {len(archive.goldens)} golden pictures.")
+    check_goldens(pipeline, archive)
+    goldens = [golden.picture for golden in archive.goldens]
+    engine = batching(pipeline, goldens, terms.cores, terms.most_together)
+    return replace(pipeline, engine=engine)
+
+
 def accelerated(archive: Archive, terms: Terms) -> Pipeline | None:
-    """The default model in the fastest form that answers rightly on this machine, if one does.
+    """The model in the fastest form that answers rightly on this machine, if one does.
 
     Raises `EngineError` where it must not be served otherwise.
     """
@@ -132,12 +148,12 @@ def accelerated(archive: Archive, terms: Terms) -> Pipeline | None:
 
 
 def compared(archive: Archive, terms: Terms) -> Pipeline | None:
-    """The default model as OpenVINO computes it, once that was compared with TensorFlow; else None.
+    """The model as OpenVINO computes it, once that was compared with TensorFlow; else None.
 
     Raises `EngineError` where TensorFlow must not serve it.
     """
     try:
-        original = unpacked.ask(archive, terms.limits, terms.cores, terms.shared)
+        original = unpacked.ask(archive, terms.limits, terms.cores, terms.shared_for(archive.model))
         (form,) = original.network.forms
         pipeline = in_form(archive, original.network, form, terms)
         difference = unpacked.check(pipeline, original)
@@ -170,7 +186,7 @@ def proven(archive: Archive, found: Accelerated, form: Form, terms: Terms) -> Pi
 
 
 def in_form(archive: Archive, found: Accelerated, form: Form, terms: Terms) -> Pipeline:
-    """The default model in one accelerated form."""
+    """The model in one accelerated form."""
     network = found.folder / form.network
     load = partial(
         load_network,
@@ -257,7 +273,6 @@ def check_goldens(pipeline: Pipeline, archive: Archive, budget: float | None = N
     `budget` is what an accelerated form may be off; why it is off by more, nobody asks.
     """
     if not archive.goldens:
-        log.warning("The archive has no golden pictures: nobody checked its answers.")
         return
     tolerance = archive.spec.golden.tolerance if budget is None else budget
     found = {golden.name: check_golden(pipeline, golden) for golden in archive.goldens}

@@ -14,6 +14,11 @@ RAW = "raw"
 
 FORMATS = (*RESPONSES, RAW)
 
+METHOD = "tfs-method"
+"""The custom attribute by which SageMaker's TensorFlow Serving container chooses what is asked."""
+
+METHODS = ("predict", "classify", "regress")
+
 MODES = ("overlay", "mask")
 """What `image/png` shows of a segmentation: the mask over the picture, or the mask itself."""
 
@@ -68,6 +73,7 @@ OPTIONS: Mapping[str, Callable[[str, str], Any]] = MappingProxyType(
         "mode": one_of(*MODES),
         "tfs-model-name": plain_text,
         "tfs-model-version": version_number,
+        METHOD: one_of(*METHODS),
     }
 )
 """The custom attributes that mean something here."""
@@ -78,3 +84,8 @@ def read_options(custom_attributes: str) -> dict[str, Any]:
     pairs = (part.partition("=") for part in custom_attributes.split(","))
     named = {name.strip(): value.strip() for name, _, value in pairs}
     return {name: check(name, named[name]) for name, check in OPTIONS.items() if name in named}
+
+
+def is_tensorflows(options: Mapping[str, Any]) -> bool:
+    """Whether a request speaks as to TensorFlow Serving: it names a model, or a method."""
+    return any(name.startswith("tfs-") for name in options)

@@ -17,6 +17,7 @@ from plumbline.errors import (
     RequestError,
 )
 from plumbline.errors import SpecError as DoesNotFit
+from plumbline.examples import Examples
 from plumbline.gathering import fetched_bytes
 from plumbline.images import decode
 from plumbline.inputs import fit_pictures, is_turned
@@ -31,7 +32,9 @@ from plumbline.requests import (
 )
 from plumbline.responses import FORMS, JSON, JSON_LINES, PNG, Parts, Response
 from plumbline.results import Failure, Segments, first_of
+from plumbline.signature import TEXT
 from plumbline.stopwatch import Stopwatch, TimeLeft, Timing
+from plumbline.tensorflow_bodies import readers_of
 from plumbline.tensors import Inputs, Instances, Lines
 
 
@@ -48,13 +51,17 @@ class Pipeline(Predictor):
 
     def __call__(self, request: Request, time_left: TimeLeft, watch: Stopwatch) -> Response:
         """The answer to a request; every request takes this way."""
+        if request.by_tensorflow and request.accept.strip().startswith(JSON_LINES):
+            # Its container calls the one line of its answer so.
+            whole = self(replace(request, accept=JSON), time_left, watch)
+            return replace(whole, content_type=JSON_LINES)
         timing = Timing(time_left, watch)
         media_type = responses.negotiate(
-            request.accept, JSON_LINES if request.media_type == JSON_LINES else JSON
+            request.accept, JSON_LINES if is_answered_in_lines(request) else JSON
         )
         with watch.lap("decode"), uncollected():
-            payload = read(request, self.max_instances)
-        if isinstance(payload, Pictures) and not self.is_own(payload.signature_name):
+            payload = read(request, self.max_instances, readers_of(request))
+        if isinstance(payload, Pictures) and self.takes_texts(payload, request):
             payload = self.as_texts(payload, timing)
         if not isinstance(payload, Pictures):
             with told_as_tensorflow():
@@ -71,7 +78,7 @@ class Pipeline(Predictor):
         if not may_have_links(request):
             return request
         with watch.lap("decode"):
-            payload = read(request, self.max_instances)
+            payload = read(request, self.max_instances, readers_of(request))
         if isinstance(payload, Pictures) and self.is_own(payload.signature_name):
             self.check_pictures()
             if len(payload.items) <= self.chunk_size:
@@ -85,11 +92,14 @@ class Pipeline(Predictor):
         with timing.watch.lap("preprocess"):
             inputs = payload.tensors(engine.signature)
             for spec in engine.signature.inputs:
-                if spec.shape[:1] == (None,):  # another first axis is no batch, or not the caller's
-                    check_count(len(inputs[spec.name]), self.max_instances)
+                rows = inputs[spec.name].shape[:1]
+                if rows and spec.shape[:1] == (None,):  # another is no batch, or not the caller's
+                    check_count(rows[0], self.max_instances)
         with timing.watch.lap("infer"):
             outputs = engine.run(inputs, timing.left())
         with timing.watch.lap("encode"):
+            if isinstance(payload, Examples):
+                return Response(responses.to_json(payload.answer(outputs)))
             return serving.encode(outputs, media_type, by_columns=isinstance(payload, Inputs))
 
     def answer_lines(self, payload: Lines, timing: Timing) -> Response:
@@ -120,6 +130,12 @@ class Pipeline(Predictor):
             names = ", ".join(map(repr, [self.spec.model.signature, *sorted(self.engine.others)]))
             raise InvalidInstances(f"The model has no signature {name!r}; it has {names}.")
         return self.engine.others[name]
+
+    def takes_texts(self, payload: Pictures, request: Request) -> bool:
+        """Whether a signature gets pictures' bytes as they are, and gives what it gives."""
+        decodes_itself = self.engine.signature.input().dtype == TEXT
+        own = self.is_own(payload.signature_name)
+        return not own or (request.by_tensorflow and decodes_itself)
 
     def as_texts(self, payload: Pictures, timing: Timing) -> Instances:
         """Pictures for another signature: their bytes as they are, as TensorFlow Serving does."""
@@ -169,6 +185,11 @@ class Pipeline(Predictor):
                 f"This model takes no pictures. {exc} It does take tensors: "
                 '{"instances": [...]} as application/json.'
             ) from exc
+
+
+def is_answered_in_lines(request: Request) -> bool:
+    """Whether lines are answered by lines where nothing else is asked for."""
+    return request.media_type == JSON_LINES and not request.by_tensorflow
 
 
 @contextmanager

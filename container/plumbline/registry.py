@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,8 @@ class LoadedModel:
     name: str
     version: int
     pipeline: Pipeline
+    signature_defs: Callable[[], Mapping[str, Any]] = dict
+    """What TensorFlow Serving tells of its signatures, by name."""
 
     def __str__(self) -> str:
         return f"{self.name}/{self.version}"
@@ -48,8 +50,21 @@ class Registry:
         for model in self.models:
             if model.name == name and version in (None, model.version):
                 return model
-        asked = name if version is None else f"{name}/{version}"
+        asked = f"Latest({name})" if version is None else f"Specific({name}, {version})"
         raise ModelNotFound(
-            f"There is no model {asked}; {NAME} and {VERSION} can choose one of "
+            f"Servable not found for request: {asked}. {NAME} and {VERSION} can choose one of "
             f"{', '.join(map(str, self.models))}."
         )
+
+    def versions(self, name: str, version: int | None = None) -> list[LoadedModel]:
+        """Every version of a model, or the one that is asked. Raises `ModelNotFound`."""
+        found = [
+            model
+            for model in self.models
+            if model.name == name and version in (None, model.version)
+        ]
+        if found:
+            return found
+        if version is None:
+            raise ModelNotFound(f"Could not find any versions of model {name}")
+        raise ModelNotFound(f"Could not find version {version} of model {name}")

@@ -12,26 +12,24 @@ from types import MappingProxyType
 from typing import Any, AnyStr, TypeAlias
 
 import numpy as np
-import orjson
 
-from plumbline.arrays import Tensor
+from plumbline.documents import from_json, from_jsons
 from plumbline.errors import (
     EmptyBody,
-    InvalidArray,
     InvalidCSV,
     InvalidInstances,
     InvalidJSON,
     RequestError,
     UnsupportedContentType,
 )
-from plumbline.tensors import Array, Inputs, Instances, Lines
-
-FORM = (
-    'Send {"instances": [...]}, each instance a tensor, {"b64": "<a picture in base64>"} '
-    'or {"url": "<a picture\'s link>"}.'
-)
+from plumbline.examples import Examples
+from plumbline.npy import read_array
+from plumbline.options import is_tensorflows
+from plumbline.tensors import FORM, Array, Inputs, Instances, Lines, Unframed
 
 JSON_LINES = "application/jsonlines"
+JSONS = "application/jsons"
+"""Documents one after another, as SageMaker's TensorFlow Serving container calls them."""
 
 UNLIMITED = 10**9
 """More instances than any body holds."""
@@ -67,7 +65,7 @@ class Pictures:
     signature_name: str | None = None
 
 
-Values: TypeAlias = Instances | Inputs | Array | Lines
+Values: TypeAlias = Instances | Inputs | Array | Lines | Examples
 """Tensors, in one of the forms that they come in."""
 
 Payload: TypeAlias = Pictures | Values
@@ -88,6 +86,11 @@ class Request:
         """The Content-Type without its parameters."""
         return self.content_type.partition(";")[0].strip().lower()
 
+    @property
+    def by_tensorflow(self) -> bool:
+        """Whether it is read and answered as TensorFlow Serving does it."""
+        return is_tensorflows(self.options)
+
 
 def check_count(instances: int, most: int) -> None:
     """Raise `InvalidInstances` for more instances than are taken at once, and for none at all."""
@@ -103,32 +106,56 @@ def read_picture(body: bytes, most: int) -> Payload:  # noqa: ARG001
     return Pictures((body,), alone=True)
 
 
+FRAMES = {"instances", "inputs", "examples"}
+"""What TF Serving's JSON has one of."""
+
+
 def read_json(body: bytes, most: int) -> Payload:
-    """TF Serving's `{"instances": […]}` and `{"inputs": …}`."""
-    document = from_json(body, "The body")
-    if not isinstance(document, dict) or ("instances" in document) == ("inputs" in document):
+    """TF Serving's `{"instances": […]}` and `{"inputs": …}`; without them, instances themselves."""
+    document, *more = from_jsons(body)
+    if more:
+        return of_rows([document, *more], most)
+    framed = FRAMES & document.keys() if isinstance(document, dict) else None
+    if not framed:
+        return of_rows(unframed(document), most)
+    name = check_signature(document)
+    if framed == {"inputs"}:
+        return Inputs(document["inputs"], name)
+    rows = document.get("instances")
+    if framed != {"instances"} or not isinstance(rows, list) or not rows:
         raise InvalidInstances(f"The JSON has no list of instances. {FORM}")
+    return of_rows(rows, most, name, Instances)
+
+
+def unframed(document: Any) -> list[Any]:
+    """The instances of a list of lists or objects; of what else there is, the only one."""
+    if document is None or document in ([], {}):
+        raise InvalidInstances(f"The JSON has no list of instances. {FORM}")
+    if isinstance(document, list) and isinstance(document[0], list | dict):
+        return document
+    return [document]
+
+
+def of_rows(
+    rows: list[Any],
+    most: int,
+    name: str | None = None,
+    form: Callable[[list[Any], str | None], Instances] = Unframed,
+) -> Payload:
+    """Instances, or the pictures that they are."""
+    if not is_picture(rows[0]):
+        return form(rows, name)
+    check_count(len(rows), most)
+    items = (to_item(f"Instance {number}", row) for number, row in enumerate(rows))
+    return Pictures(tuple(items), signature_name=name)
+
+
+def check_signature(document: Mapping[str, Any]) -> str | None:
+    """The name of the signature that is asked. Raises `InvalidInstances` if it is no text."""
     name = document.get("signature_name")
     if not isinstance(name, str | None):
         raise InvalidInstances('"signature_name" must be a text.')
-    if "inputs" in document:
-        return Inputs(document["inputs"], name)
-    rows = document["instances"]
-    if not isinstance(rows, list) or not rows:
-        raise InvalidInstances(f"The JSON has no list of instances. {FORM}")
-    if is_picture(rows[0]):
-        check_count(len(rows), most)
-        items = (to_item(f"Instance {number}", row) for number, row in enumerate(rows))
-        return Pictures(tuple(items), signature_name=name)
-    return Instances(rows, name)
-
-
-def from_json(text: bytes, what: str) -> Any:
-    """The document. Raises `InvalidJSON`."""
-    try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError as exc:
-        raise InvalidJSON(f"{what} is not valid JSON: {exc}. {FORM}") from exc
+    return name or None
 
 
 def is_picture(row: Any) -> bool:
@@ -173,39 +200,6 @@ def read_line(number: int, text: bytes) -> Any:
         return exc
 
 
-def read_array(body: bytes, most: int) -> Payload:  # noqa: ARG001
-    """An array in NumPy's own format; nothing in it is unpickled."""
-    stream = io.BytesIO(body)
-    headers = {
-        (1, 0): np.lib.format.read_array_header_1_0,
-        (2, 0): np.lib.format.read_array_header_2_0,
-    }
-    try:
-        shape, fortran, dtype = headers[np.lib.format.read_magic(stream)](stream)
-    except Exception as exc:  # NumPy raises nearly anything on hostile headers
-        raise InvalidArray(
-            "The body is not an array in NumPy's format; write it with numpy.save."
-        ) from exc
-    data = memoryview(body)[stream.tell() :]
-    try:
-        return Array(laid_out(data, dtype, shape, fortran=fortran))
-    except (OverflowError, ValueError) as exc:
-        raise InvalidArray(
-            f"The body is an array of {dtype.name} in {len(data)} bytes; it must hold numbers, and "
-            "as many as its shape says."
-        ) from exc
-
-
-def laid_out(
-    data: memoryview, dtype: np.dtype[Any], shape: tuple[int, ...], *, fortran: bool
-) -> Tensor:
-    """The numbers in their shape. Raises `ValueError` or `OverflowError` if that can't be."""
-    if dtype.kind not in "biuf" or min(shape, default=0) < 0:
-        raise ValueError("There are no numbers, or there is no such shape.")
-    lengths = tuple(map(int, shape))  # a header may say True
-    return np.frombuffer(data, dtype).reshape(lengths, order="F" if fortran else "C")
-
-
 def read_csv(body: bytes, most: int) -> Payload:
     """Numbers, the values of one instance a line."""
     try:
@@ -237,10 +231,13 @@ PICTURE_TYPES = (
     *("application/x-image", "application/octet-stream"),
 )
 
-READERS: Mapping[str, Callable[[bytes, int], Payload]] = MappingProxyType(
+Reader: TypeAlias = Callable[[bytes, int], Payload]
+
+READERS: Mapping[str, Reader] = MappingProxyType(
     {
         **dict.fromkeys(PICTURE_TYPES, read_picture),
         "application/json": read_json,
+        JSONS: read_json,
         JSON_LINES: read_lines,
         "application/x-npy": read_array,
         "text/csv": read_csv,
@@ -252,16 +249,18 @@ Pictures are recognised by their bytes, whatever their type says.
 """
 
 
-def read(request: Request, most: int = UNLIMITED) -> Payload:
+def read(
+    request: Request, most: int = UNLIMITED, readers: Mapping[str, Reader] = READERS
+) -> Payload:
     """What the request brings, at most so many instances. Raises a `RequestError`."""
     if request.payload is not None:
         return request.payload
-    reader = READERS.get(request.media_type)
+    reader = readers.get(request.media_type)
     if reader is None:
         media_type = request.media_type
         said = f"Content-Type {media_type!r} is not" if media_type else "There is no Content-Type"
         verb = "read here" if media_type else "header"
-        raise UnsupportedContentType(f"{said} {verb}; send one of {', '.join(READERS)}.")
+        raise UnsupportedContentType(f"{said} {verb}; send one of {', '.join(readers)}.")
     if not request.body:
         raise EmptyBody("The body is empty; send a picture, or JSON with instances.")
     return reader(request.body, most)

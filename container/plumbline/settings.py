@@ -8,19 +8,20 @@ from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from plumbline import accelerated, cgroups, tuned
+from plumbline import accelerated, cgroups, foreign, tuned
 from plumbline.cgroups import Machine
-from plumbline.errors import SettingError
 from plumbline.images import Limits
 from plumbline.link_policy import Allowlist, read_allowlist
 from plumbline.sizing import MOST_TOGETHER, Sizes, plan
 from plumbline.variables import (
     MEBIBYTE,
     boolean,
+    checked,
     engine_name,
     formats,
     log_format,
     log_level,
+    model_name,
     seconds,
     whole,
 )
@@ -137,6 +138,12 @@ class Settings:
         "Instances of several requests that TensorFlow computes together; 1 for each alone.",
         "PLUMBLINE_BATCH",
     )
+    default_model: str = setting(
+        "",
+        model_name,
+        "Which of several models answers where none is named; by itself the first by its name.",
+        foreign.DEFAULT_MODEL,
+    )
     image_formats: tuple[str, ...] = setting(
         ",".join(Limits.formats),
         formats,
@@ -213,7 +220,7 @@ def given(environ: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
     for entry in fields(Settings):
         name = name_in(entry, environ)
         if name is not None:
-            yield entry.name, value_of(entry, name, environ[name])
+            yield entry.name, checked(name, environ[name], entry.metadata["read"])
 
 
 def name_in(entry: Field[Any], environ: Mapping[str, str]) -> str | None:
@@ -221,21 +228,19 @@ def name_in(entry: Field[Any], environ: Mapping[str, str]) -> str | None:
     return next((name for name in entry.metadata["names"] if environ.get(name)), None)
 
 
-def value_of(entry: Field[Any], name: str, text: str) -> Any:
-    """One setting's value."""
-    try:
-        return entry.metadata["read"](text.strip())
-    except ValueError as exc:
-        raise SettingError(f"{name}={text}: it must be {exc}.") from exc
-
-
 def from_environment() -> Settings:
     """The settings of this process; what the archive was tuned to is where nothing is set.
 
     Raises `SettingError`.
     """
-    found = tuned.read(read(os.environ).model_dir, cgroups.machine().cores)
-    return read({**found, **os.environ})
+    machine = cgroups.machine()
+    found = tuned.read(read(os.environ).model_dir, machine.cores)
+    return read({**found, **foreign.translated(os.environ, machine), **os.environ})
+
+
+def ignored() -> list[str]:
+    """The variables of SageMaker's TensorFlow Serving container that change nothing here."""
+    return foreign.ignored(os.environ)
 
 
 def untuned(model_dir: Path) -> Settings:

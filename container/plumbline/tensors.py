@@ -15,6 +15,11 @@ from plumbline.arrays import Tensor, Tensors
 from plumbline.errors import InvalidInstances, RequestError
 from plumbline.signature import TEXT, Signature, TensorSpec
 
+FORM = (
+    'Send {"instances": [...]}, each instance a tensor, {"b64": "<a picture in base64>"} '
+    'or {"url": "<a picture\'s link>"}.'
+)
+
 
 @dataclass(frozen=True)
 class Instances:
@@ -32,13 +37,25 @@ class Instances:
         for number, row in enumerate(self.rows):
             if not isinstance(row, dict) or set(row) != names:
                 raise InvalidInstances(
-                    f"Instance {number} must be an object with exactly the model's inputs: "
-                    f"{', '.join(sorted(names))}."
+                    f"{failed(number, row, names)}Instance {number} must be an object with exactly "
+                    f"the model's inputs: {', '.join(sorted(names))}."
                 )
         return {
             spec.name: to_tensor([row[spec.name] for row in self.rows], spec)
             for spec in signature.inputs
         }
+
+
+@dataclass(frozen=True)
+class Unframed(Instances):
+    """Instances that came without the `{"instances": …}` around them, perhaps by mistake."""
+
+    def tensors(self, signature: Signature) -> Tensors:
+        """As of other instances; an error says how they are sent."""
+        try:
+            return super().tensors(signature)
+        except InvalidInstances as exc:
+            raise InvalidInstances(f"{exc} {FORM}") from exc
 
 
 @dataclass(frozen=True)
@@ -91,6 +108,9 @@ class Array:
     def tensors(self, signature: Signature) -> Tensors:
         """The batch. Raises `InvalidInstances`."""
         spec = single_input(signature)
+        if spec.loose:
+            alone = self.flat and self.values.shape[1] == 1
+            return {spec.name: to_tensor(self.values[:, 0] if alone else self.values, spec)}
         values = self.shaped(spec) if self.flat else self.values
         if values.ndim == len(spec.shape) - 1:
             values = values[np.newaxis]
@@ -115,6 +135,14 @@ def is_named(value: Any, signature: Signature) -> bool:
     if not isinstance(value, dict):
         return False
     return len(signature.inputs) > 1 or signature.input().name in value or "b64" not in value
+
+
+def failed(number: int, row: Any, names: set[str]) -> str:
+    """What TensorFlow Serving says of an instance with an input that the model has not."""
+    strange = sorted(row.keys() - names) if isinstance(row, dict) else []
+    if not strange:
+        return ""
+    return f"Failed to process element: {number} key: {strange[0]} of 'instances' list. "
 
 
 def single_input(signature: Signature) -> TensorSpec:
@@ -216,7 +244,7 @@ def is_whole(dtype: str) -> bool:
 
 def check_shape(shape: tuple[int, ...], spec: TensorSpec) -> None:
     """Raise `InvalidInstances` if the instances have another shape than the input."""
-    if not fits(shape, spec.shape):
+    if not (spec.loose or fits(shape, spec.shape)):
         raise InvalidInstances(
             f"The instances have the shape {list(shape)}, the first axis being their number; the "
             f"model's input is {spec}."

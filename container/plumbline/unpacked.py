@@ -17,14 +17,15 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from plumbline import accelerated, child, manifest, synthetic
 from plumbline.accelerated import FORMS, Accelerated
-from plumbline.archive import Archive, read_outputs
+from plumbline.archive import Archive, opened, read_outputs, read_spec
 from plumbline.arrays import Tensor, Tensors
+from plumbline.discovery import ModelFile
 from plumbline.equivalence import SECONDS
 from plumbline.errors import EngineError
 from plumbline.images import Limits
@@ -68,7 +69,7 @@ def can_be_asked() -> bool:
 
 
 def ask(archive: Archive, limits: Limits, cores: int, shared: Path | None) -> Original:
-    """What TensorFlow makes of the archive's default model; `shared` is a folder to keep it in.
+    """What TensorFlow makes of the archive's model; `shared` is a folder to keep it in.
 
     Raises `EngineError` where nothing but TensorFlow can compute it.
     """
@@ -76,8 +77,9 @@ def ask(archive: Archive, limits: Limits, cores: int, shared: Path | None) -> Or
         raise EngineError(reason)
     try:
         folder = shared or own_folder()
+        folder.mkdir(exist_ok=True)
         request = {
-            "root": str(archive.root.resolve()),
+            **described(archive),
             "limits": asdict(limits),
             "cores": cores,
             "folder": str(folder),
@@ -91,10 +93,28 @@ def ask(archive: Archive, limits: Limits, cores: int, shared: Path | None) -> Or
     return read(folder, outcome, archive, limits)
 
 
+def described(archive: Archive) -> dict[str, Any]:
+    """Which archive it is, and which of its models, for another process."""
+    model = archive.model
+    return {
+        "root": str(archive.root.resolve()),
+        "kind": model.kind,
+        "path": model.path.relative_to(archive.root).as_posix(),
+        "weights": model.weights and model.weights.relative_to(archive.root).as_posix(),
+        "goldens": bool(archive.goldens),
+    }
+
+
+def reopened(request: Mapping[str, Any]) -> Archive:
+    """The archive that was described. Raises a `ModelError`."""
+    root, weights = Path(request["root"]), request["weights"]
+    model = ModelFile(request["kind"], root / request["path"], weights and root / weights)
+    archive = opened(root, read_spec(root), (model,), "")
+    return archive if request["goldens"] else replace(archive, goldens=())
+
+
 def hopeless(archive: Archive) -> str:
     """Why there is no use in asking; empty if there is."""
-    if len(archive.models) > 1:
-        return "The archive has several models; pack each by itself for OpenVINO to compute it."
     if archive.goldens and (archive.root / manifest.FILE).is_file():
         return "The archive was packed, and no faster form was found to be within its budget."
     return ""

@@ -21,7 +21,6 @@ from typing import IO, Any
 
 from plumbline import synthetic
 from plumbline.accelerated import NETWORK
-from plumbline.archive import open_archive
 from plumbline.child import received, send
 from plumbline.discovery import ModelFile
 from plumbline.engines.openvino import convert
@@ -34,7 +33,7 @@ from plumbline.loading import Terms, load, make_pipeline
 from plumbline.pipeline import Pipeline
 from plumbline.signature import Signature
 from plumbline.spec import ModelSpec
-from plumbline.unpacked import answered, pictures_of, write_answer
+from plumbline.unpacked import answered, pictures_of, reopened, write_answer
 
 
 def main() -> None:
@@ -75,7 +74,7 @@ def tell(messages: IO[str]) -> None:
 
 def found(request: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """The outcome; the network and the answers lie in the folder then. Raises a `ModelError`."""
-    archive = open_archive(Path(request["root"]))
+    archive = reopened(request)
     limits = Limits(**{**request["limits"], "formats": tuple(request["limits"]["formats"])})
     terms = Terms(limits=limits, cores=request["cores"])
     with exported(archive.model, folder) as model:

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
+from plumbline.errors import SettingError
 from plumbline.images import Limits
 
 MEBIBYTE = 1024 * 1024
 
 ENGINES = ("auto", "openvino", "tensorflow")
+
+
+def checked(name: str, text: str, read: Callable[[str], Any]) -> Any:
+    """The value of the variable `name`. Raises `SettingError`."""
+    try:
+        return read(text.strip())
+    except ValueError as exc:
+        raise SettingError(f"{name}={text}: it must be {exc}.") from exc
 
 
 def whole(least: int, most: int, unit: int = 1) -> Callable[[str], int]:
@@ -70,3 +80,8 @@ def log_format(text: str) -> str:
     if text in ("auto", "json", "text"):
         return text
     raise ValueError("auto, json or text")
+
+
+def model_name(text: str) -> str:
+    """A model's name; SageMaker's TensorFlow Serving container writes None for none."""
+    return "" if text == "None" else text

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from running_container import Running, running, wait_until
+from running_container import Running, readable, running, wait_until
 
 from plumbline.tarball import unpack
 
@@ -94,12 +94,6 @@ def model(demo: Demo, tmp_path_factory: pytest.TempPathFactory) -> Path:
     unpack(demo.archive, folder)
     readable(folder)
     return folder
-
-
-def readable(folder: Path) -> None:
-    """Let any user of a container read the folder, whoever runs the tests."""
-    for path in (folder, *folder.rglob("*"), *folder.parents[:2]):
-        path.chmod(0o755 if path.is_dir() else 0o644)
 
 
 @pytest.fixture(scope="session")

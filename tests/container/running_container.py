@@ -38,6 +38,12 @@ def wait_until(holds: Callable[[], Any], seconds: float = 90.0) -> Any:
     return found
 
 
+def readable(folder: Path) -> None:
+    """Let any user of a container read the folder, whoever runs the tests."""
+    for path in (folder, *folder.rglob("*"), *folder.parents[:2]):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+
+
 @dataclass(frozen=True)
 class Answer:
     """What came back."""

@@ -215,33 +215,34 @@ def test_a_request_chooses_its_model(
     assert caplog.records[-1].__dict__["fields"]["model"] == answered_by
 
 
-CHOICE = "tfs-model-name and tfs-model-version can choose one of bees/10, bees/2, cats/1."
+CHOICE = ". tfs-model-name and tfs-model-version can choose one of bees/10, bees/2, cats/1."
 
 
 @pytest.mark.parametrize(
-    ("attributes", "status", "code", "message"),
+    ("attributes", "status", "error"),
     [
-        ("tfs-model-name=dogs", 404, "model_not_found", f"There is no model dogs; {CHOICE}"),
+        ("tfs-model-name=dogs", 404, f"Servable not found for request: Latest(dogs){CHOICE}"),
         (
             "tfs-model-name=cats,tfs-model-version=2",
             404,
-            "model_not_found",
-            f"There is no model cats/2; {CHOICE}",
+            f"Servable not found for request: Specific(cats, 2){CHOICE}",
         ),
         (
             "tfs-model-version=latest",
             400,
-            "invalid_attribute",
-            "tfs-model-version=latest: it must be a whole number, such as 1.",
+            {
+                "code": "invalid_attribute",
+                "message": "tfs-model-version=latest: it must be a whole number, such as 1.",
+            },
         ),
     ],
 )
 def test_a_model_that_is_not_there_is_the_caller_s_mistake(
-    attributes: str, status: int, code: str, message: str, several: FlaskClient
+    attributes: str, status: int, error: Any, several: FlaskClient
 ) -> None:
     answer = several.post("/invocations", json={}, headers={ATTRIBUTES: attributes})
     assert answer.status_code == status
-    assert json.loads(answer.data) == {"error": {"code": code, "message": message}}
+    assert json.loads(answer.data) == {"error": error}
 
 
 # --- plumbline inspect ------------------------------------------------------------------------
@@ -283,6 +284,23 @@ def test_inspect_tells_a_person_what_would_be_served(tmp_path: Path) -> None:
         assert tuple(line.split()) in lines, line
 
 
+def test_inspect_names_every_declaration_of_several_models(tmp_path: Path) -> None:
+    for place in ("bees/2", "cats/1"):
+        constant(tmp_path / place, [0.25, 0.75])
+    (tmp_path / "cats" / "plumbline.toml").write_text('labels = ["cat", "dog"]\n')
+    status, text = inspected(str(tmp_path), "--json")
+    found = json.loads(text)
+    assert status == 0
+    assert found["specs"] == ["cats/plumbline.toml"]
+    assert [(model["name"], model["path"]) for model in found["models"]] == [
+        ("bees", "bees/2"),
+        ("cats", "cats/1"),
+    ]
+    assert found["labels"] is None
+    (tmp_path / "plumbline.toml").write_text("")
+    assert "cats/plumbline.toml, plumbline.toml" in inspected(str(tmp_path))[1]
+
+
 def test_inspect_tells_a_script(tmp_path: Path) -> None:
     import tf_keras
 
@@ -302,7 +320,7 @@ def test_inspect_tells_a_script(tmp_path: Path) -> None:
     ]
     assert found["reader"].startswith("tf_keras 2.")
     assert found["signatures"]["serving_default"]["outputs"] == [
-        {"name": "output_0", "shape": [None, 4], "dtype": "float32"}
+        {"name": "output_0", "shape": [None, 4], "dtype": "float32", "loose": False}
     ]
     assert found["golden"]["pictures"] == 0
     assert [stage["stage"] for stage in found["stages"]] == [

@@ -19,10 +19,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from plumbline import child, unpacked
-from plumbline.archive import open_archive
+from plumbline import child, loading, unpacked
 from plumbline.errors import EngineError, GoldenMismatch
-from plumbline.images import Limits
 from plumbline.loading import Terms, load_models
 from plumbline.pipeline import Pipeline
 
@@ -282,12 +280,36 @@ def test_without_room_for_temporary_files_tensorflow_serves(
     assert reason.startswith("There is no room for temporary files: ")
 
 
-def test_several_models_are_left_to_tensorflow_without_asking(keras_files, tmp_path: Path) -> None:
-    folder = archive(tmp_path / "archive", keras_files.saved_model)
-    shutil.copytree(keras_files.saved_model, folder / "2")
+def test_each_of_several_models_is_compared_for_itself(keras_files, tmp_path: Path) -> None:
+    """One has a plumbline.toml of its own, and golden pictures that only it reproduces."""
+    folder, shared = tmp_path / "archive", tmp_path / "shared"
+    shared.mkdir()
+    for place in ("bees/1", "cats/1", "cats/2"):
+        shutil.copytree(keras_files.saved_model, folder / place)
+    (folder / "plumbline.toml").write_text(SPEC)
+    (folder / "bees" / "plumbline.toml").write_text(SPEC.replace("unit", "none"))
+    (folder / "bees" / "golden").mkdir()
+    expected = keras_files.predict(PICTURES[:1].astype(np.float32))
+    (folder / "bees" / "golden" / "0.png").write_bytes(png(PICTURES[0]))
+    np.savez(folder / "bees" / "golden" / "0.png.npz", scores=expected[0])
 
-    with pytest.raises(EngineError, match=r"^The archive has several models; pack each"):
-        unpacked.ask(open_archive(folder), Limits(), 2, None)
+    terms = Terms(cores=2, shared=shared, default_model="cats")
+    models = load_models(folder, terms, lambda _: None).models
+
+    assert [str(model) for model in models] == ["cats/2", "cats/1", "bees/1"]
+    assert {model.pipeline.engine.name for model in models} == {"openvino"}
+    assert sorted(path.name for path in shared.iterdir()) == ["bees-1", "cats-1", "cats-2"]
+    for model, pictures in zip(models, (PICTURES / 255, PICTURES / 255, PICTURES), strict=True):
+        expected = keras_files.predict(pictures.astype(np.float32))
+        np.testing.assert_allclose(values(model.pipeline), expected, atol=1e-4)
+
+
+def test_when_time_is_short_the_rest_is_left_to_tensorflow(
+    keras_files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loading, "COMPARING_SECONDS", -1.0)
+    model = archive(tmp_path / "archive", keras_files.saved_model)
+    assert served(model).engine.name == "tensorflow"
 
 
 def test_where_openvino_is_demanded_the_reason_is_an_error(tmp_path: Path) -> None:

@@ -606,7 +606,13 @@ BAD_JSON: dict[str, tuple[Callable[[], bytes], str | None, str]] = {
         None,
         "The instances ",
     ),
-    "a list": (lambda: b"[[1]]", "invalid_instances", "The JSON has no list of instances. "),
+    "a list": (lambda: b"[[1]]", None, "The instances have the shape [1, 1], "),
+    "an empty list": (lambda: b"[]", "invalid_instances", "The JSON has no list of instances. "),
+    "an object": (
+        lambda: b'{"picture": "abc"}',
+        None,
+        "Failed to process element: 0 key: picture of 'instances' list. Instance 0 must be an ",
+    ),
     "null": (lambda: b"null", "invalid_instances", "The JSON has no list of instances. "),
     "another key": (
         lambda: json.dumps({"examples": [pixels()]}).encode(),
@@ -669,7 +675,7 @@ BAD_JSON: dict[str, tuple[Callable[[], bytes], str | None, str]] = {
     "another name": (
         lambda: instances({"img": pixels()}),
         None,
-        "Instance 0 must be an object with exactly the model's inputs: image.",
+        "Failed to process element: 0 key: img of 'instances' list. Instance 0 must be an ",
     ),
     "too many": (
         lambda: instances(*[pixels(0)] * 65),
@@ -757,6 +763,7 @@ GOOD: dict[str, bytes] = {
     "application/jsonlines": 9
     * b'{"b64": "iVBORw0K"}\n{"url": "s3://bees/1.jpg"}\n[[1.5], null]\n',
     "application/x-npy": npy(np.ones((2, 2, 2, 3), np.float32)),
+    "application/jsons": b'{"image": [[1]]}\n[2] [[3.5, "x"]] {"b64": "iVBORw0K"}',
     "text/csv": 9 * b"1,2.5,-3e2,4\n0.25,+1,nan,1e400\n",
 }
 

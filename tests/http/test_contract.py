@@ -285,7 +285,8 @@ def test_another_path_or_method_is_told_what_there_is(
 ) -> None:
     answer = client.open(path, method=method)
     assert refused(answer, status, name.lower().replace(" ", "_")) == (
-        f"{name}. This server answers GET /ping, POST /invocations and GET /execution-parameters."
+        f"{name}. This server answers GET /ping, POST /invocations, GET /execution-parameters and "
+        "TensorFlow Serving's REST API under /v1/models/."
     )
 
 

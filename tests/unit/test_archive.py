@@ -121,3 +121,52 @@ def test_golden_outputs_without_an_array_are_an_error(tmp_path: Path) -> None:
     with pytest.raises(ArchiveError) as caught:
         open_archive(tmp_path)
     assert caught.value.message == "golden/a.png.npz holds no expected outputs."
+
+
+# --- several models ---------------------------------------------------------------------------
+
+THREE = ("bees/2", "bees/10", "cats/1")
+
+
+def several(root: Path, *specs: str) -> Path:
+    """Three models, and golden pictures for the default; `specs` are folders with a declaration."""
+    for place in THREE:
+        lay(root, f"{place}/saved_model.pb")
+    for place in specs:
+        (root / place / "plumbline.toml").write_text('labels = "labels.txt"')
+        (root / place / "labels.txt").write_text(place)
+    for place in (".", "cats"):
+        lay(root, f"{place}/golden/0.png")
+        np.savez(root / place / "golden" / "0.png.npz", scores=np.zeros(2))
+    return root
+
+
+def test_each_of_several_models_is_an_archive_by_itself(tmp_path: Path) -> None:
+    archive = open_archive(several(tmp_path, ".", "cats"))
+    ten, two, cats = archive.singly()
+    assert [f"{each.model.name}/{each.model.version}" for each in (ten, two, cats)] == [
+        "bees/10",
+        "bees/2",
+        "cats/1",
+    ]
+    assert [each.labels for each in (ten, two, cats)] == [(".",), (".",), ("cats",)]
+    assert [len(each.goldens) for each in (ten, two, cats)] == [1, 0, 1]
+    assert [each.root for each in (ten, two, cats)] == [tmp_path, tmp_path, tmp_path / "cats"]
+
+
+def test_a_declaration_of_one_of_several_models_needs_none_at_the_top(tmp_path: Path) -> None:
+    archive = open_archive(several(tmp_path, "cats"))
+    assert archive.spec == ModelSpec()
+    assert [each.labels for each in archive.singly()] == [None, None, ("cats",)]
+
+
+def test_the_default_of_several_is_chosen_by_its_name(tmp_path: Path) -> None:
+    archive = open_archive(several(tmp_path), "cats")
+    assert (archive.model.name, archive.model.version) == ("cats", 1)
+    assert [len(each.goldens) for each in archive.singly()] == [1, 0, 0]
+    with pytest.raises(ArchiveError) as caught:
+        open_archive(tmp_path, "dogs")
+    assert caught.value.message == (
+        "The archive has no model 'dogs' to answer where none is named; it has bees, cats. "
+        "SAGEMAKER_TFS_DEFAULT_MODEL_NAME can be one of these."
+    )

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from plumbline import errors, requests, spec
+from plumbline import errors, foreign, requests, spec
 from plumbline.cli import main
 from plumbline.decoders import DECODERS
 from plumbline.fit import FITS
@@ -94,3 +94,8 @@ def test_every_link_leads_somewhere(file: Path) -> None:
     targets = re.findall(r"\]\(([^)#]+)\)", file.read_text("utf-8"))
 
     assert [target for target in targets if not (file.parent / target).exists()] == []
+
+
+@pytest.mark.parametrize("name", [*foreign.READERS, foreign.DEFAULT_MODEL])
+def test_every_setting_of_another_container_that_is_heeded_is_documented(name: str) -> None:
+    assert f"`{name}`" in page("tensorflow-serving.md")

@@ -123,7 +123,7 @@ def test_an_archive_without_golden_pictures_is_served_with_a_warning(
 ) -> None:
     assert str(load(archive).default) == "digits/1"
     assert [record.message for record in caplog.records if record.levelname == "WARNING"] == [
-        "The archive has no golden pictures: nobody checked its answers."
+        "digits/1 has no golden pictures: nobody checked its answers."
     ]
 
 

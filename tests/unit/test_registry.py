@@ -48,9 +48,9 @@ def test_what_a_request_leaves_open_is_the_default_and_the_highest(
 @pytest.mark.parametrize(
     ("options", "asked"),
     [
-        ({"tfs-model-name": "dogs"}, "dogs"),
-        ({"tfs-model-version": 20}, "cats/20"),
-        ({"tfs-model-name": ""}, ""),
+        ({"tfs-model-name": "dogs"}, "Latest(dogs)"),
+        ({"tfs-model-version": 20}, "Specific(cats, 20)"),
+        ({"tfs-model-name": ""}, "Latest()"),
     ],
 )
 def test_what_is_not_there_is_an_error_that_lists_what_is(
@@ -60,8 +60,8 @@ def test_what_is_not_there_is_an_error_that_lists_what_is(
         registry.choose(options)
     assert caught.value.status == 404
     assert caught.value.message == (
-        f"There is no model {asked}; tfs-model-name and tfs-model-version can choose one of "
-        "cats/3, cats/1, bees/20, bees/3."
+        f"Servable not found for request: {asked}. tfs-model-name and tfs-model-version can choose "
+        "one of cats/3, cats/1, bees/20, bees/3."
     )
 
 

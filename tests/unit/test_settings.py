@@ -52,6 +52,7 @@ GIVEN = [
     ("PLUMBLINE_ENGINE", "tensorflow", "engine", "tensorflow"),
     ("PLUMBLINE_STREAMS", "3", "streams", 3),
     ("PLUMBLINE_BATCH", "4", "most_together", 4),
+    ("SAGEMAKER_TFS_DEFAULT_MODEL_NAME", "bees", "default_model", "bees"),
     ("PLUMBLINE_IMAGE_FORMATS", "png, jpeg", "image_formats", ("PNG", "JPEG")),
     ("PLUMBLINE_URL_ALLOW", "s3://photos/*", "url_allow", read_allowlist("s3://photos/*")),
     ("PLUMBLINE_URL_TIMEOUT_SECONDS", "2.5", "url_timeout", 2.5),

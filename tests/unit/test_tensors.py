@@ -36,8 +36,10 @@ def test_named_rows_become_a_batch_for_each_input() -> None:
 def test_rows_with_other_names_than_the_inputs_are_refused(row: Any) -> None:
     with pytest.raises(errors.InvalidInstances) as caught:
         Instances([{"a": [1], "b": 1}, row]).tensors(TWO)
+    strange = isinstance(row, dict) and "c" in row
     assert caught.value.message == (
-        "Instance 1 must be an object with exactly the model's inputs: a, b."
+        ("Failed to process element: 1 key: c of 'instances' list. " if strange else "")
+        + "Instance 1 must be an object with exactly the model's inputs: a, b."
     )
 
 

@@ -80,6 +80,7 @@ def load(root: Path, settings: Settings, cores: int) -> InProcess:
         engine=settings.engine,
         streams=settings.streams,
         most_together=settings.most_together,
+        default_model=settings.default_model,
     )
     return InProcess(load_models(root, terms, lambda _: None), settings)
 

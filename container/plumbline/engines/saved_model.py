@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 
@@ -55,15 +56,28 @@ VARINT, EIGHT_BYTES, BYTES, FOUR_BYTES = 0, 1, 2, 5
 
 def read_signatures(folder: Path) -> dict[str, Signature]:
     """Every signature by name. Raises `EngineError`."""
-    try:
+    with told_of_damage(folder):
+        return dict(sorted(signatures_in(serving_graph(folder))))
+
+
+def serving_graph(folder: Path) -> Message:
+    """The graph that is for serving. Raises `EngineError`."""
+    with told_of_damage(folder):
         data = memoryview((folder / "saved_model.pb").read_bytes())
         graphs = [message(graph) for graph in message(data)[2]]
         for graph in graphs:
             if SERVE in tags_of(graph):
-                return dict(sorted(signatures_in(graph)))
+                return graph
+    raise EngineError(f"{folder.name}/saved_model.pb has no graph for serving (tag {SERVE!r}).")
+
+
+@contextmanager
+def told_of_damage(folder: Path) -> Iterator[None]:
+    """Raise `EngineError` for what is no protocol buffer."""
+    try:
+        yield
     except (ValueError, IndexError) as exc:
         raise EngineError(f"{folder.name}/saved_model.pb is damaged: {exc}.") from exc
-    raise EngineError(f"{folder.name}/saved_model.pb has no graph for serving (tag {SERVE!r}).")
 
 
 def is_public(name: str) -> bool:
@@ -86,21 +100,24 @@ def signatures_in(graph: Message) -> Iterator[tuple[str, Signature]]:
                 Signature(
                     tuple(tensor(*entry) for entry in inputs),
                     tuple(tensor(*entry) for entry in outputs),
+                    text(definition[3][-1]) if definition[3] else "",
                 ),
             )
 
 
 def tensor(name: str, info: Message) -> TensorSpec:
-    """A tensor of a signature. Raises `EngineError` where its number of axes is not known."""
+    """A tensor of a signature; `loose` where its number of axes is not known.
+
+    Raises `EngineError` where its dtype is not.
+    """
     shape = message(info[3][-1]) if info[3] else message(memoryview(b""))
-    if any(whole(flag) for flag in shape[3]):
-        raise EngineError(f"The SavedModel declares no shape for {name!r}; export it with one.")
     axes = (message(axis)[1] for axis in shape[2])
     lengths = (whole(length[-1]) if length else 0 for length in axes)
     dtype = DTYPES.get(whole(info[2][-1]) if info[2] else 0)
     if dtype is None:
         raise EngineError(f"The SavedModel declares no dtype for {name!r}; export it again.")
-    return TensorSpec(name, tuple(None if length < 0 else length for length in lengths), dtype)
+    known = tuple(None if length < 0 else length for length in lengths)
+    return TensorSpec(name, known, dtype, loose=any(whole(flag) for flag in shape[3]))
 
 
 def entries(fields: list[memoryview]) -> Iterator[tuple[str, Message]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -78,18 +78,19 @@ def load_saved_model(folder: Path, signature_name: str, threads: int) -> TensorF
 
 
 def others(session: Any, definitions: Any, chosen: str) -> Iterator[tuple[str, TensorFlowEngine]]:
-    """The engines of the other signatures, but for those that can't be described."""
+    """The engines of the other signatures, but for those with sparse tensors."""
     for name, definition in definitions.items():
-        if is_public(name) and name != chosen:
-            with suppress(EngineError):
-                yield name, engine_of(session, definition)
+        tensors = (*definition.inputs.values(), *definition.outputs.values())
+        dense = all(info.name for info in tensors)
+        if is_public(name) and name != chosen and dense:
+            yield name, engine_of(session, definition)
 
 
 def engine_of(session: Any, definition: Any) -> TensorFlowEngine:
-    """The engine of one signature. Raises `EngineError`."""
+    """The engine of one signature."""
     import tensorflow as tf
 
-    signature = signature_of(definition)
+    signature = signature_of(definition, session.graph)
     run = session.make_callable(
         [definition.outputs[spec.name].name for spec in signature.outputs],
         feed_list=[
@@ -101,22 +102,29 @@ def engine_of(session: Any, definition: Any) -> TensorFlowEngine:
     return TensorFlowEngine(run, signature, tf.compat.v1.RunOptions)
 
 
-def signature_of(definition: Any) -> Signature:
+def signature_of(definition: Any, graph: Any) -> Signature:
     """A signature in our words, its inputs and outputs in the order of their names."""
     return Signature(
-        tuple(describe(name, info) for name, info in sorted(definition.inputs.items())),
+        tuple(fed(name, info, graph) for name, info in sorted(definition.inputs.items())),
         tuple(describe(name, info) for name, info in sorted(definition.outputs.items())),
+        definition.method_name,
     )
 
 
+def fed(name: str, info: Any, graph: Any) -> TensorSpec:
+    """An input; one that the graph computes, where nobody feeds it, takes what may stand there."""
+    spec = describe(name, info)
+    kind = graph.get_tensor_by_name(info.name).op.type
+    return spec if kind.startswith("Placeholder") else replace(spec, loose=True)
+
+
 def describe(name: str, info: Any) -> TensorSpec:
-    """A tensor of a signature. Raises `EngineError` where its number of axes is not known."""
+    """A tensor of a signature; `loose` where its number of axes is not known."""
     import tensorflow as tf
 
     shape = tf.TensorShape(info.tensor_shape)
-    if shape.rank is None:
-        raise EngineError(f"The SavedModel declares no shape for {name!r}; export it with one.")
-    return TensorSpec(name, tuple(shape.as_list()), tf.as_dtype(info.dtype).name)
+    known = tuple(shape.as_list()) if shape.rank is not None else ()
+    return TensorSpec(name, known, tf.as_dtype(info.dtype).name, loose=shape.rank is None)
 
 
 def choose_signature(definitions: Any, name: str) -> Any:

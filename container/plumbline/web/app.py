@@ -7,7 +7,7 @@ from flask import Flask
 from plumbline.admission import Admission
 from plumbline.served import ServedModel
 from plumbline.settings import Settings
-from plumbline.web import access, errors, sagemaker
+from plumbline.web import access, errors, sagemaker, tensorflow_serving
 
 
 def create_app(
@@ -18,6 +18,7 @@ def create_app(
     concurrent = admission.load.slots * workers
     app.extensions["plumbline"] = sagemaker.Service(model, admission, settings, concurrent)
     app.register_blueprint(sagemaker.blueprint)
+    app.register_blueprint(tensorflow_serving.blueprint)
     errors.install(app)
     access.install(app)
     return app

@@ -13,7 +13,10 @@ from plumbline.responses import encode_error
 
 log = logging.getLogger("plumbline.web")
 
-ANSWERED = "GET /ping, POST /invocations and GET /execution-parameters"
+ANSWERED = (
+    "GET /ping, POST /invocations, GET /execution-parameters and TensorFlow Serving's REST API "
+    "under /v1/models/"
+)
 
 
 class UnexpectedError(PlumblineError):
@@ -32,6 +35,7 @@ class HTTPError(PlumblineError):
 def answer(error: PlumblineError) -> Response:
     """The error as an answer."""
     g.error = error.code
+    error.as_tensorflow |= g.get("as_tensorflow", False)
     encoded = encode_error(error)
     response = Response(encoded.body, error.status, content_type=encoded.content_type)
     if isinstance(error, Unavailable):

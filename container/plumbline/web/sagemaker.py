@@ -12,7 +12,7 @@ from plumbline import responses
 from plumbline.admission import Admission, Deadline
 from plumbline.allocator import LARGE, tidied_after
 from plumbline.errors import ModelNotReady
-from plumbline.options import read_options
+from plumbline.options import is_tensorflows, read_options
 from plumbline.requests import Pictures, Request
 from plumbline.served import ServedModel
 from plumbline.settings import Settings
@@ -41,15 +41,17 @@ class Service:
     concurrent: int
     """Requests that all processes together compute at a time."""
 
-    def invoke(self) -> responses.Response:
+    def invoke(
+        self, options: Mapping[str, Any], content_type: str, accept: str
+    ) -> responses.Response:
         """The model that is asked, a place, the body, its links, a slot, the pipeline."""
         deadline = Deadline(self.settings.deadline, gone=gone(request))
-        models = self.model.models()
-        options = read_options(request.headers.get(CUSTOM_ATTRIBUTES, ""))
-        model = models.choose(options)
+        g.as_tensorflow = is_tensorflows(options)
+        model = self.model.models().choose(options)
         g.model = str(model)
         with self.admission.place(deadline), tidied_after(request.content_length):
-            asked = read_request(options, self.settings.max_body, deadline)
+            body = read_body(request, self.settings.max_body, deadline)
+            asked = Request(body, content_type, accept, options)
             asked = model.pipeline.with_pictures(asked, deadline.remaining, g.watch)
             with self.admission.slot(deadline, g.watch, weight(asked)):
                 return model.pipeline(asked, deadline.remaining, g.watch)
@@ -68,16 +70,6 @@ def weight(asked: Request) -> int:
     return SLOTS_PER_CORE if size >= LARGE else 1
 
 
-def read_request(options: Mapping[str, Any], max_body: int, deadline: Deadline) -> Request:
-    """The HTTP request in the house's own words."""
-    return Request(
-        body=read_body(request, max_body, deadline),
-        content_type=request.headers.get("Content-Type", ""),
-        accept=request.headers.get("Accept", ""),
-        options=options,
-    )
-
-
 @blueprint.get("/ping")
 def ping() -> Response:
     """200 and nothing else once the model can answer; 503 and the reason before."""
@@ -90,7 +82,9 @@ def ping() -> Response:
 @blueprint.post("/invocations")
 def invocations() -> Response:
     """A picture or tensors in, predictions out."""
-    answer = service().invoke()
+    options = read_options(request.headers.get(CUSTOM_ATTRIBUTES, ""))
+    headers = (request.headers.get(name, "") for name in ("Content-Type", "Accept"))
+    answer = service().invoke(options, *headers)
     return Response(answer.body, content_type=answer.content_type)
 
 

@@ -82,6 +82,7 @@ def terms_of(chosen: Settings, sizes: Sizes) -> Terms:
         engine=chosen.engine,
         streams=chosen.streams,
         most_together=chosen.most_together,
+        default_model=chosen.default_model,
         fetch=Links(chosen.url_allow, chosen.max_body, chosen.url_timeout).fetch,
         max_fetched=chosen.max_body,
     )

@@ -56,3 +56,25 @@ def test_a_port_that_is_taken_ends_the_server(serve, start) -> None:
     assert second.process.wait(30) not in (0, None)
     assert "in use" in second.said()
     assert first.is_ready()
+
+
+def test_the_settings_of_another_container_are_heeded_or_named_in_one_line(serve) -> None:
+    server = serve(
+        SAGEMAKER_GUNICORN_THREADS="3",
+        SAGEMAKER_TFS_NGINX_LOGLEVEL="info",
+        SAGEMAKER_TFS_BATCH_TIMEOUT_MICROS="500",
+    )
+    assert server.said().count("SAGEMAKER_") == 2
+    assert (
+        "These settings have no meaning here and are ignored: "
+        "SAGEMAKER_TFS_BATCH_TIMEOUT_MICROS, SAGEMAKER_TFS_NGINX_LOGLEVEL."
+    ) in server.said()
+
+
+def test_a_wrong_setting_of_another_container_ends_the_server(start) -> None:
+    server = start(SAGEMAKER_TFS_ENABLE_BATCHING="1")
+
+    assert server.process.wait(30) not in (0, None)
+    assert server.said() == (
+        "plumbline: SAGEMAKER_TFS_ENABLE_BATCHING=1: it must be true or false.\n"
+    )
