@@ -80,6 +80,8 @@ class Request:
     accept: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
     payload: Payload | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """All headers, for a user's handler."""
 
     @property
     def media_type(self) -> str:

@@ -174,6 +174,30 @@ class Settings:
         "Seconds that requests in flight have to finish after SIGTERM.",
         "PLUMBLINE_DRAIN_SECONDS",
     )
+    program: str = setting(
+        "",
+        str,
+        "The file in code/ with the handler; inference.py, where there is no such file.",
+        "SAGEMAKER_PROGRAM",
+    )
+    submit_directory: str = setting(
+        "",
+        str,
+        "The folder with the handler instead of the archive's code/; addresses in S3 mean nothing.",
+        "SAGEMAKER_SUBMIT_DIRECTORY",
+    )
+    install_requirements: bool = setting(
+        "false",
+        boolean,
+        "Whether what code/requirements.txt names may be installed at the start (true, or 1).",
+        "PLUMBLINE_INSTALL_REQUIREMENTS",
+    )
+    default_accept: str = setting(
+        "",
+        str,
+        "What a request without Accept, or with */*, is answered as; JSON, if this is empty.",
+        "SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT",
+    )
     log_level: str = setting(
         "info",
         log_level,

@@ -33,9 +33,9 @@ def whole(least: int, most: int, unit: int = 1) -> Callable[[str], int]:
 
 
 def boolean(text: str) -> bool:
-    """True or false, in any case."""
-    if text.lower() in ("true", "false"):
-        return text.lower() == "true"
+    """True or false, in any case; 1 and 0 are the same."""
+    if text.lower() in ("true", "false", "1", "0"):
+        return text.lower() in ("true", "1")
     raise ValueError("true or false")
 
 

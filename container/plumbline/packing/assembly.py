@@ -17,7 +17,8 @@ from plumbline.archive import GoldenPicture as ReadGolden
 from plumbline.arrays import Tensor, Tensors
 from plumbline.checks import FILE
 from plumbline.errors import GoldenMismatch
-from plumbline.loading import Terms, check_golden, load, make_pipeline, warm_up
+from plumbline.golden import check_golden
+from plumbline.loading import Terms, load, make_pipeline, warm_up
 from plumbline.outputs import save
 from plumbline.packing import versions
 from plumbline.packing.accelerate import Acceleration, accelerate

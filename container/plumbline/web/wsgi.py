@@ -13,6 +13,8 @@ from flask import Flask
 
 from plumbline import allocator, cgroups, settings
 from plumbline.admission import Admission
+from plumbline.handlers import Whereabouts
+from plumbline.handling import CodeTerms
 from plumbline.links import Links
 from plumbline.loading import Terms, load_models
 from plumbline.served import ServedModel
@@ -52,6 +54,9 @@ def terms_of(chosen: Settings, cores: int) -> Terms:
         default_model=chosen.default_model,
         fetch=Links(chosen.url_allow, chosen.max_body, chosen.url_timeout).fetch,
         max_fetched=chosen.max_body,
+        code=CodeTerms(
+            Whereabouts(chosen.program, chosen.submit_directory), chosen.install_requirements
+        ),
     )
 
 
