@@ -14,7 +14,7 @@ from plumbline.arrays import Tensor
 from plumbline.errors import InvalidCSV, InvalidJSON, NotAcceptable, UnsupportedContentType
 from plumbline.failures import HandlerFailed
 from plumbline.handler_answers import article
-from plumbline.requests import read_array
+from plumbline.npy import read_array
 from plumbline.responses import CSV, JSON, NPY, plain
 
 TEXTS = (JSON, CSV)

@@ -21,6 +21,8 @@ from typing import Any
 
 from gunicorn.workers import gthread
 
+from plumbline.web.succession import is_awaited
+
 HEADER_SECONDS = 10.0
 """How long the rest of a header may take."""
 
@@ -28,6 +30,12 @@ HEADER_BYTES = 64 * 1024
 
 LINGER_SECONDS = 5.0
 """How long a client may go on sending after its answer; a reset would take the answer from it."""
+
+TEND_SECONDS = 1.0
+"""How often a worker asks whether it should go on."""
+
+TENURE = "plumbline.tenure"
+"""The extension of the app that says so."""
 
 MOMENT = 0.01
 """Time enough to read what has come already."""
@@ -40,10 +48,11 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
         super().__init__(*args, **kwargs)
         self.waiting: set[Any] = set()
         """What the poller waits for beside the connections that gunicorn keeps alive."""
+        self.tended = 0.0
 
     def may_accept(self) -> bool:
         """Whether the model is there, or it falls to this worker to say that it is not."""
-        alone = self.cfg.workers == 1 or self.age == 1
+        alone = (self.cfg.workers == 1 and not is_awaited(self.pid)) or self.age == 1
         return bool(alone or self.wsgi.extensions["plumbline"].model.status.state != "loading")
 
     def enqueue_req(self, conn: Any) -> None:
@@ -118,6 +127,10 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
     def murder_pending(self) -> None:
         """Drop the connections whose time is up; gunicorn asks for it on every turn of its loop."""
         now = time.monotonic()
+        if now >= self.tended + TEND_SECONDS:
+            self.tended = now
+            if self.wsgi.extensions[TENURE].is_over(self.ppid):
+                self.alive = False
         for conn in [conn for conn in self.waiting if conn.timeout <= now]:
             self.resume(conn, self.drop, conn.sock)
 

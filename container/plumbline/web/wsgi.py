@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-import os
+import sys
 import threading
 from dataclasses import replace
 from functools import partial
@@ -17,14 +17,16 @@ from plumbline.handlers import Whereabouts
 from plumbline.handling import CodeTerms
 from plumbline.links import Links
 from plumbline.loading import Terms, load_models
-from plumbline.served import ServedModel
+from plumbline.logs import Printed
+from plumbline.registry import Registry
+from plumbline.served import Say, ServedModel
 from plumbline.settings import Settings
+from plumbline.web import loopback
 from plumbline.web.app import create_app
+from plumbline.web.succession import Tenure, end_server
+from plumbline.web.worker import TENURE
 
 log = logging.getLogger("plumbline.web")
-
-BOOT_FAILED = 3
-"""The exit status of a worker at which gunicorn ends the whole server, with the same status."""
 
 
 def application(shared: str | None = None) -> Flask:
@@ -37,9 +39,18 @@ def application(shared: str | None = None) -> Flask:
     logging.captureWarnings(capture=True)  # Pillow's, about odd pictures: as lines like all others
     sizes = chosen.sizes(cgroups.machine())
     terms = replace(terms_of(chosen, sizes.cores), shared=Path(shared) if shared else None)
-    model = ServedModel(partial(load_models, chosen.model_dir, terms))
+    sys.stdout = Printed(sys.stdout)
+
+    def load(say: Say) -> Registry:
+        code = replace(terms.code, rest=partial(loopback.serve, model, chosen))
+        return load_models(chosen.model_dir, replace(terms, code=code), say)
+
+    model = ServedModel(load)
     model.start(on_failure=partial(exit_after, chosen.failure_grace))
-    return create_app(model, Admission(sizes.slots, sizes.queue), chosen, sizes.workers)
+    app = create_app(model, Admission(sizes.slots, sizes.queue), chosen, sizes.workers)
+    share = cgroups.machine().memory // sizes.workers
+    app.extensions[TENURE] = Tenure(model, terms.code.cutoff, share)
+    return app
 
 
 def terms_of(chosen: Settings, cores: int) -> Terms:
@@ -63,6 +74,6 @@ def terms_of(chosen: Settings, cores: int) -> Terms:
 def exit_after(grace: float) -> None:
     """End the server when the platform has had time to ask for the reason."""
     log.error("The server exits in %g seconds, because it has no model to serve.", grace)
-    timer = threading.Timer(grace, os._exit, (BOOT_FAILED,))
+    timer = threading.Timer(grace, end_server)
     timer.daemon = True
     timer.start()

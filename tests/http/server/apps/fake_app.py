@@ -11,6 +11,8 @@ from pathlib import Path
 
 from flask import Flask
 
+from plumbline import loading
+from plumbline.engines.absent import AbsentEngine
 from plumbline.engines.fake import FakeEngine
 from plumbline.errors import EngineError
 from plumbline.loading import Terms
@@ -22,13 +24,20 @@ from plumbline.tasks import make_task
 from plumbline.web import wsgi
 
 
-def application(delay: float = 0.0, loads_after: str = "", failure: str = "") -> Flask:
+def application(
+    delay: float = 0.0, loads_after: str = "", failure: str = "", handled: bool = False
+) -> Flask:
     """The app of `plumbline.web.wsgi`.
 
     Its model takes `delay` seconds for a picture, is loaded once the file `loads_after` is there,
-    and fails to load, with that message, where there is a `failure`.
+    and fails to load, with that message, where there is a `failure`. With `handled` the archive
+    is loaded as ever, and only the engine is a fake.
     """
-    wsgi.load_models = loader(delay, loads_after, failure)
+    if handled:
+        engines = {"code": AbsentEngine()}
+        loading.load_engine = lambda model, *_: engines.get(model.kind, FakeEngine(delay=delay))
+    else:
+        wsgi.load_models = loader(delay, loads_after, failure)
     return wsgi.application()
 
 
