@@ -264,6 +264,8 @@ def read(
         verb = "read here" if media_type else "header"
         raise UnsupportedContentType(f"{said} {verb}; send one of {', '.join(readers)}.")
     if not request.body:
+        if request.by_tensorflow:
+            raise EmptyBody("JSON Parse error: The document is empty: the body has no bytes.")
         raise EmptyBody("The body is empty; send a picture, or JSON with instances.")
     return reader(request.body, most)
 
