@@ -75,10 +75,9 @@ def open_archive(root: Path, default: str = "", whereabouts: Whereabouts = CODE)
     spec = read_spec(root)
     code = handlers.find(root, whereabouts)
     if code and code.brings_model:
-        found = Found(
-            (ModelFile("code", code.file),), f"{code.name} has a model_fn, which loads it"
-        )
-        return replace(opened(root, spec, found.models, found.rule), code=code)
+        brought, rule = (ModelFile("code", code.file),), f"{code.name} has a model_fn"
+        undeclared = ModelSpec(golden=spec.golden)  # the rest is of a model that is not here
+        return replace(opened(root, undeclared, brought, rule), code=code)
     found = find_models(root, spec.model.path)
     for model in found.models:
         if broken := diagnosis.incomplete(root, model.path):

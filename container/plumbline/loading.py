@@ -38,7 +38,6 @@ from plumbline.proof import check_agreement
 from plumbline.registry import LoadedModel, Registry
 from plumbline.served import Say, one_line, reason_of
 from plumbline.sizing import MOST_TOGETHER
-from plumbline.spec import ModelSpec
 from plumbline.tasks import fitted, suited
 
 log = logging.getLogger("plumbline.loading")
@@ -237,8 +236,6 @@ def load(archive: Archive, model: ModelFile, terms: Terms) -> Engine:
 def make_pipeline(archive: Archive, engine: Engine, terms: Terms) -> Pipeline:
     """A model, and around it what the archive declares."""
     spec, model = suited(archive.spec, engine.signature), archive.model
-    if model.kind == "code":  # what is declared is of a model that is not here
-        spec = ModelSpec(task="raw", golden=archive.spec.golden)
     pipeline = Pipeline(
         spec,
         engine,

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import distributions
 from importlib.util import find_spec
 from pathlib import Path
+from sysconfig import get_path
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
@@ -33,9 +34,12 @@ SECONDS = 240.0
 SYSTEM_WHEELS = Path("/usr/share/python-wheels")
 """Where Debian keeps pip as a wheel, which can be run as it is."""
 
+SAME = {"tensorflow": "tensorflow-cpu", "tensorflow-cpu": "tensorflow"}
+"""Two names under which the same package is published."""
+
 SETTING = "PLUMBLINE_INSTALL_REQUIREMENTS"
 
-VENDOR = "Pack the archive with plumbline pack --code DIR, which vendors what it names."
+VENDOR = "Where there is no network, plumbline pack --code DIR puts what it names into the archive."
 
 REMEDY = (
     "Pack the archive with plumbline pack --code DIR, which vendors them, or set "
@@ -72,6 +76,9 @@ def versions(places: list[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for each in distributions(path=places):
         found.setdefault(canonicalize_name(each.name), each.version)
+    for name, other in SAME.items():
+        if other in found:
+            found.setdefault(name, found[other])
     return found
 
 
@@ -125,30 +132,49 @@ def installed(code: Code, within: Path) -> Path:
             fresh = Path(tempfile.mkdtemp(dir=within))
             install(file, code.folder / WHEELS, fresh)
             fresh.rename(target)
-    return target
+    return Path(get_path("purelib", vars={"base": str(target), "platbase": str(target)}))
 
 
 def install(file: Path, wheels: Path, target: Path) -> None:
-    """Let pip install it into a folder. Raises `HandlerError` with what pip said last."""
-    ways = [["--no-index", "--find-links", str(wheels)]] if wheels.is_dir() else []
-    for options in [*ways, []]:
-        command = [
-            *(sys.executable, *pip(), "install", "--quiet", "--disable-pip-version-check"),
-            *("--no-cache-dir", "--target", str(target), "--requirement", str(file), *options),
-        ]
+    """Let pip install what lacks below a folder. Raises `HandlerError` with what it said last.
+
+    What is here stays as it is: another version of it could not be imported beside it.
+    """
+    name, here = f"{file.parent.name}/{FILE}", target / "constraints.txt"
+    here.write_text(constraints(versions(sys.path)), "utf-8")
+    options = ["--prefix", str(target), "--requirement", str(file), "--constraint", str(here)]
+    if wheels.is_dir():
         try:
-            done = subprocess.run(
-                command, capture_output=True, text=True, timeout=SECONDS, check=False
-            )
-        except subprocess.TimeoutExpired as exc:
-            raise HandlerError(
-                f"Installing {file.parent.name}/{FILE} took more than {SECONDS:g} seconds. {VENDOR}"
-            ) from exc
-        if done.returncode == 0:
-            return
-        log.warning("pip could not install it: %s", done.stderr.strip())
-    last = (done.stderr.strip().splitlines() or ["pip said nothing"])[-1]
-    raise HandlerError(f"{file.parent.name}/{FILE} could not be installed: {last} {VENDOR}")
+            return run_pip([*options, "--no-index", "--find-links", str(wheels)], name)
+        except HandlerError as exc:
+            log.info("%s/%s are not enough: %s", file.parent.name, WHEELS, exc.message)
+    return run_pip(options, name)
+
+
+def constraints(there: Mapping[str, str]) -> str:
+    """What keeps pip from choosing other versions than these."""
+    return "".join(f"{name}=={version}\n" for name, version in sorted(there.items()))
+
+
+def run_pip(options: list[str], name: str) -> None:
+    """`pip install`. Raises `HandlerError` with what it said last; `name` is what it installs."""
+    fixed = ("install", "--quiet", "--disable-pip-version-check", "--no-cache-dir", "--no-input")
+    try:
+        done = subprocess.run(
+            [sys.executable, *pip(), *fixed, *options],
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as exc:
+        raise HandlerError(
+            f"Installing {name} took more than {SECONDS:g} seconds. {VENDOR}"
+        ) from exc
+    if done.returncode:
+        said = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
+        last = (said or ["pip said nothing of why"])[-1]
+        raise HandlerError(f"{name} could not be installed: {last} {VENDOR}")
 
 
 def pip() -> list[str]:
