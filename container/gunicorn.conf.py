@@ -25,7 +25,7 @@ try:
     shared = tempfile.mkdtemp(prefix="plumbline-")
 except OSError:
     shared = None
-succession.NOTES.folder = Path(shared) if shared else None
+succession.NOTES.begin(Path(shared) if shared else None)
 post_fork = succession.post_fork
 post_worker_init = succession.post_worker_init
 child_exit = succession.child_exit

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Protocol, TypeVar
 
 from PIL import Image
@@ -16,7 +16,7 @@ from plumbline.failures import HandlerError
 from plumbline.geometry import Geometry
 from plumbline.handlers import Stages
 from plumbline.pipeline import Pipeline
-from plumbline.requests import Request
+from plumbline.requests import UNLIMITED, Request
 from plumbline.responses import Response
 from plumbline.stopwatch import Stopwatch, TimeLeft, Timing
 
@@ -67,9 +67,10 @@ class Handled(Pipeline):
     def __call__(self, request: Request, time_left: TimeLeft, watch: Stopwatch) -> Response:
         """The answer to a request."""
         inner = Timing(time_left)  # of its own: a thread that is left behind must not write to ours
+        pipeline = unbounded(self)
         with watch.lap("handler"):
             answer = self.cutoff.run(
-                lambda: self.handler.answer(self.bare, self.model, request, inner), time_left
+                lambda: self.handler.answer(pipeline, self.model, request, inner), time_left
             )
         add(watch, inner.watch.laps)
         return answer
@@ -95,6 +96,11 @@ class Handled(Pipeline):
     def bare(self) -> Pipeline:
         """The pipeline without the handler."""
         return Pipeline(**{entry.name: getattr(self, entry.name) for entry in fields(Pipeline)})
+
+
+def unbounded(pipeline: Pipeline) -> Pipeline:
+    """What a handler asks: the model alone, with as many instances as the handler makes."""
+    return replace(pipeline.bare, max_instances=UNLIMITED)
 
 
 def around(pipeline: Pipeline, handler: Handler | None, cutoff: Cutoff, model: Named) -> Pipeline:

@@ -10,6 +10,9 @@ MOST_HANGING = 4
 MOST_SHARE = 0.9
 """Of its memory that a process may occupy, before the kernel ends it in the midst of requests."""
 
+EARLY = 0.8
+"""Of its memory that a process and its successor may occupy: it may grow on until that is there."""
+
 GROWN = 2.0
 """A process that is so many times as large as it began has kept what it should not have."""
 
@@ -48,4 +51,4 @@ def judge(now: Condition) -> Verdict | None:
 
 def tolerable(fresh: int, share: int) -> float:
     """Bytes that it may have: so that a successor has room beside it, where that can be."""
-    return max(MOST_SHARE * share - 1.25 * fresh, min(GROWN * fresh, MOST_SHARE * share))
+    return max(EARLY * share - fresh, min(GROWN * fresh, MOST_SHARE * share))

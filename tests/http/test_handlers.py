@@ -274,7 +274,7 @@ def test_the_log_says_where_it_failed(handled: Handled, caplog: pytest.LogCaptur
 def test_every_animal_of_the_zoo_is_shown() -> None:
     tested = {case[0] for case in ANSWERS.values()} | set(REFUSED) | set(FAILURES)
     others = {"serving_context", "serving_rest", "toolkit_context", "toolkit_output"}
-    in_processes = {"dangerous", "loops_at_import"}
+    in_processes = {"dangerous", "loops_at_import", "suite_parts", "suite_whole", "detector"}
     assert {path.name for path in ZOO.iterdir()} == tested | others | in_processes
 
 

@@ -7,11 +7,14 @@ more of them. It listens on loopback, on a port of its own: from outside nobody 
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
 from flask import Flask
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from plumbline.admission import Admission
+from plumbline.handled import unbounded
+from plumbline.registry import Registry
 from plumbline.served import ServedModel
 from plumbline.settings import Settings
 from plumbline.web.app import create_app
@@ -20,6 +23,10 @@ ADDRESS = "127.0.0.1"
 
 MANY = 1 << 16
 """Slots: more than there are threads that could ask."""
+
+
+MOST_BYTES = 1024**3
+"""Of a body: pictures as JSON take twenty times what the handler was sent."""
 
 
 class Connection(WSGIRequestHandler):
@@ -31,9 +38,23 @@ class Connection(WSGIRequestHandler):
         """Leave it to the app."""
 
 
+class Unhandled(ServedModel):
+    """The models alone, with as many instances as their handler sends."""
+
+    def __init__(self, model: ServedModel) -> None:
+        super().__init__(lambda _: model.models())
+        self._model = model
+
+    def models(self) -> Registry:
+        """What answers. Raises `ModelNotReady`."""
+        found = self._model.models().models
+        return Registry(tuple(replace(one, pipeline=unbounded(one.pipeline)) for one in found))
+
+
 def serve(model: ServedModel, settings: Settings) -> str:
     """Begin to answer for `model`; the address: `http://127.0.0.1:1234`."""
-    return listen(create_app(model, Admission(MANY, 0), settings))
+    wide = replace(settings, max_body=MOST_BYTES)
+    return listen(create_app(Unhandled(model), Admission(MANY, 0), wide))
 
 
 def listen(app: Flask) -> str:

@@ -1,6 +1,6 @@
 """Replacing a worker that should not go on, and telling a model that can't be served from a crash.
 
-What arbiter and workers tell each other are empty files in the folder that they share:
+What arbiter and workers tell each other are empty files in a folder that they share:
 
     halts-PID       the end of this worker is the server's: it did not boot, or has no model
     retiring-PID    this worker serves until there is another one in its place
@@ -40,6 +40,12 @@ class Notes:
 
     def __init__(self) -> None:
         self.folder: Path | None = None
+
+    def begin(self, shared: Path | None) -> None:
+        """Keep them in a part of the folder that the processes of this server share."""
+        if shared:
+            self.folder = shared / "workers"
+            self.folder.mkdir(exist_ok=True)
 
     def leave(self, kind: str, pid: int) -> None:
         """Leave a note."""
