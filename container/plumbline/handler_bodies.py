@@ -15,7 +15,7 @@ from plumbline.errors import InvalidCSV, InvalidJSON, NotAcceptable, Unsupported
 from plumbline.failures import HandlerFailed
 from plumbline.handler_answers import article
 from plumbline.npy import read_array
-from plumbline.responses import CSV, JSON, NPY, plain
+from plumbline.responses import CSV, JSON, NPY, Response, plain, preferences
 
 TEXTS = (JSON, CSV)
 """Types whose bodies reach input_fn as str."""
@@ -108,19 +108,20 @@ ENCODERS: Mapping[str, Callable[[Any], bytes]] = MappingProxyType(
 )
 
 
-def encode(prediction: Any, accept: str) -> bytes:
+def encode(prediction: Any, accept: str) -> Response:
     """What the toolkit's own output_fn makes of a prediction.
 
     Raises `NotAcceptable`, and `HandlerFailed` for what can't be written so.
     """
-    kind = media_type(accept)
-    if kind not in ENCODERS:
+    liked = [JSON if kind in ("", "*/*") else kind for kind in preferences(accept)]
+    kind = next((kind for kind in liked if kind in ENCODERS), None)
+    if kind is None:
         raise NotAcceptable(
             f"Accept {accept!r} is written by no output_fn, and without one only "
             f"{', '.join(ENCODERS)} are."
         )
     try:
-        return ENCODERS[kind](prediction)
+        return Response(ENCODERS[kind](prediction), kind)
     except (TypeError, ValueError) as exc:
         raise HandlerFailed(
             f"predict_fn returned {article(prediction)}, which can't be written as {kind}; define "

@@ -137,7 +137,7 @@ class ToolkitHandler:
             returned = self.called("output_fn", call, prediction, call.accept)
             return self.written("output_fn", returned, call)
         if self.predicts:
-            return Response(encode(prediction, call.accept), call.accept)
+            return encode(prediction, call.accept)
         return serving.encode(prediction, negotiate(call.accept), by_columns=by_columns)
 
     def written(self, name: str, returned: Any, call: Call) -> Response:

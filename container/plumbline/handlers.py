@@ -126,6 +126,7 @@ def load(code: Code, libraries: tuple[Path, ...] = ()) -> Stages:
 
     `libraries` are folders of what was installed for it.
     """
+    sys.dont_write_bytecode = True  # an archive is as it was packed, and may be read-only
     put_on_path(code.folder, libraries)
     module = run(code)
     names = chosen(vars(module).keys(), code.name)

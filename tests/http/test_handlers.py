@@ -17,6 +17,7 @@ from werkzeug.test import TestResponse
 
 from plumbline import loading
 from plumbline.admission import Admission
+from plumbline.client import in_process
 from plumbline.engines.fake import FakeEngine
 from plumbline.errors import GoldenMismatch
 from plumbline.failures import HandlerError
@@ -126,6 +127,41 @@ def test_the_default_of_accept_can_be_set(handled: Handled) -> None:
     assert post(client, "[[1, 2], [3, 4]]", JSON).text == "2\n4\n6\n8\n".replace(
         "2\n4", "2,4"
     ).replace("6\n8", "6,8")
+
+
+@pytest.mark.parametrize(
+    ("accept", "content_type"),
+    [("text/html, text/csv;q=0.5", "text/csv"), ("text/html, */*;q=0.1", JSON)],
+)
+def test_by_default_it_is_written_as_the_caller_likes_best(
+    handled: Handled, accept: str, content_type: str
+) -> None:
+    answer = post(handled("toolkit_defaults"), "[[1, 2]]", JSON, Accept=accept)
+    assert (answer.status_code, answer.content_type.partition(";")[0]) == (200, content_type)
+
+
+def test_what_nobody_writes_is_not_acceptable_and_what_nobody_reads_unsupported(
+    handled: Handled,
+) -> None:
+    client = handled("toolkit_defaults")
+    assert post(client, "[1]", JSON, Accept="text/html").status_code == 406
+    assert post(client, flat(0), IMAGE).status_code == 415
+    for body, content_type in (("[[1], [2, 3]]", JSON), ("{", JSON), (b"\xff", "text/csv")):
+        assert post(client, body, content_type).status_code == 400
+    assert post(client, b"\x93NUMPY", "application/x-npy").status_code == 400
+
+
+def test_without_a_server_it_is_called_as_well(tmp_path: Path) -> None:
+    asked = in_process.load(archive(tmp_path, "serving_rest"), Settings(engine="tensorflow"), 2)
+    answer = asked.invoke(INSTANCES.encode(), JSON, JSON, "")
+    assert json.loads(answer.body) == {"predictions": [HALF]}
+
+
+def test_running_it_leaves_nothing_in_the_archive(tmp_path: Path) -> None:
+    root = archive(tmp_path, "serving_helpers")
+    before = set(root.rglob("*"))
+    load(root)
+    assert set(root.rglob("*")) == before
 
 
 def test_arrays_of_numpy_go_in_and_out_by_default(handled: Handled) -> None:

@@ -110,7 +110,7 @@ def end_server() -> None:
 
 
 class Tenure:
-    """How long this worker goes on: asked about once a second by its main loop."""
+    """How long this worker goes on: asked by its main loop, on its turns."""
 
     def __init__(self, model: ServedModel, cutoff: Cutoff, share: int) -> None:
         self._model = model

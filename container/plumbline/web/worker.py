@@ -31,8 +31,8 @@ HEADER_BYTES = 64 * 1024
 LINGER_SECONDS = 5.0
 """How long a client may go on sending after its answer; a reset would take the answer from it."""
 
-TEND_SECONDS = 1.0
-"""How often a worker asks whether it should go on."""
+TEND_SECONDS = 0.2
+"""How often, at most, a worker asks whether it should go on: memory may run out in a second."""
 
 TENURE = "plumbline.tenure"
 """The extension of the app that says so."""
