@@ -138,9 +138,9 @@ def put_on_path(folder: Path, libraries: tuple[Path, ...]) -> None:
 
     Modules of the same name that another model's code imported are imported anew.
     """
+    others = tuple(f"{other}/" for other in OPENED - {folder})
     for name, module in list(sys.modules.items()):
-        file = getattr(module, "__file__", None)
-        if any(file and Path(file).is_relative_to(other) for other in OPENED - {folder}):
+        if (getattr(module, "__file__", None) or "").startswith(others):
             del sys.modules[name]
     OPENED.add(folder)
     places = [str(place) for place in (folder, folder / LIBRARIES, *libraries)]
