@@ -33,6 +33,21 @@ VENDORING = (
 )
 
 
+OPENCV = (
+    "OpenCV without windows, opencv-python-headless in code/requirements.txt, needs no libraries "
+    "of the system; plumbline pack --code DIR puts it into the archive."
+)
+
+HINTS = {
+    "tensorflow_serving": "gRPC is not served here: ask context.rest_uri, or return the request "
+    "from input_handler.",
+    "cv2": OPENCV,
+    "libGL": OPENCV,
+    "libgthread": OPENCV,
+}
+"""What helps where a word is in the message of a failed import."""
+
+
 @dataclass(frozen=True)
 class Whereabouts:
     """What the environment says of where the user's code is."""
@@ -174,11 +189,12 @@ def unusable(exc: BaseException, code: Code) -> HandlerError:
         file = Path(exc.filename or "").name
         return HandlerError(f"{code.name} can't be imported: {file}, line {exc.lineno}: {exc.msg}.")
     where = f"{code.folder.name}/{place(exc, code.folder)}"
+    hint = next((text for word, text in HINTS.items() if word in str(exc)), "")
     if isinstance(exc, ModuleNotFoundError):
-        return HandlerError(f"{where}: there is no module {exc.name} here. {VENDORING}")
+        return HandlerError(f"{where}: there is no module {exc.name} here. {hint or VENDORING}")
     if isinstance(exc, SystemExit):
         return HandlerError(f"{where}: it calls sys.exit when it is imported; it must not.")
-    return HandlerError(f"{where}: {type(exc).__name__}: {exc}")
+    return HandlerError(f"{where}: {type(exc).__name__}: {exc}. {hint}".rstrip())
 
 
 def stage(name: str, function: Any, code: Code) -> Stage:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import sys
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from flask.testing import FlaskClient
-from handlers import ZOO, archive, flat
+from handler_archives import ZOO, archive, flat
 from werkzeug.test import TestResponse
 
 from plumbline import loading
@@ -78,7 +79,15 @@ def post(client: FlaskClient, body: Any, content_type: str, **headers: str) -> T
     return client.post("/invocations", data=body, content_type=content_type, headers=headers)
 
 
+def npy(values: np.ndarray) -> bytes:
+    """The array in NumPy's own format."""
+    stream = io.BytesIO()
+    np.save(stream, values)
+    return stream.getvalue()
+
+
 IMAGE = "application/x-image"
+NPY = "application/x-npy"
 JSON = "application/json"
 INSTANCES = json.dumps({"instances": np.full((1, 32, 32, 3), 0.55).tolist()})
 
@@ -88,6 +97,7 @@ ANSWERS: dict[str, tuple[str, Any, str, str, Any]] = {
     "picture": ("serving_picture", flat(255), IMAGE, JSON, {"class": 9, "model": "digits"}),
     "base64": ("serving_base64", flat(255), IMAGE, JSON, {"predictions": [WHITE]}),
     "helpers": ("serving_helpers", "55", "text/plain", JSON, {"predictions": [HALF]}),
+    "labels": ("serving_labels", npy(np.ones((2, 32, 32, 3))), NPY, JSON, ["label 9"] * 2),
     "own model": ("toolkit_all", '{"values": [[1, 1]]}', JSON, JSON, {"sums": [[4.0, 6.0]]}),
     "defaults": ("toolkit_defaults", "[[1, 2], [3, 4]]", JSON, JSON, [[2, 4], [6, 8]]),
     "transform": ("toolkit_transform", "0.55", "text/csv", JSON, {"best": 5, "as": "text/csv"}),
@@ -165,14 +175,7 @@ def test_running_it_leaves_nothing_in_the_archive(tmp_path: Path) -> None:
 
 
 def test_arrays_of_numpy_go_in_and_out_by_default(handled: Handled) -> None:
-    import io
-
-    stream = io.BytesIO()
-    np.save(stream, np.arange(3))
-    answer = post(
-        handled("toolkit_defaults"), stream.getvalue(), "application/x-npy",
-        Accept="application/x-npy",
-    )  # fmt: skip
+    answer = post(handled("toolkit_defaults"), npy(np.arange(3)), NPY, Accept=NPY)
     np.testing.assert_array_equal(np.load(io.BytesIO(answer.data)), [0, 2, 4])
 
 
@@ -252,6 +255,27 @@ def test_broken_handlers_are_refused_when_they_are_loaded(tmp_path: Path, name: 
     with pytest.raises(HandlerError) as refusal:
         load(root)
     assert REFUSED[name] in refusal.value.message
+
+
+HINTS = {
+    "import cv2": "opencv-python-headless",
+    "raise ImportError('libGL.so.1: cannot open shared object file')": "opencv-python-headless",
+    "from tensorflow_serving.apis import predict_pb2": "gRPC is not served here",
+    "import nobodys_library": "plumbline pack --code DIR",
+}
+
+
+@pytest.mark.parametrize("line", HINTS)
+def test_what_helps_is_said_where_an_import_fails(
+    tmp_path: Path, line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "cv2", None)  # as where it is not installed
+    root = archive(tmp_path, "refused_nothing")
+    (root / "code" / "inference.py").write_text(f"{line}\n")
+    with pytest.raises(HandlerError) as refusal:
+        load(root)
+    assert refusal.value.message.startswith("code/inference.py, line 1: ")
+    assert HINTS[line] in refusal.value.message
 
 
 FAILURES: dict[str, tuple[int, str]] = {

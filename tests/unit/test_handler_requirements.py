@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import tomllib
-import zipfile
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
@@ -17,10 +16,9 @@ from plumbline.errors import PackingError
 from plumbline.failures import HandlerError
 from plumbline.handlers import Code, load
 from plumbline.packing import vendoring
+from wheels import NAME, wheel
 
 ROOT = Path(__file__).parents[2]
-
-NAME = "plumbline_test_animals"
 
 INFERENCE = f"from {NAME} import CAT\n\n\ndef handler(data, context):\n    return CAT\n"
 
@@ -44,19 +42,6 @@ def code(tmp_path: Path) -> Code:
     (folder / "inference.py").write_text(INFERENCE)
     (folder / "requirements.txt").write_text(f"numpy>=1.0  # is there\n{NAME}==1.2\n")
     return Code(folder, folder / "inference.py")
-
-
-def wheel(folder: Path, name: str = NAME, needs: str = "") -> None:
-    """A wheel of a module, as pip installs it."""
-    folder.mkdir(exist_ok=True)
-    about = f"{name}-1.2.dist-info"
-    said = f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.2\n{needs}"
-    tags = "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
-    texts = {f"{name}.py": "CAT = 'miaow'\n", f"{about}/METADATA": said, f"{about}/WHEEL": tags}
-    record = "".join(f"{each},,\n" for each in (*texts, f"{about}/RECORD"))
-    with zipfile.ZipFile(folder / f"{name}-1.2-py3-none-any.whl", "w") as file:
-        for each, text in {**texts, f"{about}/RECORD": record}.items():
-            file.writestr(each, text)
 
 
 def ensure(code: Code, may_install: bool, shared: Path | None = None) -> tuple[Path, ...]:

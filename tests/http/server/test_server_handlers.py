@@ -6,7 +6,6 @@ import json
 import os
 import re
 import signal
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,10 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from gunicorn_server import Answer, Server, wait_until
-
-sys.path.append(str(Path(__file__).parents[1]))
-
-from handlers import archive
+from handler_archives import archive
 
 Serve = Callable[..., Server]
 
