@@ -23,6 +23,7 @@ from plumbline.variables import (
     log_level,
     model_name,
     seconds,
+    switch,
     whole,
 )
 
@@ -175,20 +176,14 @@ class Settings:
         "PLUMBLINE_DRAIN_SECONDS",
     )
     program: str = setting(
-        "",
-        str,
-        "The file in code/ with the handler; inference.py, where there is no such file.",
-        "SAGEMAKER_PROGRAM",
+        "", str, "The handler's file in code/, if it is not inference.py.", "SAGEMAKER_PROGRAM"
     )
     submit_directory: str = setting(
-        "",
-        str,
-        "The folder with the handler instead of the archive's code/; addresses in S3 mean nothing.",
-        "SAGEMAKER_SUBMIT_DIRECTORY",
+        "", str, "The handler's folder, if it is not code/.", "SAGEMAKER_SUBMIT_DIRECTORY"
     )
     install_requirements: bool = setting(
         "false",
-        boolean,
+        switch,
         "Whether what code/requirements.txt names may be installed at the start (true, or 1).",
         "PLUMBLINE_INSTALL_REQUIREMENTS",
     )

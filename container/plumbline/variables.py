@@ -33,10 +33,17 @@ def whole(least: int, most: int, unit: int = 1) -> Callable[[str], int]:
 
 
 def boolean(text: str) -> bool:
-    """True or false, in any case; 1 and 0 are the same."""
-    if text.lower() in ("true", "false", "1", "0"):
-        return text.lower() in ("true", "1")
+    """True or false, in any case."""
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
     raise ValueError("true or false")
+
+
+def switch(text: str) -> bool:
+    """True or false, or 1 or 0."""
+    if text in ("1", "0"):
+        return text == "1"
+    return boolean(text)
 
 
 def seconds(text: str) -> float:
