@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import shutil
 import sys
+import tarfile
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 import boto3
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from flask.testing import FlaskClient
 from PIL import Image
 from rich.console import Console
@@ -20,6 +22,7 @@ from werkzeug.test import TestResponse
 
 import moto_server
 from plumbline.admission import Admission
+from plumbline.cli import main
 from plumbline.errors import GoldenMismatch
 from plumbline.handling import CodeTerms
 from plumbline.inspection import document, inspect, show
@@ -222,3 +225,13 @@ def test_packing_refuses_a_handler_that_reads_pictures_otherwise(
     with pytest.raises(GoldenMismatch, match="3 of 3 golden pictures come out wrong"):
         pack(contents, tmp_path / "model.tar.gz")
     assert not (tmp_path / "model.tar.gz").exists()
+
+
+def test_the_command_packs_the_code(keras_files: Any, scaled: Path, tmp_path: Path) -> None:
+    out = tmp_path / "model.tar.gz"
+    command = ["pack", str(keras_files.keras), "--code", str(scaled), "--out", str(out)]
+    done = CliRunner().invoke(main, command)
+    assert done.exit_code == 0, done.output
+    with tarfile.open(out) as packed:
+        assert "code/inference.py" in packed.getnames()
+        assert not [name for name in packed.getnames() if "__pycache__" in name]
