@@ -5,7 +5,8 @@ ARG BASE_IMAGE=debian:trixie-slim
 FROM ${BASE_IMAGE} AS tools
 RUN apt-get update \
     && apt-get install -y --no-install-recommends binutils python3-venv
-# pip works from outside, so that the environment that is shipped never holds it.
+# pip works from outside, so that the environment that is shipped never holds it. Its wheel is there,
+# which PLUMBLINE_INSTALL_REQUIREMENTS=1 runs as it is.
 RUN python3 -m venv /opt/pip \
     && python3 -m venv --without-pip /opt/venv
 ENV INSTALL="/opt/pip/bin/pip --python /opt/venv install --no-cache-dir --quiet --only-binary :all: --require-hashes --no-deps"
@@ -22,7 +23,7 @@ RUN chmod -R u=rwX,go=rX /opt/plumbline \
 
 FROM ${BASE_IMAGE} AS runtime
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends ca-certificates python3 \
+    && apt-get install -y --no-install-recommends ca-certificates python3 python3-pip-whl \
     && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/* \
     && mkdir -p /opt/ml/model
 

@@ -5,10 +5,12 @@ import os
 import shutil
 import sys
 import tempfile
+from pathlib import Path
 from typing import Any
 
 from plumbline import cgroups, logs, settings
 from plumbline.errors import SettingError
+from plumbline.web import succession
 
 try:
     chosen = settings.from_environment()
@@ -23,6 +25,10 @@ try:
     shared = tempfile.mkdtemp(prefix="plumbline-")
 except OSError:
     shared = None
+succession.NOTES.begin(Path(shared) if shared else None)
+post_fork = succession.post_fork
+post_worker_init = succession.post_worker_init
+child_exit = succession.child_exit
 
 wsgi_app = f"plumbline.web.wsgi:application({shared!r})"
 bind = f"0.0.0.0:{chosen.port}"
@@ -43,8 +49,9 @@ proc_name = "plumbline"
 logconfig_dict = logs.configuration(chosen.log_level, chosen.log_format)
 
 
-def on_starting(_server: Any) -> None:
+def on_starting(server: Any) -> None:
     """Say what has no meaning here of another container's settings."""
+    succession.on_starting(server)
     if names := settings.ignored():
         logging.getLogger("plumbline.web").warning(
             "These settings have no meaning here and are ignored: %s.", ", ".join(names)

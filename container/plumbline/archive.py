@@ -8,14 +8,17 @@ from pathlib import Path
 
 import numpy as np
 
-from plumbline import accelerated, diagnosis
+from plumbline import accelerated, diagnosis, handlers
 from plumbline import spec as specs
 from plumbline.accelerated import Accelerated
 from plumbline.arrays import Tensors
 from plumbline.checks import FILE
 from plumbline.discovery import ModelFile, find_models, is_version, saved_models
 from plumbline.errors import ArchiveError
+from plumbline.handlers import Code, Whereabouts
 from plumbline.spec import ModelSpec
+
+CODE = Whereabouts()
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,8 @@ class Archive:
     goldens: tuple[GoldenPicture, ...]
     rule: str = ""
     accelerated: Accelerated | None = None
+    code: Code | None = None
+    """The user's handler, found and not yet run."""
 
     @property
     def model(self) -> ModelFile:
@@ -60,19 +65,24 @@ class Archive:
                 yield replace(self, models=(model,), goldens=(), accelerated=None)
 
 
-def open_archive(root: Path, default: str = "") -> Archive:
+def open_archive(root: Path, default: str = "", whereabouts: Whereabouts = CODE) -> Archive:
     """What lies in the folder `root`; the `default` of several models is chosen by its name.
 
-    Raises `ArchiveError` or `SpecError`.
+    Raises `ArchiveError`, `SpecError` or `HandlerError`.
     """
     if not root.is_dir():
         raise ArchiveError(f"There is no model folder {root}.")
     spec = read_spec(root)
+    code = handlers.find(root, whereabouts)
+    if code and code.brings_model:
+        brought, rule = (ModelFile("code", code.file),), f"{code.name} has a model_fn"
+        undeclared = ModelSpec(golden=spec.golden)  # the rest is of a model that is not here
+        return replace(opened(root, undeclared, brought, rule), code=code)
     found = find_models(root, spec.model.path)
     for model in found.models:
         if broken := diagnosis.incomplete(root, model.path):
             raise broken
-    return opened(root, spec, preferring(found.models, default), found.rule)
+    return replace(opened(root, spec, preferring(found.models, default), found.rule), code=code)
 
 
 def opened(root: Path, spec: ModelSpec, models: tuple[ModelFile, ...], rule: str) -> Archive:
@@ -107,7 +117,7 @@ def own_folder(root: Path, model: ModelFile) -> Path:
 def accelerated_form(root: Path, model: ModelFile, spec: ModelSpec) -> Accelerated | None:
     """The default model's, if the archive has one, and it was made of that very model."""
     found = accelerated.read(root)
-    if found is None or found.signature_name != spec.model.signature:
+    if found is None or found.signature_name != spec.model.signature or model.kind == "code":
         return None
     return found if found.model == model.path.relative_to(root).as_posix() else None
 

@@ -26,6 +26,13 @@ def machine(root: Path = Path("/")) -> Machine:
     return Machine(min(cores), min(memory))
 
 
+def resident(root: Path = Path("/")) -> int:
+    """Bytes of memory that this process occupies; 0 where the kernel does not say."""
+    _, _, rest = read(root / "proc/self/statm").partition(" ")
+    pages = rest.partition(" ")[0]
+    return int(pages) * os.sysconf("SC_PAGE_SIZE") if pages.isdigit() else 0
+
+
 def available_cores() -> int:
     """The cores this process may run on; macOS has no affinity."""
     if hasattr(os, "sched_getaffinity"):

@@ -9,6 +9,7 @@
      │    ├── InvalidCSV               400
      │    ├── InvalidAttribute         400
      │    ├── InputRefused             400
+     │    ├── HandlerRefused           4xx, as the user's handler says
      │    ├── ModelNotFound            404
      │    ├── LinkRefused              403
      │    ├── LinkFailed               400
@@ -33,9 +34,13 @@
      │    ├── SpecError
      │    ├── EngineError
      │    ├── PackingError
+     │    ├── HandlerError
+     │    ├── HandlerFailed            5xx, as the user's handler says
      │    └── GoldenMismatch
      ├── ClientGone                    499: nobody is there to read the answer
      └── CommandError                  what a command meets; no server answers with it
+
+Those of handlers are in failures.py.
 
 The message of an error is written for whoever reads the answer: what happened, what was
 expected, what to do. What a request provokes never holds a path of the

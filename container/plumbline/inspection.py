@@ -19,6 +19,7 @@ from plumbline.checks import FILE
 from plumbline.discovery import ModelFile
 from plumbline.engines.signatures import signatures_of
 from plumbline.errors import SpecError
+from plumbline.handler_inspection import handler, handler_rows
 from plumbline.inputs import check_pictures, decodes_itself, image_size
 from plumbline.registry import NAME, VERSION
 from plumbline.signature import Signature, TensorSpec
@@ -31,6 +32,7 @@ KINDS: Mapping[str, str] = MappingProxyType(
         "keras": "Keras file",
         "h5": "whole Keras model in HDF5",
         "json": "Keras architecture with its weights",
+        "code": "a handler that loads the model itself",
     }
 )
 
@@ -75,7 +77,7 @@ def inspect(root: Path) -> Inspection:
         check_fit(each, each.model, found)
     first, reader, signatures = described[0]
     spec = suited(first.spec, signatures[first.spec.model.signature])
-    served = replace(first, spec=spec, root=root, models=archive.models)
+    served = replace(first, spec=spec, root=root, models=archive.models, code=archive.code)
     specs = [each.root / FILE for each, *_ in described if (each.root / FILE).is_file()]
     return Inspection(served, reader, signatures, declared_in(first.root), verified, specs)
 
@@ -122,6 +124,9 @@ def golden_line(found: Inspection) -> str:
 def stages(found: Inspection) -> Iterator[tuple[str, str]]:
     """What a request with a picture goes through: the name of each stage, and what it does."""
     spec, signature = found.archive.spec, found.signature
+    if called := handler(found.archive):
+        names = ", ".join(called["replaces"])
+        yield "call", f"{names} in {called['file']}, in the stead of what they replace"
     if found.no_pictures:
         yield "refuse", f"{found.no_pictures} Tensors, as application/json, are answered."
         return
@@ -193,6 +198,7 @@ def document(found: Inspection) -> dict[str, Any]:
         "labels": None if archive.labels is None else len(archive.labels),
         "preprocess": preprocessing(found),
         "declared": sorted(found.declared.get("preprocess", {})),
+        "handler": handler(archive),
         "golden": {
             "pictures": len(archive.goldens),
             "files": [f"{archive.spec.golden.images}/{each.name}" for each in archive.goldens],
@@ -210,6 +216,7 @@ def place(archive: Archive, path: Path) -> str:
 def show(found: Inspection, console: Console) -> None:
     """All of it, for people: at most 80 columns wide."""
     sections: tuple[tuple[str, Iterator[tuple[str, str]]], ...] = (
+        ("Handler", handler_rows(found.archive)),
         ("Model", model_rows(found)),
         ("Signatures", signature_rows(found)),
         ("Preprocessing", preprocess_rows(found)),

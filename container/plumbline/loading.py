@@ -12,9 +12,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from plumbline import manifest, unpacked
+from plumbline import handling, manifest, unpacked
 from plumbline.accelerated import Accelerated, Form
-from plumbline.archive import Archive, GoldenPicture, open_archive
+from plumbline.archive import Archive, open_archive
 from plumbline.batching import batching
 from plumbline.discovery import ModelFile
 from plumbline.engines.base import Engine
@@ -23,23 +23,21 @@ from plumbline.engines.loaders import load_engine
 from plumbline.engines.metadata import signature_defs
 from plumbline.engines.openvino import OpenVINOEngine, Threads, load_network
 from plumbline.errors import (
-    ArchiveError,
     EngineError,
-    GoldenMismatch,
-    ImageError,
     InputRefused,
 )
 from plumbline.gathering import Fetch, no_links
+from plumbline.golden import check_goldens, time_left
+from plumbline.handled import Handler, Named, around
+from plumbline.handling import CodeTerms
 from plumbline.images import Limits
 from plumbline.inputs import check_pictures
-from plumbline.parity import Difference, mismatch
 from plumbline.pipeline import Pipeline
 from plumbline.preprocess import normalization, stays_bytes
 from plumbline.proof import check_agreement
 from plumbline.registry import LoadedModel, Registry
 from plumbline.served import Say, one_line, reason_of
 from plumbline.sizing import MOST_TOGETHER
-from plumbline.suspects import explain
 from plumbline.tasks import fitted, suited
 
 log = logging.getLogger("plumbline.loading")
@@ -49,9 +47,6 @@ PACED = 10
 
 COMPARING_SECONDS = 120.0
 """After these, further models of an archive are left to TensorFlow without a comparison."""
-
-LOAD_SECONDS = 480.0
-"""SageMaker gives a container eight minutes to become healthy."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +70,10 @@ class Terms:
     """Instances of several requests that TensorFlow computes together."""
     shared: Path | None = None
     """A folder for what the processes of one server need to find out only once."""
+    code: CodeTerms = field(default_factory=CodeTerms)
+    """How a user's handler is run."""
+    handler: Handler | None = None
+    """The archive's own, once it is loaded."""
     default_model: str = ""
     """Which of several answers where none is named; empty for the first by its name."""
 
@@ -89,7 +88,9 @@ def load_models(root: Path, terms: Terms, say: Say) -> Registry:
         log.info("Every file of the archive is as it was packed.")
     start = time.monotonic()
     loaded = []
-    for archive in open_archive(root, terms.default_model).singly():
+    found = open_archive(root, terms.default_model, terms.code.whereabouts)
+    terms = replace(terms, handler=handling.load(found, terms.code, terms.shared, say))
+    for archive in found.singly():
         late = terms.engine == "auto" and time.monotonic() > start + COMPARING_SECONDS
         pipeline = ready(archive, replace(terms, engine="tensorflow") if late else terms, say)
         model = archive.model
@@ -107,6 +108,10 @@ def ready(archive: Archive, terms: Terms, say: Say) -> Pipeline:
     say(f"The model {name} ({archive.model.path.name}) is loading.")
     if not archive.goldens:
         log.warning("%s has no golden pictures: nobody checked its answers.", name)
+    if archive.model.kind == "code":
+        pipeline = make_pipeline(archive, load(archive, archive.model, terms), terms)
+        check_goldens(pipeline, archive)
+        return pipeline
     if found := accelerated(archive, terms):
         return found
     pipeline = make_pipeline(archive, load(archive, archive.model, terms), terms)
@@ -115,7 +120,7 @@ def ready(archive: Archive, terms: Terms, say: Say) -> Pipeline:
     say(f"{name} is being checked against {len(archive.goldens)} golden pictures.")
     check_goldens(pipeline, archive)
     goldens = [golden.picture for golden in archive.goldens]
-    engine = batching(pipeline, goldens, terms.cores, terms.most_together)
+    engine = batching(pipeline.bare, goldens, terms.cores, terms.most_together)
     return replace(pipeline, engine=engine)
 
 
@@ -156,7 +161,7 @@ def compared(archive: Archive, terms: Terms) -> Pipeline | None:
         original = unpacked.ask(archive, terms.limits, terms.cores, terms.shared_for(archive.model))
         (form,) = original.network.forms
         pipeline = in_form(archive, original.network, form, terms)
-        difference = unpacked.check(pipeline, original)
+        difference = unpacked.check(pipeline.bare, original)
         check_goldens(pipeline, archive)
     except Exception as exc:  # whatever it is, TensorFlow may still do
         reason = one_line(reason_of(exc))
@@ -180,7 +185,7 @@ def proven(archive: Archive, found: Accelerated, form: Form, terms: Terms) -> Pi
     warm_up(pipeline)
     tolerance, budget = archive.spec.golden.tolerance, archive.spec.acceleration.max_difference
     check_goldens(pipeline, archive, max(tolerance, budget))
-    if budget > tolerance:
+    if budget > tolerance or pipeline.incomparable:
         check_agreement(pipeline, archive, found, form, time_left)
     return pipeline
 
@@ -207,8 +212,8 @@ def with_bytes(pipeline: Pipeline, load: Callable[..., Engine]) -> Pipeline:
     `load` makes the engine; it takes a `normalization`.
     """
     declared, signature = pipeline.spec.preprocess, pipeline.engine.signature
-    takes_none = check_pictures(pipeline.spec, signature)
-    if takes_none or signature.input().dtype != "float32" or not stays_bytes(declared):
+    left_alone = pipeline.bare is not pipeline or check_pictures(pipeline.spec, signature)
+    if left_alone or signature.input().dtype != "float32" or not stays_bytes(declared):
         return replace(pipeline, engine=load())
     engine = load(normalization=normalization(declared))
     spec = replace(pipeline.spec, preprocess=replace(declared, normalize="none"))
@@ -233,26 +238,22 @@ def load(archive: Archive, model: ModelFile, terms: Terms) -> Engine:
 
 def make_pipeline(archive: Archive, engine: Engine, terms: Terms) -> Pipeline:
     """A model, and around it what the archive declares."""
-    spec = suited(archive.spec, engine.signature)
-    task = fitted(spec, archive.labels, engine.signature)
-    return Pipeline(
+    spec, model = suited(archive.spec, engine.signature), archive.model
+    pipeline = Pipeline(
         spec,
         engine,
-        task,
+        fitted(spec, archive.labels, engine.signature),
         terms.limits,
         terms.max_instances,
         fetch=terms.fetch,
         max_fetched=terms.max_fetched,
     )
-
-
-def time_left() -> float:
-    """The deadline of everything that happens while loading."""
-    return LOAD_SECONDS
+    return around(pipeline, terms.handler, terms.code.cutoff, Named(model.name, model.version))
 
 
 def warm_up(pipeline: Pipeline) -> None:
     """Answer for a black picture, so that no caller pays for what only the first run does."""
+    pipeline = pipeline.bare
     reason = check_pictures(pipeline.spec, pipeline.engine.signature)
     if reason:
         log.warning("The model is served for tensors only, not for pictures. %s", reason)
@@ -265,31 +266,3 @@ def warm_up(pipeline: Pipeline) -> None:
         if pipeline.spec.task != "raw":
             raise
         log.warning("The model is not warm: a picture's bytes are not what it takes. %s", exc)
-
-
-def check_goldens(pipeline: Pipeline, archive: Archive, budget: float | None = None) -> None:
-    """Compare every golden picture's outputs. Raises `GoldenMismatch` at the worst.
-
-    `budget` is what an accelerated form may be off; why it is off by more, nobody asks.
-    """
-    if not archive.goldens:
-        return
-    tolerance = archive.spec.golden.tolerance if budget is None else budget
-    found = {golden.name: check_golden(pipeline, golden) for golden in archive.goldens}
-    worst = max(archive.goldens, key=lambda golden: found[golden.name].largest)
-    if not found[worst.name].within(tolerance):
-        cause = explain(pipeline, archive.goldens, worst) if budget is None else ""
-        raise GoldenMismatch(mismatch(found, tolerance, cause))
-    log.info(
-        "%d golden pictures came out right; the largest difference is %.3g.",
-        len(found),
-        found[worst.name].largest,
-    )
-
-
-def check_golden(pipeline: Pipeline, golden: GoldenPicture) -> Difference:
-    """How far one golden picture's outputs are from what they should be."""
-    try:
-        return pipeline.compare(golden.picture, golden.expected, time_left)
-    except ImageError as exc:
-        raise ArchiveError(f"The golden picture {golden.name} can't be used: {exc}") from exc

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import sys
+import threading
 from datetime import UTC, datetime
-from typing import Any
+from typing import IO, Any, TextIO
 
 FIELDS = "fields"
 """The record attribute that holds what a line says beside its message."""
@@ -33,6 +35,41 @@ class TextFormatter(logging.Formatter):
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S")
+
+
+class Printed(io.TextIOBase):
+    """What stands for standard output where a user's code may print: each line becomes one here."""
+
+    def __init__(self, original: TextIO) -> None:
+        self._original = original
+        self._begun = threading.local()
+        self._log = logging.getLogger("plumbline.printed")
+
+    def write(self, text: str) -> int:
+        """Log the lines that are whole; the rest waits for its end, in each thread by itself."""
+        *lines, rest = (getattr(self._begun, "text", "") + text).split("\n")
+        self._begun.text = rest
+        for line in filter(None, lines):
+            self._log.info("%s", line)
+        return len(text)
+
+    def writable(self) -> bool:
+        """It is."""
+        return True
+
+    def fileno(self) -> int:
+        """That of the standard output, for processes that are started."""
+        return self._original.fileno()
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        """That of the standard output."""
+        return self._original.encoding
+
+    @property
+    def buffer(self) -> IO[bytes]:
+        """That of the standard output, for bytes."""
+        return self._original.buffer
 
 
 FORMATTERS: dict[str, type[JSONFormatter] | type[TextFormatter]] = {

@@ -86,6 +86,16 @@ class Pipeline(Predictor):
                 payload = replace(payload, items=tuple(items))
         return replace(request, payload=payload)
 
+    @property
+    def bare(self) -> Pipeline:
+        """The pipeline without a user's handler."""
+        return self
+
+    @property
+    def incomparable(self) -> str:
+        """Why golden pictures can't be compared with what it computes; empty if they can."""
+        return ""
+
     def answer_tensors(self, payload: Values, media_type: str, timing: Timing) -> Response:
         """What TensorFlow Serving answers to tensors."""
         engine = self.signed(payload.signature_name)

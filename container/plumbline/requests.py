@@ -80,6 +80,8 @@ class Request:
     accept: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
     payload: Payload | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """All headers, for a user's handler."""
 
     @property
     def media_type(self) -> str:
@@ -262,6 +264,8 @@ def read(
         verb = "read here" if media_type else "header"
         raise UnsupportedContentType(f"{said} {verb}; send one of {', '.join(readers)}.")
     if not request.body:
+        if request.by_tensorflow:
+            raise EmptyBody("JSON Parse error: The document is empty: the body has no bytes.")
         raise EmptyBody("The body is empty; send a picture, or JSON with instances.")
     return reader(request.body, most)
 

@@ -23,6 +23,7 @@ from plumbline.variables import (
     log_level,
     model_name,
     seconds,
+    switch,
     whole,
 )
 
@@ -175,6 +176,24 @@ class Settings:
         "Seconds that requests in flight have to finish after SIGTERM.",
         "PLUMBLINE_DRAIN_SECONDS",
     )
+    program: str = setting(
+        "", str, "The handler's file in code/, if it is not inference.py.", "SAGEMAKER_PROGRAM"
+    )
+    submit_directory: str = setting(
+        "", str, "The handler's folder, if it is not code/.", "SAGEMAKER_SUBMIT_DIRECTORY"
+    )
+    install_requirements: bool = setting(
+        "false",
+        switch,
+        "Whether what code/requirements.txt names may be installed at the start (true, or 1).",
+        "PLUMBLINE_INSTALL_REQUIREMENTS",
+    )
+    default_accept: str = setting(
+        "",
+        str,
+        "What a request without Accept, or with */*, is answered as; JSON, if this is empty.",
+        "SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT",
+    )
     log_level: str = setting(
         "info",
         log_level,
@@ -197,7 +216,9 @@ class Settings:
     def sizes(self, machine: Machine) -> Sizes:
         """How the machine is used for what lies in the model folder."""
         network = None if self.engine == "tensorflow" else accelerated.weight(self.model_dir)
-        return plan(machine, self.max_body, self.workers, self.slots, self.queue, network)
+        handled = (self.model_dir / "code").is_dir()
+        given = (self.workers, self.slots, self.queue)
+        return plan(machine, self.max_body, *given, network, handled=handled)
 
 
 def read(environ: Mapping[str, str]) -> Settings:

@@ -85,14 +85,18 @@ def plan(
     slots: int | None = None,
     queue: int | None = None,
     network: int | None = None,
+    *,
+    handled: bool = False,
 ) -> Sizes:
     """The sizes for a machine; what is given is kept.
 
     `max_body` is in bytes, as is `network`: the weights of an accelerated one, if there is one.
+    What is `handled` by a user's code may wait for others, and has as many slots as if it were not.
     """
     workers = workers or worker_count(machine, network)
     cores = max(1, math.ceil(machine.cores / workers))
-    usual = (SLOTS_PER_CORE if network is None else SLOTS_PER_CORE_ACCELERATED) * cores
+    waits = network is None or handled
+    usual = (SLOTS_PER_CORE if waits else SLOTS_PER_CORE_ACCELERATED) * cores
     return Sizes(
         workers=workers,
         cores=cores,

@@ -39,6 +39,13 @@ def boolean(text: str) -> bool:
     raise ValueError("true or false")
 
 
+def switch(text: str) -> bool:
+    """True or false, or 1 or 0."""
+    if text in ("1", "0"):
+        return text == "1"
+    return boolean(text)
+
+
 def seconds(text: str) -> float:
     """A number of seconds above zero."""
     try:

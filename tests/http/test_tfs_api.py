@@ -252,7 +252,7 @@ REFUSED: dict[str, tuple[str, Any, int, str]] = {
         "Malformed request: POST /v1/models/half_plus_two/versions/9",
     ),
     "no JSON": ("half_plus_two:predict", b"whatever", 400, "The body is not valid JSON: "),
-    "no body": ("half_plus_two:predict", b"", 400, "The body is empty"),
+    "no body": ("half_plus_two:predict", b"", 400, "JSON Parse error: The document is empty"),
     "ragged": ("half_plus_two:predict", {"instances": [[1.0], 1.0]}, 400, "The instances are rag"),
     "mistyped": ("half_plus_two:predict", {"instances": ["a"]}, 400, "The instances hold values"),
     "junk": (

@@ -130,7 +130,7 @@ def pickle(root: Path) -> None:
 
 
 def code_alone(root: Path) -> None:
-    write(root, "code/inference.py")
+    write(root, "code/inference.py", "def handler(data, context): ...")
 
 
 def names_nothing(root: Path) -> None:

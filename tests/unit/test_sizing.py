@@ -14,6 +14,7 @@ from plumbline.sizing import (
     MEMORY_PER_PICTURE,
     MOST_WAITING,
     SLOTS_PER_CORE,
+    SLOTS_PER_CORE_ACCELERATED,
     SMALL_NETWORK,
     SPARE_THREADS,
     Sizes,
@@ -57,6 +58,12 @@ def test_small_accelerated_networks_have_a_process_a_core(
     machine: Machine, network: int, sizes: Sizes
 ) -> None:
     assert plan(machine, BODY, network=network) == sizes
+
+
+def test_code_that_may_wait_for_others_has_more_slots() -> None:
+    machine = Machine(2, 16 * GIB)
+    assert plan(machine, BODY, network=SMALL_NETWORK).slots == SLOTS_PER_CORE_ACCELERATED
+    assert plan(machine, BODY, network=SMALL_NETWORK, handled=True).slots == SLOTS_PER_CORE
 
 
 @given(CORES, MEMORY, BODIES)

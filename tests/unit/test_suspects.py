@@ -19,8 +19,8 @@ from plumbline.archive import Archive, GoldenPicture
 from plumbline.arrays import Tensor, Tensors
 from plumbline.discovery import ModelFile
 from plumbline.errors import GoldenMismatch
+from plumbline.golden import check_goldens
 from plumbline.images import Limits
-from plumbline.loading import check_goldens
 from plumbline.pipeline import Pipeline
 from plumbline.preprocess import preprocess
 from plumbline.signature import Signature, TensorSpec

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from plumbline import manifest
@@ -16,14 +17,19 @@ from plumbline.allocator import reuse_small_blocks_only, tidied_after
 from plumbline.blas import compute_in_calling_threads
 from plumbline.client.base import Answer
 from plumbline.errors import ModelError, PlumblineError
+from plumbline.handlers import Whereabouts
+from plumbline.handling import CodeTerms
 from plumbline.loading import Terms, load_models
 from plumbline.options import read_options
 from plumbline.registry import Registry
 from plumbline.requests import Request
 from plumbline.responses import encode_error
-from plumbline.served import one_line
+from plumbline.served import ServedModel, one_line
 from plumbline.settings import Settings
 from plumbline.stopwatch import Stopwatch
+from plumbline.web import loopback
+
+ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
 
 
 @dataclass(frozen=True)
@@ -54,7 +60,8 @@ class InProcess:
         """The pipeline's answer. Raises a `PlumblineError`."""
         options = read_options(attributes)
         pipeline = self.models.choose(options).pipeline
-        request = Request(body, content_type, accept, options)
+        headers = {"Content-Type": content_type, "Accept": accept, ATTRIBUTES: attributes}
+        request = Request(body, content_type, accept, options, headers=headers)
         deadline = Deadline(self.settings.deadline)
         with tidied_after(len(body)):
             response = pipeline(request, deadline.remaining, Stopwatch())
@@ -74,6 +81,8 @@ def load(root: Path, settings: Settings, cores: int) -> InProcess:
     """
     reuse_small_blocks_only()
     compute_in_calling_threads()
+    loaded: list[Registry] = []
+    served = ServedModel(lambda _: loaded[0])
     terms = Terms(
         limits=settings.limits,
         cores=cores,
@@ -81,8 +90,15 @@ def load(root: Path, settings: Settings, cores: int) -> InProcess:
         streams=settings.streams,
         most_together=settings.most_together,
         default_model=settings.default_model,
+        code=CodeTerms(
+            Whereabouts(settings.program, settings.submit_directory),
+            settings.install_requirements,
+            rest=partial(loopback.serve, served, settings),
+        ),
     )
-    return InProcess(load_models(root, terms, lambda _: None), settings)
+    loaded.append(load_models(root, terms, lambda _: None))
+    served.load(on_failure=lambda: None)
+    return InProcess(loaded[0], settings)
 
 
 def identity(root: Path) -> str:

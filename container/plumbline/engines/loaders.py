@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from plumbline.discovery import ModelFile
+from plumbline.engines.absent import AbsentEngine
 from plumbline.engines.base import Engine
 from plumbline.engines.keras import load_keras
 from plumbline.engines.tensorflow import load_saved_model
@@ -20,6 +21,7 @@ LOADERS: Mapping[str, Loader] = MappingProxyType(
         "keras": load_keras,
         "h5": load_keras,
         "json": load_keras,
+        "code": lambda *_: AbsentEngine(),
     }
 )
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from plumbline.archive import Archive
 from plumbline.discovery import ModelFile
+from plumbline.engines.absent import AbsentEngine
 from plumbline.engines.keras import convert
 from plumbline.engines.saved_model import read_signatures
 from plumbline.errors import EngineError
@@ -16,6 +17,8 @@ from plumbline.signature import Signature
 
 def signatures_of(model: ModelFile, archive: Archive) -> tuple[str, dict[str, Signature]]:
     """Who reads the model, and its signatures; a Keras file has those that Keras exports."""
+    if model.kind == "code":
+        return "its handler", {archive.spec.model.signature: AbsentEngine().signature}
     if model.kind == "saved_model":
         return "TensorFlow", read_signatures(model.path)
     form = archive.accelerated

@@ -15,6 +15,7 @@ from plumbline.arrays import Tensor
 from plumbline.engines.openvino import convert
 from plumbline.equivalence import by_pictures, independent, namesakes
 from plumbline.errors import PlumblineError
+from plumbline.inputs import check_pictures
 from plumbline.loading import Terms, in_form
 from plumbline.packing.measure import Observed, observe, rate
 from plumbline.packing.progress import Reporter
@@ -153,6 +154,10 @@ def unsuited(archive: Archive, pipeline: Pipeline) -> str:
     """Why OpenVINO should not compute the model; "" if it may."""
     if not archive.goldens:
         return "there are no golden pictures to prove it with"
+    if archive.model.kind == "code":
+        return "its handler loads the model itself"
+    if reason := check_pictures(pipeline.spec, pipeline.engine.signature):
+        return f"its pictures are read by its handler alone. {reason}"
     if not by_pictures(pipeline.engine.signature):
         return "it has an output of texts, or one without an axis for pictures"
     if not independent(pipeline, [golden.picture for golden in archive.goldens]):

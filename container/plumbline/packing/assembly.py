@@ -11,15 +11,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from plumbline import cgroups, manifest, spec, tarball
+from plumbline import cgroups, handling, manifest, spec, tarball
 from plumbline.archive import Archive, open_archive
 from plumbline.archive import GoldenPicture as ReadGolden
 from plumbline.arrays import Tensor, Tensors
 from plumbline.checks import FILE
 from plumbline.errors import GoldenMismatch
-from plumbline.loading import Terms, check_golden, load, make_pipeline, warm_up
+from plumbline.golden import check_golden
+from plumbline.loading import Terms, load, make_pipeline, warm_up
 from plumbline.outputs import save
-from plumbline.packing import versions
+from plumbline.packing import vendoring, versions
 from plumbline.packing.accelerate import Acceleration, accelerate
 from plumbline.packing.progress import SILENT, Reporter
 from plumbline.packing.quiet import muted
@@ -63,6 +64,8 @@ class Contents:
     place: str | None = None
     reference: Mapping[str, str] = field(default_factory=lambda: UNKNOWN_REFERENCE)
     calibration: tuple[Path, ...] = ()
+    code: Path | None = None
+    """The folder with the user's handler."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,8 @@ class Report:
     cause: str = ""
     spread: float = float("inf")
     acceleration: Acceleration = field(default_factory=Acceleration)
+    uncompared: str = ""
+    """Why the golden pictures were not compared."""
 
     @property
     def wrong(self) -> tuple[Checked, ...]:
@@ -112,12 +117,16 @@ def prepare(contents: Contents, folder: Path, reporter: Reporter = SILENT) -> Re
     archive = open_archive(folder)
     terms = Terms(cores=max(1, int(cgroups.machine().cores)))
     with muted():
+        handler = handling.load(archive, terms.code, None, reporter.say)
+        terms = replace(terms, handler=handler)
         pipeline = make_pipeline(archive, load(archive, archive.model, terms), terms)
         warm_up(pipeline)
     report = prove(archive, pipeline)
     if not report.wrong:
         found = accelerate(archive, pipeline, terms, contents.calibration, reporter)
         report = replace(report, acceleration=found)
+    if contents.code and (vendored := vendoring.vendor(folder)):
+        reporter.say(f"Into code/lib went {', '.join(vendored)}.")
     (folder / PARITY).write_text(json.dumps(parity(contents, report), indent=2) + "\n", "utf-8")
     manifest.write(folder)
     return replace(report, files=sizes(folder))
@@ -144,6 +153,8 @@ def lay_out(contents: Contents, folder: Path) -> None:
     else:
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(contents.model, place)
+    if contents.code:
+        vendoring.copy(contents.code, folder)
     (folder / FILE).write_text(contents.spec, "utf-8")
     for name, text in contents.files.items():
         target = folder / name
@@ -159,6 +170,8 @@ def lay_out(contents: Contents, folder: Path) -> None:
 
 def prove(archive: Archive, pipeline: Pipeline) -> Report:
     """How far every golden picture is off, in the pipeline that requests take."""
+    if pipeline.incomparable:
+        return Report((), archive.spec.golden.tolerance, {}, uncompared=pipeline.incomparable)
     checked = tuple(
         Checked(golden.name, check_golden(pipeline, golden)) for golden in archive.goldens
     )

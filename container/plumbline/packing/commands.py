@@ -41,6 +41,7 @@ PATH = click.Path(path_type=Path)
     multiple=True,
     help="More pictures to prove faster forms with, a file or a folder; may be repeated.",
 )
+@click.option("--code", type=PATH, help="A folder with inference.py, and what it needs.")
 @click.option("--dry-run", is_flag=True, help="Do everything but write the archive.")
 def pack(
     model: Path, weights: Path | None, reference: str | None, out: Path, dry_run: bool, **files: Any

@@ -44,6 +44,8 @@ class Order:
     labels: Path | None = None
     calibration: tuple[Path, ...] = ()
     """More pictures to prove faster forms with: files, and folders of them."""
+    code: Path | None = None
+    """A folder with a handler."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ def pack(order: Order, out: Path, dry_run: bool, reporter: Reporter) -> Report:
     with tempfile.TemporaryDirectory(prefix="plumbline-pack-") as name:
         work = Path(name)
         contents = gather(order, declaration, found, work, reporter)
-        contents = replace(contents, calibration=more)
+        contents = replace(contents, calibration=more, code=order.code)
         reporter.say("Proving the archive in the server's own pipeline …")
         folder = work / "archive"
         folder.mkdir()
@@ -179,6 +181,8 @@ def given_outputs(found: tuple[Path, ...]) -> dict[str, Tensors]:
 
 def summary(report: Report) -> str:
     """How it went, in a sentence."""
+    if report.uncompared:
+        return f"The golden pictures were not compared: {report.uncompared}."
     if not report.checked:
         return "There are no golden pictures: nobody checked the answers. Give some: --golden DIR."
     worst = max(one.difference.largest for one in report.checked)

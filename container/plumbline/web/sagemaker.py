@@ -42,19 +42,23 @@ class Service:
     """Requests that all processes together compute at a time."""
 
     def invoke(
-        self, options: Mapping[str, Any], content_type: str, accept: str
+        self, options: Mapping[str, Any], content_type: str, accept: str, *, handled: bool = True
     ) -> responses.Response:
-        """The model that is asked, a place, the body, its links, a slot, the pipeline."""
+        """The model that is asked, a place, the body, its links, a slot, the pipeline.
+
+        A user's handler is a part of that, unless it is what is asking.
+        """
         deadline = Deadline(self.settings.deadline, gone=gone(request))
         g.as_tensorflow = is_tensorflows(options)
         model = self.model.models().choose(options)
+        pipeline = model.pipeline if handled else model.pipeline.bare
         g.model = str(model)
         with self.admission.place(deadline), tidied_after(request.content_length):
             body = read_body(request, self.settings.max_body, deadline)
-            asked = Request(body, content_type, accept, options)
-            asked = model.pipeline.with_pictures(asked, deadline.remaining, g.watch)
+            asked = Request(body, content_type, accept, options, headers=dict(request.headers))
+            asked = pipeline.with_pictures(asked, deadline.remaining, g.watch)
             with self.admission.slot(deadline, g.watch, weight(asked)):
-                return model.pipeline(asked, deadline.remaining, g.watch)
+                return pipeline(asked, deadline.remaining, g.watch)
 
 
 def service() -> Service:
@@ -83,8 +87,9 @@ def ping() -> Response:
 def invocations() -> Response:
     """A picture or tensors in, predictions out."""
     options = read_options(request.headers.get(CUSTOM_ATTRIBUTES, ""))
-    headers = (request.headers.get(name, "") for name in ("Content-Type", "Accept"))
-    answer = service().invoke(options, *headers)
+    accept, default = request.headers.get("Accept", ""), service().settings.default_accept
+    accept = (default or accept) if accept in ("", "*/*") else accept
+    answer = service().invoke(options, request.headers.get("Content-Type", ""), accept)
     return Response(answer.body, content_type=answer.content_type)
 
 

@@ -52,7 +52,7 @@ def metadata(asked: Asked) -> Response:
 def compute(asked: Asked) -> Response:
     """What the model makes of the body, which is JSON whatever its type says."""
     options = {**options_of(asked), METHOD: asked["method"]}
-    answer = service().invoke(options, responses.JSON, responses.JSON)
+    answer = service().invoke(options, responses.JSON, responses.JSON, handled=False)
     return Response(answer.body, content_type=answer.content_type)
 
 

@@ -23,6 +23,8 @@ from typing import Any
 
 from gunicorn.workers import gthread
 
+from plumbline.web.succession import is_awaited
+
 HEADER_SECONDS = 10.0
 """How long the rest of a header may take."""
 
@@ -33,6 +35,12 @@ LINGER_SECONDS = 5.0
 
 STEP_BACK = 0.0002
 """How long a connection is left to workers that have fewer, in seconds: long enough to wake up."""
+
+TEND_SECONDS = 0.2
+"""How often, at most, a worker asks whether it should go on: memory may run out in a second."""
+
+TENURE = "plumbline.tenure"
+"""The extension of the app that says so."""
 
 MOMENT = 0.01
 """Time enough to read what has come already."""
@@ -45,13 +53,14 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
         super().__init__(*args, **kwargs)
         self.waiting: set[Any] = set()
         """What the poller waits for beside the connections that gunicorn keeps alive."""
+        self.tended = 0.0
 
     def may_accept(self) -> bool:
         """Whether the model is there, or it falls to this worker to say that it is not."""
         first = self.age <= self.cfg.workers and self.wsgi.extensions["connections"].is_first
+        alone = self.cfg.workers == 1
         return bool(
-            first
-            or self.cfg.workers == 1
+            ((first or alone) and not is_awaited(self.pid))
             or self.wsgi.extensions["plumbline"].model.status.state != "loading"
         )
 
@@ -135,6 +144,10 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
     def murder_pending(self) -> None:
         """Drop the connections whose time is up; gunicorn asks for it on every turn of its loop."""
         now = time.monotonic()
+        if now >= self.tended + TEND_SECONDS:
+            self.tended = now
+            if self.wsgi.extensions[TENURE].is_over(self.ppid):
+                self.alive = False
         for conn in [conn for conn in self.waiting if conn.timeout <= now]:
             self.resume(conn, self.drop, conn.sock)
         self.wsgi.extensions["connections"].own = self.nr_conns

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-import os
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -16,13 +16,19 @@ from flask import Flask
 from plumbline import allocator, cgroups, settings
 from plumbline.admission import Admission
 from plumbline.counts import counts_of
+from plumbline.handlers import Whereabouts
+from plumbline.handling import CodeTerms
 from plumbline.links import Links
 from plumbline.loading import Terms, load_models
+from plumbline.logs import Printed
 from plumbline.registry import Registry
 from plumbline.served import Say, ServedModel
 from plumbline.settings import Settings
 from plumbline.sizing import Sizes
+from plumbline.web import loopback
 from plumbline.web.app import create_app
+from plumbline.web.succession import Tenure, end_server
+from plumbline.web.worker import TENURE
 
 log = logging.getLogger("plumbline.web")
 
@@ -31,9 +37,6 @@ READY = "ready"
 
 MOMENT = 0.01
 """Seconds between two looks for it."""
-
-BOOT_FAILED = 3
-"""The exit status of a worker at which gunicorn ends the whole server, with the same status."""
 
 
 def application(shared: str | None = None) -> Flask:
@@ -48,10 +51,17 @@ def application(shared: str | None = None) -> Flask:
     folder = Path(shared) if shared else None
     terms = replace(terms_of(chosen, sizes), shared=folder)
     connections = counts_of("connections", folder)
-    load = partial(load_models, chosen.model_dir, terms)
+    sys.stdout = Printed(sys.stdout)
+
+    def load(say: Say) -> Registry:
+        code = replace(terms.code, rest=partial(loopback.serve, model, chosen))
+        return load_models(chosen.model_dir, replace(terms, code=code), say)
+
     model = ServedModel(partial(in_turn, load, folder, first=connections.is_first))
     model.start(on_failure=partial(exit_after, chosen.failure_grace))
     app = create_app(model, Admission(sizes.slots, sizes.queue), chosen, sizes.workers)
+    share = cgroups.machine().memory // sizes.workers
+    app.extensions[TENURE] = Tenure(model, terms.code.cutoff, share)
     app.extensions["connections"] = connections
     return app
 
@@ -85,12 +95,15 @@ def terms_of(chosen: Settings, sizes: Sizes) -> Terms:
         default_model=chosen.default_model,
         fetch=Links(chosen.url_allow, chosen.max_body, chosen.url_timeout).fetch,
         max_fetched=chosen.max_body,
+        code=CodeTerms(
+            Whereabouts(chosen.program, chosen.submit_directory), chosen.install_requirements
+        ),
     )
 
 
 def exit_after(grace: float) -> None:
     """End the server when the platform has had time to ask for the reason."""
     log.error("The server exits in %g seconds, because it has no model to serve.", grace)
-    timer = threading.Timer(grace, os._exit, (BOOT_FAILED,))
+    timer = threading.Timer(grace, end_server)
     timer.daemon = True
     timer.start()

@@ -11,6 +11,9 @@ from pathlib import Path
 
 from flask import Flask
 
+from plumbline import loading
+from plumbline.cgroups import Machine
+from plumbline.engines.absent import AbsentEngine
 from plumbline.engines.fake import FakeEngine
 from plumbline.errors import EngineError
 from plumbline.loading import Terms
@@ -23,14 +26,26 @@ from plumbline.web import wsgi
 
 
 def application(
-    delay: float = 0.0, loads_after: str = "", failure: str = "", shared: str | None = None
+    delay: float = 0.0,
+    loads_after: str = "",
+    failure: str = "",
+    shared: str | None = None,
+    handled: bool = False,
+    memory: int = 0,
 ) -> Flask:
     """The app of `plumbline.web.wsgi`.
 
     Its model takes `delay` seconds for a picture, is loaded once the file `loads_after` is there,
-    and fails to load, with that message, where there is a `failure`.
+    and fails to load, with that message, where there is a `failure`. With `handled` the archive
+    is loaded as ever, and only the engine is a fake. `memory` is all that the machine says to have.
     """
-    wsgi.load_models = loader(delay, loads_after, failure)
+    if memory:
+        wsgi.cgroups.machine = lambda: Machine(1.0, memory)
+    if handled:
+        engines = {"code": AbsentEngine()}
+        loading.load_engine = lambda model, *_: engines.get(model.kind, FakeEngine(delay=delay))
+    else:
+        wsgi.load_models = loader(delay, loads_after, failure)
     return wsgi.application(shared)
 
 

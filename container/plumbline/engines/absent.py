@@ -1,0 +1,35 @@
+"""What stands for an engine where a user's handler loads the model itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from plumbline.arrays import Tensors
+from plumbline.engines.base import Engine
+from plumbline.errors import InvalidInstances
+from plumbline.signature import Signature, TensorSpec
+
+
+@dataclass(frozen=True)
+class AbsentEngine:
+    """Nothing is known of its inputs and outputs."""
+
+    name: str = "handler"
+
+    @property
+    def signature(self) -> Signature:
+        """Something in, something out."""
+        return Signature(
+            (TensorSpec("data", (None,), "float32"),),
+            (TensorSpec("prediction", (None,), "float32"),),
+        )
+
+    @property
+    def others(self) -> Mapping[str, Engine]:
+        """None."""
+        return {}
+
+    def run(self, inputs: Tensors, timeout: float) -> Tensors:  # noqa: ARG002
+        """Raises `InvalidInstances`."""
+        raise InvalidInstances("This model is loaded and run by a handler; ask at /invocations.")

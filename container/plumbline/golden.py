@@ -1,0 +1,52 @@
+"""The golden check: what training gave for some pictures, and what the pipeline gives."""
+
+from __future__ import annotations
+
+import logging
+
+from plumbline.archive import Archive, GoldenPicture
+from plumbline.errors import ArchiveError, GoldenMismatch, ImageError
+from plumbline.parity import Difference, mismatch
+from plumbline.pipeline import Pipeline
+from plumbline.suspects import explain
+
+log = logging.getLogger("plumbline.loading")
+
+LOAD_SECONDS = 480.0
+"""SageMaker gives a container eight minutes to become healthy."""
+
+
+def time_left() -> float:
+    """The deadline of everything that happens while loading."""
+    return LOAD_SECONDS
+
+
+def check_goldens(pipeline: Pipeline, archive: Archive, budget: float | None = None) -> None:
+    """Compare every golden picture's outputs. Raises `GoldenMismatch` at the worst.
+
+    `budget` is what an accelerated form may be off; why it is off by more, nobody asks.
+    """
+    if not archive.goldens:
+        return
+    if pipeline.incomparable:
+        log.warning("The golden pictures were not compared: %s.", pipeline.incomparable)
+        return
+    tolerance = archive.spec.golden.tolerance if budget is None else budget
+    found = {golden.name: check_golden(pipeline, golden) for golden in archive.goldens}
+    worst = max(archive.goldens, key=lambda golden: found[golden.name].largest)
+    if not found[worst.name].within(tolerance):
+        cause = explain(pipeline, archive.goldens, worst) if budget is None else ""
+        raise GoldenMismatch(mismatch(found, tolerance, cause))
+    log.info(
+        "%d golden pictures came out right; the largest difference is %.3g.",
+        len(found),
+        found[worst.name].largest,
+    )
+
+
+def check_golden(pipeline: Pipeline, golden: GoldenPicture) -> Difference:
+    """How far one golden picture's outputs are from what they should be."""
+    try:
+        return pipeline.compare(golden.picture, golden.expected, time_left)
+    except ImageError as exc:
+        raise ArchiveError(f"The golden picture {golden.name} can't be used: {exc}") from exc

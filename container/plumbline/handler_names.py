@@ -1,0 +1,106 @@
+"""The functions of a user's code/inference.py: which there may be together, what each replaces."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Collection, Iterator, Mapping
+from types import MappingProxyType
+
+from plumbline.failures import HandlerError
+
+SERVING: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "handler": ("data", "context"),
+        "input_handler": ("data", "context"),
+        "output_handler": ("response", "context"),
+    }
+)
+"""What SageMaker's TensorFlow Serving container calls, and with what."""
+
+TOOLKIT: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "model_fn": ("model_dir",),
+        "input_fn": ("data", "content_type"),
+        "predict_fn": ("data", "model"),
+        "output_fn": ("prediction", "accept"),
+        "transform_fn": ("model", "data", "content_type", "accept"),
+    }
+)
+"""What SageMaker's inference toolkit calls; each may take a `context` after these."""
+
+PARAMETERS: Mapping[str, tuple[str, ...]] = MappingProxyType({**SERVING, **TOOLKIT})
+
+REPLACED: Mapping[str, str] = MappingProxyType(
+    {
+        "handler": "everything between the request and its answer",
+        "input_handler": "reading the request: it writes one to TensorFlow Serving",
+        "output_handler": "writing the answer, from that of TensorFlow Serving",
+        "model_fn": "loading the model",
+        "input_fn": "reading the request",
+        "predict_fn": "running the model",
+        "output_fn": "writing the answer",
+        "transform_fn": "everything between the request and its answer",
+    }
+)
+"""What each function does in the house's stead."""
+
+CLASHES: tuple[tuple[str, frozenset[str]], ...] = (
+    ("handler", frozenset(SERVING) - {"handler"}),
+    ("transform_fn", frozenset({"input_fn", "predict_fn", "output_fn"})),
+)
+"""A function that does all, and those that do a part of it."""
+
+ADVICE = (
+    "Define handler(data, context); or input_handler(data, context) and output_handler(response, "
+    "context); or some of model_fn, input_fn, predict_fn and output_fn; or transform_fn."
+)
+
+
+def chosen(names: Collection[str], file: str) -> tuple[str, ...]:
+    """Those of the names that are called, all of one dialect. Raises `HandlerError`."""
+    serving, toolkit = ([name for name in known if name in names] for known in (SERVING, TOOLKIT))
+    if serving and toolkit:
+        raise HandlerError(
+            f"{file} mixes {', '.join(serving)}, of the TensorFlow Serving container, with "
+            f"{', '.join(toolkit)}, of the inference toolkit: which are meant? {ADVICE}"
+        )
+    for whole, parts in CLASHES:
+        if whole in names and (doubled := sorted(parts & set(names))):
+            raise HandlerError(
+                f"{file} defines {whole}, which does everything, and beside it "
+                f"{', '.join(doubled)}: which are meant? {ADVICE}"
+            )
+    if len(serving) == 1 and "handler" not in serving:
+        (other,) = {"input_handler", "output_handler"} - set(serving)
+        raise HandlerError(f"{file} defines {serving[0]} without {other}. {ADVICE}")
+    if not serving and not toolkit:
+        raise HandlerError(f"{file} defines no function that is called here. {ADVICE}")
+    return tuple(serving or toolkit)
+
+
+def names_in(source: str, file: str) -> set[str]:
+    """The names that a module has at its top once it is run, found without running it.
+
+    Raises `HandlerError` for what is not Python.
+    """
+    try:
+        tree = ast.parse(source, file)
+    except (SyntaxError, ValueError) as exc:  # ValueError: for a null byte
+        line = getattr(exc, "lineno", None)
+        place = f", line {line}" if line else ""
+        raise HandlerError(f"{file}{place}: {getattr(exc, 'msg', exc)}.") from exc
+    return set(bound(tree.body))
+
+
+def bound(body: list[ast.stmt]) -> Iterator[str]:
+    """The names that statements bind, those inside `if` and `try` among them."""
+    for node in body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            yield from (alias.asname or alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.Assign):
+            yield from (target.id for target in node.targets if isinstance(target, ast.Name))
+        else:
+            for part in ("body", "orelse", "finalbody", "handlers"):
+                yield from bound(getattr(node, part, []))

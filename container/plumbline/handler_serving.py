@@ -1,0 +1,184 @@
+"""Handlers for SageMaker's TensorFlow Serving container: `handler`, or `input_handler` and
+`output_handler`.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from plumbline.arrays import Tensors
+from plumbline.errors import PlumblineError, Unavailable
+from plumbline.failures import HandlerFailed
+from plumbline.geometry import Geometry
+from plumbline.handled import Named, of_picture
+from plumbline.handler_answers import answer, article
+from plumbline.handlers import Stage, Stages
+from plumbline.options import METHOD, RAW
+from plumbline.pipeline import Pipeline
+from plumbline.requests import Pictures, Request, read
+from plumbline.responses import JSON, Response, encode_error, to_json
+from plumbline.stopwatch import Timing
+
+if TYPE_CHECKING:
+    import requests
+
+ATTRIBUTES = "x-amzn-sagemaker-custom-attributes"
+
+
+class Context(NamedTuple):
+    """What a handler is told of its request, by the names that TensorFlow Serving's has."""
+
+    model_name: str
+    model_version: str
+    method: str
+    rest_uri: str
+    grpc_port: str
+    channel: None
+    """There is no gRPC here."""
+    custom_attributes: str | None
+    request_content_type: str
+    accept_header: str
+    content_length: int
+
+
+@dataclass(frozen=True)
+class ServingHandler:
+    """The handler; `rest` is where this server's TensorFlow Serving REST API is, on loopback."""
+
+    stages: Stages
+    rest: str = ""
+
+    @property
+    def incomparable(self) -> str:
+        """Why golden pictures can't be compared with anything."""
+        return "handler(data, context) computes answers by itself" * ("handler" in self.stages)
+
+    @property
+    def reads(self) -> bool:
+        """It does read requests."""
+        return True
+
+    def answer(
+        self, pipeline: Pipeline, model: Named, request: Request, timing: Timing
+    ) -> Response:
+        """The answer to a request. Errors are told as TensorFlow Serving tells them."""
+        context = self.context(model, request)
+        try:
+            if "handler" in self.stages:
+                last = self.stages["handler"]
+                returned = called(last, io.BytesIO(request.body), context, timing)
+            else:
+                body = self.served(request.body, context, timing)
+                response = predicted(pipeline, body, context, timing)
+                last = self.stages["output_handler"]
+                returned = called(last, response, context, timing)
+            return answer(returned, last.name, context.accept_header)
+        except PlumblineError as exc:
+            exc.as_tensorflow = True
+            raise
+
+    def context(self, model: Named, request: Request) -> Context:
+        """What the request is about."""
+        chosen, headers, version = request.options, request.headers.items(), ""
+        if "tfs-model-version" in chosen:
+            version = f"/versions/{chosen['tfs-model-version']}"
+        method = chosen.get(METHOD, "predict")
+        return Context(
+            model.name,
+            str(model.version),
+            method,
+            f"{self.rest}/v1/models/{model.name}{version}:{method}",
+            "",
+            None,
+            next((text for key, text in headers if key.lower() == ATTRIBUTES), None),
+            request.content_type or JSON,
+            request.accept or JSON,
+            len(request.body),
+        )
+
+    def served(self, body: bytes, context: Context, timing: Timing) -> bytes:
+        """The body of a request to TensorFlow Serving, as input_handler writes it."""
+        stage = self.stages["input_handler"]
+        return posted(called(stage, io.BytesIO(body), context, timing), stage.name)
+
+    def alone(self, pipeline: Pipeline, picture: bytes, timing: Timing) -> tuple[Tensors, Geometry]:
+        """The outputs for a golden picture that input_handler has read."""
+
+        def served(content_type: str) -> bytes:
+            return self.served(
+                picture, self.context(Named(), Request(picture, content_type)), timing
+            )
+
+        body = of_picture(picture, served)
+        payload = read(Request(body, JSON))
+        if isinstance(payload, Pictures):
+            (item,) = payload.items
+            return pipeline.alone(item if isinstance(item, bytes) else b"", timing.left)
+        engine = pipeline.signed(payload.signature_name)
+        return engine.run(payload.tensors(engine.signature), timing.left()), Geometry.whole((1, 1))
+
+
+def called(stage: Stage, data: Any, context: Context, timing: Timing) -> Any:
+    """What one function returns."""
+    with timing.watch.lap(stage.name):
+        return stage(data, context, context=None)
+
+
+def posted(body: Any, name: str) -> bytes:
+    """What `requests.post(…, data=body)` would send; a dict as JSON. Raises `HandlerFailed`."""
+    if body is None:
+        return b""
+    if isinstance(body, str):
+        return body.encode()
+    if isinstance(body, bytes | bytearray | memoryview):
+        return bytes(body)
+    if isinstance(body, dict | list):
+        return written(body, name)
+    if hasattr(body, "read"):
+        return posted(body.read(), name)
+    if isinstance(body, Iterable) and not hasattr(body, "__array__"):
+        return b"".join(posted(piece, name) for piece in body)
+    raise HandlerFailed(
+        f"{name} returned {article(body)}; it must return a request to TensorFlow Serving, as str "
+        'or bytes: {"instances": …}.'
+    )
+
+
+def written(document: Any, name: str) -> bytes:
+    """The document as JSON. Raises `HandlerFailed`."""
+    try:
+        return to_json(document)
+    except TypeError as exc:
+        raise HandlerFailed(f"{name} returned what JSON can't hold: {exc}.") from exc
+
+
+def predicted(
+    pipeline: Pipeline, body: bytes, context: Context, timing: Timing
+) -> requests.Response:
+    """TensorFlow Serving's answer to a body, its errors among them, without a socket."""
+    request = Request(body, JSON, JSON, {METHOD: context.method, "format": RAW})
+    try:
+        said = pipeline(request, timing.left, timing.watch)
+    except Unavailable:
+        raise
+    except PlumblineError as exc:
+        exc.as_tensorflow = True
+        return response(exc.status, encode_error(exc), context.rest_uri)
+    return response(200, said, context.rest_uri)
+
+
+def response(status: int, said: Response, url: str) -> requests.Response:
+    """The answer as `requests` would give it."""
+    import requests
+
+    made = requests.Response()
+    made.status_code, made.url, made.encoding = status, url, "utf-8"
+    made.reason = HTTPStatus(status).phrase
+    made.raw = io.BytesIO(said.body)
+    made.headers["Content-Type"] = said.content_type
+    made.headers["Content-Length"] = str(len(said.body))
+    return made

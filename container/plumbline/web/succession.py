@@ -1,0 +1,150 @@
+"""Replacing a worker that should not go on, and telling a model that can't be served from a crash.
+
+What arbiter and workers tell each other are empty files in a folder that they share:
+
+    halts-PID       the end of this worker is the server's: it did not boot, or has no model
+    retiring-PID    this worker serves until there is another one in its place
+    ready-PID       this worker's model can answer
+
+An exit status would not do: a user's code may end a worker with any. So the statuses by which
+gunicorn tells that a worker did not boot become ones that no process can have.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+from gunicorn.errors import HaltServer
+
+from plumbline import cgroups
+from plumbline.cutoff import Cutoff
+from plumbline.served import ServedModel
+from plumbline.tenure import Condition, judge
+
+log = logging.getLogger("plumbline.web")
+
+BOOT_FAILED = 3
+"""The exit status of a server whose worker did not boot, or found no model to serve."""
+
+BEYOND = 256
+"""Added to a status, it is one that no process can have."""
+
+
+class Notes:
+    """The files. Without a folder there are none, and gunicorn's own statuses count."""
+
+    def __init__(self) -> None:
+        self.folder: Path | None = None
+
+    def begin(self, shared: Path | None) -> None:
+        """Keep them in a part of the folder that the processes of this server share."""
+        if shared:
+            self.folder = shared / "workers"
+            self.folder.mkdir(exist_ok=True)
+
+    def leave(self, kind: str, pid: int) -> None:
+        """Leave a note."""
+        if self.folder:
+            with contextlib.suppress(OSError):
+                (self.folder / f"{kind}-{pid}").touch()
+
+    def take(self, kind: str, pid: int) -> bool:
+        """Remove a note; whether it was there."""
+        try:
+            (self.folder or Path("/nowhere")).joinpath(f"{kind}-{pid}").unlink()
+        except OSError:
+            return False
+        return True
+
+    def pids(self, kind: str) -> set[int]:
+        """The workers of which there is such a note."""
+        found = self.folder.glob(f"{kind}-*") if self.folder else ()
+        return {int(file.name.removeprefix(f"{kind}-")) for file in found}
+
+
+NOTES = Notes()
+"""Those of this server: gunicorn.conf.py says where they are, before workers are forked."""
+
+
+def on_starting(server: Any) -> None:
+    """In the arbiter: let no exit status halt the server."""
+    if NOTES.folder:
+        server.WORKER_BOOT_ERROR += BEYOND
+        server.APP_LOAD_ERROR += BEYOND
+
+
+def post_fork(_server: Any, worker: Any) -> None:
+    """In a new worker: until it has booted, its end is the server's."""
+    NOTES.leave("halts", worker.pid)
+
+
+def post_worker_init(worker: Any) -> None:
+    """In a worker that has booted."""
+    NOTES.take("halts", worker.pid)
+
+
+def child_exit(server: Any, worker: Any) -> None:
+    """In the arbiter: a worker has ended."""
+    NOTES.take("ready", worker.pid)
+    if NOTES.take("retiring", worker.pid):
+        server.num_workers -= 1  # its successor is there already
+    if NOTES.take("halts", worker.pid) and server.LISTENERS:  # there are none at the end
+        raise HaltServer("A worker can't serve.", BOOT_FAILED)
+
+
+def is_awaited(pid: int) -> bool:
+    """Whether another worker serves until this one can."""
+    return bool(NOTES.pids("retiring") - {pid})
+
+
+def end_server() -> None:
+    """In a worker that has no model: end, and the server too, unless another one still serves."""
+    if not is_awaited(os.getpid()):
+        NOTES.leave("halts", os.getpid())
+    os._exit(BOOT_FAILED)
+
+
+class Tenure:
+    """How long this worker goes on: asked by its main loop, on its turns."""
+
+    def __init__(self, model: ServedModel, cutoff: Cutoff, share: int) -> None:
+        self._model = model
+        self._cutoff = cutoff
+        self._share = share
+        self._fresh = 0
+        self._others: set[int] | None = None
+        """While it retires: those who were ready before."""
+
+    def is_over(self, arbiter: int) -> bool:
+        """Whether to end now, after the requests in work; a successor has been called before."""
+        if self._model.status.state != "ready":
+            return False
+        if not self._fresh:
+            self._fresh = cgroups.resident()
+            NOTES.leave("ready", os.getpid())
+        if self._others is not None:
+            return bool(NOTES.pids("ready") - self._others)
+        return self.is_handled() and self._should_retire(arbiter)
+
+    def is_handled(self) -> bool:
+        """Whether a user's code runs here."""
+        pipeline = self._model.models().default.pipeline
+        return pipeline.bare is not pipeline
+
+    def _should_retire(self, arbiter: int) -> bool:
+        now = Condition(self._cutoff.hanging, cgroups.resident(), self._fresh, self._share)
+        verdict = judge(now)
+        if verdict is None:
+            return False
+        log.warning("This process is replaced: %s.", verdict.reason)
+        if not verdict.beside or NOTES.folder is None:
+            return True
+        self._others = NOTES.pids("ready")
+        NOTES.leave("retiring", os.getpid())
+        os.kill(arbiter, signal.SIGTTIN)
+        return False

@@ -1,0 +1,2 @@
+def handler(data, context):
+    return b'', 'text/html\r\nX-Evil: 1'

@@ -1,0 +1,5 @@
+import sys
+
+
+def handler(data, context):
+    sys.exit(1)

@@ -1,0 +1,2 @@
+def handler(data, context):
+    return 'x' * (101 * 1024 * 1024)

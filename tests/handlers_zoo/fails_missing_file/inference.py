@@ -1,0 +1,2 @@
+def handler(data, context):
+    return open('/nowhere/secret.txt').read()

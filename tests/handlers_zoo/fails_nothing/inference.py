@@ -1,0 +1,2 @@
+def handler(data, context):
+    data.read()

@@ -1,0 +1,2 @@
+async def handler(data, context):
+    return data

@@ -1,0 +1,1 @@
+handler = "def handler(data, context)"

@@ -1,0 +1,5 @@
+TABLE = {}
+BEST = TABLE['best']
+
+
+def handler(data, context): ...

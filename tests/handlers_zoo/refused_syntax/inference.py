@@ -1,0 +1,5 @@
+import json
+
+
+def handler(data, context:
+    return data

@@ -1,0 +1,5 @@
+import broken_helper
+
+
+def handler(data, context):
+    return broken_helper

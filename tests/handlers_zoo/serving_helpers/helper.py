@@ -1,0 +1,2 @@
+def scaled(body):
+    return float(body) / 100
