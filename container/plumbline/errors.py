@@ -37,6 +37,8 @@
      ├── ClientGone                    499: nobody is there to read the answer
      └── CommandError                  what a command meets; no server answers with it
 
+What only a multi-model endpoint meets hangs on the same tree, in hosting/errors.py.
+
 The message of an error is written for whoever reads the answer: what happened, what was
 expected, what to do. What a request provokes never holds a path of the
 server or the text of a foreign exception; what a model provokes is for whoever deployed it.

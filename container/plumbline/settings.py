@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import Field, dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from plumbline.cgroups import Machine
 from plumbline.errors import SettingError
 from plumbline.images import Limits
 from plumbline.link_policy import Allowlist, read_allowlist
-from plumbline.sizing import MOST_TOGETHER, Sizes, plan
+from plumbline.sizing import MOST_CHANGES, MOST_TOGETHER, Sizes, plan
 from plumbline.variables import (
     MEBIBYTE,
     boolean,
@@ -60,6 +60,18 @@ class Settings:
         "SAGEMAKER_BATCH",
     )
     port: int = setting("8080", whole(1, 65535), "The port.", "SAGEMAKER_BIND_TO_PORT")
+    multi_model: bool = setting(
+        "false",
+        boolean,
+        "Whether models are loaded and unloaded as they are asked for; SageMaker says so.",
+        "SAGEMAKER_MULTI_MODEL",
+    )
+    load_seconds: float = setting(
+        "360",
+        seconds,
+        "Seconds that the loading of one model may take, where there are many.",
+        "PLUMBLINE_LOAD_SECONDS",
+    )
     workers: int | None = setting(
         None,
         whole(1, 256),
@@ -187,8 +199,11 @@ class Settings:
         return Limits(self.max_pixels, self.max_side, self.image_formats)
 
     def sizes(self, machine: Machine) -> Sizes:
-        """How the machine is used."""
-        return plan(machine, self.max_body, self.workers, self.slots, self.queue)
+        """How the machine is used; many models are behind one process that hands on to theirs."""
+        if not self.multi_model:
+            return plan(machine, self.max_body, self.workers, self.slots, self.queue)
+        alone = plan(machine, self.max_body, 1, self.slots, self.queue)
+        return replace(alone, changes=2 * MOST_CHANGES)
 
 
 def read(environ: Mapping[str, str]) -> Settings:
@@ -227,12 +242,12 @@ def value_of(entry: Field[Any], name: str, text: str) -> Any:
         raise SettingError(f"{name}={text}: it must be {exc}.") from exc
 
 
-def from_environment() -> Settings:
+def from_environment(model_dir: Path | None = None) -> Settings:
     """The settings of this process; what the archive was tuned to is where nothing is set.
 
-    Raises `SettingError`.
+    The archive is the one that is served, or that in `model_dir`. Raises `SettingError`.
     """
-    found = tuned.read(read(os.environ).model_dir, cgroups.machine().cores)
+    found = tuned.read(model_dir or read(os.environ).model_dir, cgroups.machine().cores)
     return read({**found, **os.environ})
 
 

@@ -50,6 +50,10 @@ SPARE_THREADS = 16
 """Beside those that work or wait: they answer pings and turn away what is too much."""
 
 
+MOST_CHANGES = 32
+"""Models of a multi-model endpoint that are loaded at a time or wait for it; likewise unloaded."""
+
+
 @dataclass(frozen=True)
 class Sizes:
     """How the machine is used; `slots`, `queue`, `threads` and `cores` are for each worker."""
@@ -58,11 +62,13 @@ class Sizes:
     cores: int
     slots: int
     queue: int
+    changes: int = 0
+    """Loads and unloads that may be under way, where there are many models."""
 
     @property
     def threads(self) -> int:
         """Threads of one worker: a request that waits holds one."""
-        return self.slots + self.queue + SPARE_THREADS
+        return self.slots + self.queue + self.changes + SPARE_THREADS
 
 
 def plan(

@@ -38,6 +38,8 @@ def test_an_empty_environment_gives_the_documented_defaults() -> None:
 GIVEN = [
     ("PLUMBLINE_MODEL_DIR", "/srv/model", "model_dir", Path("/srv/model")),
     ("SAGEMAKER_BIND_TO_PORT", "9000", "port", 9000),
+    ("SAGEMAKER_MULTI_MODEL", "True", "multi_model", True),
+    ("PLUMBLINE_LOAD_SECONDS", "90", "load_seconds", 90.0),
     ("PLUMBLINE_WORKERS", "3", "workers", 3),
     ("SAGEMAKER_MODEL_SERVER_WORKERS", "4", "workers", 4),
     ("PLUMBLINE_SLOTS", "2", "slots", 2),
@@ -68,6 +70,14 @@ def test_a_variable_sets_its_field_and_no_other(
     name: str, text: str, field: str, value: Any
 ) -> None:
     assert read({name: text}) == dataclasses.replace(Settings(), **{field: value})
+
+
+def test_many_models_are_behind_one_process_with_threads_for_loads() -> None:
+    machine = Machine(16, 64 * 1024**3)
+    one = read({"PLUMBLINE_WORKERS": "1"}).sizes(machine)
+    many = read({"SAGEMAKER_MULTI_MODEL": "true", "PLUMBLINE_WORKERS": "4"}).sizes(machine)
+    assert many == dataclasses.replace(one, changes=many.changes)
+    assert many.threads > one.threads
 
 
 def test_every_variable_is_tested_here() -> None:

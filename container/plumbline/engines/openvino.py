@@ -6,6 +6,7 @@ whose requests gets one. Which of the two answers depends on how many requests a
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,12 +29,18 @@ CROWD_SECONDS = 0.2
 """How long after two requests have met others are expected; each gets one core until then."""
 
 
+def preload() -> Any:
+    """OpenVINO, imported without the part that reports its use to its makers, in a thread."""
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    import openvino
+
+    return openvino
+
+
 @cache
 def core() -> Any:
     """OpenVINO's register of devices, one for the process."""
-    import openvino
-
-    return openvino.Core()
+    return preload().Core()
 
 
 class Network:

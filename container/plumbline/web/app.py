@@ -7,7 +7,7 @@ from flask import Flask
 from plumbline.admission import Admission
 from plumbline.served import ServedModel
 from plumbline.settings import Settings
-from plumbline.web import access, errors, sagemaker
+from plumbline.web import access, errors, multi_model, sagemaker
 
 
 def create_app(
@@ -18,6 +18,17 @@ def create_app(
     concurrent = admission.load.slots * workers
     app.extensions["plumbline"] = sagemaker.Service(model, admission, settings, concurrent)
     app.register_blueprint(sagemaker.blueprint)
-    errors.install(app)
+    errors.install(app, sagemaker.ANSWERED)
+    access.install(app)
+    return app
+
+
+def create_multi_model_app(service: multi_model.ManyModels) -> Flask:
+    """An app that answers for many models, which it is told to load and unload."""
+    app = Flask("plumbline", static_folder=None)
+    app.url_map.merge_slashes = False  # a model's name is its own business
+    app.extensions["plumbline"] = service
+    app.register_blueprint(multi_model.blueprint)
+    errors.install(app, multi_model.ANSWERED)
     access.install(app)
     return app

@@ -22,6 +22,8 @@ from plumbline.web.bodies import gone, read_body
 
 CUSTOM_ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
 
+ANSWERED = "GET /ping, POST /invocations and GET /execution-parameters"
+
 MOST_PAYLOAD = 100
 """Megabytes of all payloads of a batch transform together: SageMaker's own limit."""
 

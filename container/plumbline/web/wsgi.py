@@ -17,9 +17,13 @@ from plumbline.links import Links
 from plumbline.loading import Terms, load_models
 from plumbline.served import ServedModel
 from plumbline.settings import Settings
-from plumbline.web.app import create_app
+from plumbline.web import multi_model
+from plumbline.web.app import create_app, create_multi_model_app
 
 log = logging.getLogger("plumbline.web")
+
+LOADER = "plumbline.loading:load_models"
+"""What loads a model in a process of its own, where there are many."""
 
 BOOT_FAILED = 3
 """The exit status of a worker at which gunicorn ends the whole server, with the same status."""
@@ -34,6 +38,8 @@ def application(shared: str | None = None) -> Flask:
     allocator.reuse_small_blocks_only()
     logging.captureWarnings(capture=True)  # Pillow's, about odd pictures: as lines like all others
     sizes = chosen.sizes(cgroups.machine())
+    if chosen.multi_model:
+        return create_multi_model_app(multi_model.many_models(chosen, sizes, LOADER))
     terms = replace(terms_of(chosen, sizes.cores), shared=Path(shared) if shared else None)
     model = ServedModel(partial(load_models, chosen.model_dir, terms))
     model.start(on_failure=partial(exit_after, chosen.failure_grace))
