@@ -175,7 +175,8 @@ def test_cores_it_may_not_run_on_do_not_count() -> None:
 MEMINFO = "MemTotal: 99 kB\nMemFree: 1 kB\nMemAvailable: 4194304 kB\nHugePages_Total: 0\n"
 
 V2_STAT = "anon 300\nfile 700\nfile_mapped 100\ninactive_file 450\nactive_file 250\n"
-V1_STAT = "cache 1\nmapped_file 1\ntotal_mapped_file 100\ntotal_inactive_file 450\n" + (
+V1_STAT = (
+    "cache 1\nmapped_file 1\ntotal_mapped_file 100\ntotal_inactive_file 450\n"
     "total_active_file 250\nactive_file 1\n"
 )
 

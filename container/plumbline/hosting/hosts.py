@@ -138,6 +138,7 @@ class Hosts:
             "errors": hosted.errors,
             "loadSeconds": round(hosted.load_seconds, 3),
             "memory": running and memory_of(running.child.pid),
+            "pid": running and running.child.pid,
             **(running.facts if running else {}),
         }
 

@@ -26,7 +26,8 @@ def create_app(
 def create_multi_model_app(service: multi_model.ManyModels) -> Flask:
     """An app that answers for many models, which it is told to load and unload."""
     app = Flask("plumbline", static_folder=None)
-    app.url_map.merge_slashes = False  # a model's name is its own business
+    app.url_map.merge_slashes = False
+    app.url_map.converters["model"] = multi_model.ModelName
     app.extensions["plumbline"] = service
     app.register_blueprint(multi_model.blueprint)
     errors.install(app, multi_model.ANSWERED)

@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 from flask import Blueprint, Response, current_app, g, request
+from werkzeug.routing import BaseConverter
 
 from plumbline import cgroups, responses
 from plumbline.admission import Admission, Deadline
@@ -43,6 +44,13 @@ KEYS = ("model_name", "url")
 """What names a model that is to be loaded, and its folder."""
 
 blueprint = Blueprint("multi_model", __name__)
+
+
+class ModelName(BaseConverter):
+    """A model's name in an address: anything at all, slashes included."""
+
+    regex = ".+?"
+    part_isolating = False
 
 
 @dataclass(frozen=True)
@@ -150,13 +158,13 @@ def listed() -> Response:
     return answer({"models": models, **({"nextPageToken": more} if more else {})})
 
 
-@blueprint.get("/models/<path:name>")
+@blueprint.get("/models/<model:name>")
 def described(name: str) -> Response:
     """What is known of a loaded model."""
     return answer(service().hosts.describe(name))
 
 
-@blueprint.delete("/models/<path:name>")
+@blueprint.delete("/models/<model:name>")
 def unload(name: str) -> Response:
     """Unload a model; answered when its memory is free."""
     g.model = name
@@ -164,7 +172,7 @@ def unload(name: str) -> Response:
     return answer({"status": f"Model {name} is unloaded."})
 
 
-@blueprint.post("/models/<path:name>/invoke")
+@blueprint.post("/models/<model:name>/invoke")
 def invoke(name: str) -> Response:
     """A picture or tensors in, predictions of that model out."""
     found = service().invoke(name)
