@@ -12,7 +12,7 @@ import logging
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -26,7 +26,7 @@ from plumbline.hosting.estimates import PLAIN, Estimates, kind_of
 from plumbline.hosting.ledger import Ledger
 from plumbline.hosting.nursery import Nursery
 from plumbline.hosting.process import memory_of
-from plumbline.hosting.running import Running, await_loaded, folder_for_loading
+from plumbline.hosting.running import Running, await_loaded, own_folder
 
 log = logging.getLogger("plumbline.hosting")
 
@@ -61,6 +61,8 @@ class Means:
     ledger: Ledger
     engine: str = "auto"
     load_seconds: float = 360.0
+    folder: Path | None = None
+    """Where temporary files go."""
     drain: float = 60.0
     """Seconds that requests in flight have to finish when a model is unloaded."""
 
@@ -114,6 +116,14 @@ class Hosts:
         """Raise `ModelNotLoaded` where there is no such model."""
         with self._changed:
             self._found(name)
+
+    def close(self) -> None:
+        """Unload all models, and end what they were forked from."""
+        while names := [*self._table]:
+            for name in names:
+                with suppress(ModelNotLoaded):
+                    self.unload(name)
+        self._means.nursery.close()
 
     def invoke(self, name: str, asked: wire.Asked) -> wire.Answered:
         """A model's answer. Raises `ModelNotLoaded`, `ModelNotReady`, and what the model raises."""
@@ -196,26 +206,24 @@ class Hosts:
         """A process that has loaded the archive."""
         kind = PLAIN if self._means.engine == "tensorflow" else kind_of(root)
         deadline = Deadline(self._means.load_seconds, gone=lambda: hosted.unwanted)
-        with (
-            self._means.ledger.promised(self._estimates.of(root, kind)) as load,
-            folder_for_loading() as folder,
-        ):
+        with self._means.ledger.promised(self._estimates.of(root, kind)) as load:
+            folder = own_folder(self._means.folder)
             order = {"name": hosted.name, "url": hosted.url, "shared": folder}
-            child = self._means.nursery.fork(kind, order)
+            running = Running(self._means.nursery.fork(kind, order), folder)
 
             def tick() -> None:
                 deadline.remaining()
-                load.take(memory_of(child.pid) or 0)
+                load.take(memory_of(running.child.pid) or 0)
                 self._means.ledger.check(load)
 
             try:
-                facts = await_loaded(child, tick)
+                running.facts = await_loaded(running.child, tick)
             except BaseException:
-                child.close(0)
+                running.close(0)
                 raise
-            load.take(memory_of(child.pid) or 0)
+            load.take(memory_of(running.child.pid) or 0)
             self._estimates.learn(root, load.most)
-        return Running(child, facts)
+        return running
 
     def _revive(self, hosted: Hosted, ended: Running) -> None:
         """Load a model again whose process has ended by itself, unless that is in vain."""

@@ -106,7 +106,7 @@ class Mother:
     def close(self) -> None:
         """End the zygote, and with it all of its children."""
         with contextlib.suppress(OSError):
-            self._orders.shutdown(socket.SHUT_RDWR)
+            self._orders.shutdown(socket.SHUT_WR)
         self._process.wait()
 
     def _say(self, order: Mapping[str, Any], *sockets: socket.socket) -> None:
@@ -117,7 +117,11 @@ class Mother:
 
     def _listen(self) -> None:
         """Take note of what the zygote says, until it ends."""
-        with self._orders.makefile("r", encoding="utf-8") as said, contextlib.suppress(OSError):
+        with (
+            self._orders,
+            self._orders.makefile("r", encoding="utf-8") as said,
+            contextlib.suppress(OSError),
+        ):
             for line in said:
                 self._hear(json.loads(line))
         self.ended = True

@@ -35,13 +35,17 @@ def name_it(name: str) -> None:
 
 
 def memory_of(pid: int) -> int | None:
-    """Bytes that only this process holds, which its end gives back; None where nobody says."""
+    """Bytes that only this process and those that it has started hold, which their end gives back.
+
+    None where nobody says.
+    """
     try:
         rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     except OSError:
         return None
     found = re.findall(r"^(?:Private_Dirty|Private_Clean|Swap): +(\d+) kB", rollup, re.MULTILINE)
-    return 1024 * sum(map(int, found)) if found else None
+    return 1024 * sum(map(int, found)) + sum(memory_of(int(child)) or 0 for child in children)
 
 
 def kill(pid: int) -> None:

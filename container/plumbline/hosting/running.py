@@ -8,6 +8,7 @@ import socket
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from plumbline.errors import DeadlineExceeded
@@ -60,11 +61,15 @@ def lost(child: Child) -> NotEnoughMemory | ModelNotLoadable:
 
 
 class Running:
-    """A process that answers, over as many connections as there are requests at a time."""
+    """A process that answers, over as many connections as there are requests at a time.
 
-    def __init__(self, child: Child, facts: Mapping[str, Any]) -> None:
+    `folder` holds its temporary files, and goes with it.
+    """
+
+    def __init__(self, child: Child, folder: str | None) -> None:
         self.child = child
-        self.facts = facts
+        self.facts: Mapping[str, Any] = {}
+        self._folder = folder
         self.answered = 0
         self._stuck = 0
         self._idle: list[socket.socket] = []
@@ -92,6 +97,8 @@ class Running:
         self.child.close(grace)
         for connection in self._idle:
             connection.close()
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
 
     @contextmanager
     def _connection(self) -> Iterator[socket.socket]:
@@ -120,15 +127,9 @@ class Running:
             self.child.kill()
 
 
-@contextmanager
-def folder_for_loading() -> Iterator[str | None]:
-    """A folder for what only the loading needs; None where nothing can be written."""
+def own_folder(within: Path | None) -> str | None:
+    """A folder for a process's temporary files; None where nothing can be written."""
     try:
-        folder = tempfile.mkdtemp(prefix="plumbline-")
+        return tempfile.mkdtemp(prefix="plumbline-", dir=within)
     except OSError:
-        yield None
-        return
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        return None

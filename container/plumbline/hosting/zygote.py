@@ -26,7 +26,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from plumbline import allocator, logs, settings
+from plumbline import allocator, child, logs, settings, unpacked_process
 from plumbline.engines import openvino, tensorflow
 from plumbline.hosting import model_process, process
 
@@ -121,6 +121,8 @@ def main() -> None:
     loader, *frameworks = sys.argv[1:]
     for name in frameworks:
         PRELOADED[name]()
+    if "tensorflow" in frameworks:
+        child.FORKED.add(unpacked_process.__name__)
     module, _, function = loader.partition(":")
     load: model_process.Load = getattr(importlib.import_module(module), function)
     orders = socket.socket(fileno=os.dup(0))

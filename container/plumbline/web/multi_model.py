@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -89,8 +90,11 @@ class ManyModels:
             self.hosts.unload(name)
 
 
-def many_models(chosen: Settings, sizes: Sizes, loader: str) -> ManyModels:
-    """The service for a machine, without a model; `loader` is the `module:function` that loads."""
+def many_models(chosen: Settings, sizes: Sizes, loader: str, shared: Path | None) -> ManyModels:
+    """The service for a machine, without a model.
+
+    `loader` is the `module:function` that loads one, `shared` a folder for temporary files.
+    """
     nursery = Nursery(loader)
     nursery.prepare(PACKED)
     limit = cgroups.memory().limit
@@ -100,6 +104,7 @@ def many_models(chosen: Settings, sizes: Sizes, loader: str) -> ManyModels:
         Ledger(cgroups.memory, reserve),
         engine=chosen.engine,
         load_seconds=chosen.load_seconds,
+        folder=shared,
         drain=chosen.deadline + GRACE,
     )
     at_once = max(2, sizes.cores)

@@ -38,9 +38,10 @@ def application(shared: str | None = None) -> Flask:
     allocator.reuse_small_blocks_only()
     logging.captureWarnings(capture=True)  # Pillow's, about odd pictures: as lines like all others
     sizes = chosen.sizes(cgroups.machine())
+    folder = Path(shared) if shared else None
     if chosen.multi_model:
-        return create_multi_model_app(multi_model.many_models(chosen, sizes, LOADER))
-    terms = replace(terms_of(chosen, sizes.cores), shared=Path(shared) if shared else None)
+        return create_multi_model_app(multi_model.many_models(chosen, sizes, LOADER, folder))
+    terms = replace(terms_of(chosen, sizes.cores), shared=folder)
     model = ServedModel(partial(load_models, chosen.model_dir, terms))
     model.start(on_failure=partial(exit_after, chosen.failure_grace))
     return create_app(model, Admission(sizes.slots, sizes.queue), chosen, sizes.workers)

@@ -317,17 +317,21 @@ def test_a_model_that_hangs_can_be_unloaded(
 
 
 def test_a_load_waits_for_nobody_and_nobody_for_it(
-    many: Many, crowd: Callable[..., list[Future[Any]]]
+    many: Many, crowd: Callable[..., list[Future[Any]]], tmp_path: Path
 ) -> None:
     many.loaded("cats", number=7)
-    (loading,) = crowd(1, many.load, "slow", many.make("slow", number=8, pause=2))
-    wait_until(lambda: many.load("slow", many.make("slow", number=8, pause=2)).status == 409)
+    gate, before = tmp_path / "gate", many.server.said().count("The model is loading.")
+    url = many.make("slow", number=8, gate=str(gate))
+    (loading,) = crowd(1, many.load, "slow", url)
+    wait_until(lambda: many.server.said().count("The model is loading.") > before)
+    assert many.load("slow", url).status == 409
     assert number(many.invoke("cats")) == 7
     assert many.server.ping().status == 200
     assert many.invoke("slow").status == 404
     assert many.unload("slow").status == 404
     assert many.names() == ["cats"]
     assert not loading.done()
+    gate.touch()
     assert loading.result().status == 200
     assert number(many.invoke("slow")) == 8
 
@@ -411,10 +415,13 @@ def test_nothing_is_left_in_the_temporary_folder(start: Start, tmp_path: Path) -
     temporary = tmp_path / "tmp"
     temporary.mkdir()
     many = start(TMPDIR=str(temporary))
-    before = set(temporary.iterdir())
+    before = set(temporary.rglob("*"))
     many.loaded("cats", number=7)
     many.load("bad", many.make("bad", number=1, dies=1))
-    assert set(temporary.iterdir()) == before
+    assert many.invoke("cats", -1).status == 500
+    wait_until(lambda: many.invoke("cats").status == 200)
+    many.unload("cats")
+    assert set(temporary.rglob("*")) == before
 
 
 def test_the_processes_of_models_are_the_first_to_end_where_memory_runs_out(many: Many) -> None:

@@ -3,7 +3,8 @@
 gunicorn calls `application`; its models' processes call `load`. A folder's `model.json` says what
 the model does: `number` (it answers that plus a thousandth of what it is sent), `failure` (why it
 does not load), `dies` (its exit status as it loads), `megabytes` that it takes, `pause` (seconds
-that its load takes). What it is sent may be an order, too: see `ORDERS`.
+that its load takes), `gate` (a file that its load waits for). What it is sent may be an order, too:
+see `ORDERS`.
 """
 
 from __future__ import annotations
@@ -46,12 +47,12 @@ ORDERS: dict[float, Callable[[], Any]] = {
 """What a model does where it is sent such a number: die, hang, exit, dawdle, fail."""
 
 
-def application(megabytes: int = 0) -> Flask:
+def application(megabytes: int = 0, shared: str | None = None) -> Flask:
     """The app of `plumbline.web.wsgi`, as if there were only so much memory (0: what there is)."""
     wsgi.LOADER = "many_app:load"
     if megabytes:
         cgroups.memory = lambda: Memory(megabytes * MEBIBYTE, used())
-    return wsgi.application()
+    return wsgi.application(shared)
 
 
 def used() -> int:
@@ -110,6 +111,8 @@ def load(root: Path, terms: Terms, say: Say) -> Registry:
         raise ArchiveError("There is no model.json.")
     said = json.loads(file.read_text())
     time.sleep(said.get("pause", 0))
+    while "gate" in said and not Path(said["gate"]).exists():
+        time.sleep(0.02)
     if "failure" in said:
         raise ModelError(said["failure"])
     if "dies" in said:
