@@ -13,7 +13,7 @@ from plumbline.cgroups import Memory
 from plumbline.hosting.errors import NotEnoughMemory
 from plumbline.hosting.estimates import PACKED, PLAIN, Estimates, guess, kind_of
 from plumbline.hosting.ledger import Ledger
-from plumbline.hosting.room import Loading, Room, fits, reserve, to_break_off
+from plumbline.hosting.room import Loading, Room, fits, reserve, slots_for, to_break_off
 
 BYTES = st.integers(0, 2**40)
 LOADS = st.lists(st.builds(Loading, BYTES, BYTES), max_size=5)
@@ -50,6 +50,19 @@ def test_a_load_is_broken_off_only_where_half_of_the_reserve_is_gone(
 def test_of_small_limits_a_quarter_is_kept_and_of_large_ones_what_all_slots_need() -> None:
     assert reserve(2000, slots=4, largest=384) == 500
     assert reserve(100_000, slots=4, largest=384) == 4 * 384
+
+
+@given(st.lists(st.integers(1, 10**9), min_size=1), st.integers(1, 256), st.integers(1, 10**12))
+def test_requests_in_work_together_stay_within_the_reserve(
+    sizes: list[int], slots: int, kept: int
+) -> None:
+    taken = needed = 0
+    for size in sizes:
+        if taken + slots_for(size, slots, kept) <= slots:
+            taken += slots_for(size, slots, kept)
+            needed += size
+    assert needed <= kept
+    assert slots_for(0, slots, kept) == 1
 
 
 class Machine:

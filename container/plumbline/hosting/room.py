@@ -5,6 +5,7 @@ All numbers are bytes.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -54,6 +55,14 @@ class Room:
 def reserve(limit: int, slots: int, largest: int) -> int:
     """What is kept for requests: `largest` for each slot, but no more than a part of the limit."""
     return min(slots * largest, limit // SHARE_FOR_REQUESTS)
+
+
+def slots_for(size: int, slots: int, reserve: int) -> int:
+    """The slots that a request takes which needs `size`: as large a part of them as of the reserve.
+
+    So those that are in work together stay within it, but for one that is larger by itself.
+    """
+    return max(1, math.ceil(size * slots / max(1, reserve)))
 
 
 def fits(room: Room, estimate: int) -> bool:

@@ -21,7 +21,9 @@ from plumbline.hosting.ledger import Ledger
 from plumbline.hosting.nursery import Nursery
 from plumbline.hosting.running import GRACE
 from plumbline.hosting.wire import Asked
+from plumbline.images import Limits, pixels_in
 from plumbline.options import read_options
+from plumbline.requests import Request
 from plumbline.settings import Settings
 from plumbline.sizing import MEMORY_PER_PICTURE, MOST_CHANGES, Sizes
 from plumbline.stopwatch import Stopwatch
@@ -44,6 +46,9 @@ MOST_LISTED = 100
 KEYS = ("model_name", "url")
 """What names a model that is to be loaded, and its folder."""
 
+BYTES_PER_PIXEL = MEMORY_PER_PICTURE / Limits.pixels
+"""What a picture takes while it is decoded and resized."""
+
 blueprint = Blueprint("multi_model", __name__)
 
 
@@ -63,6 +68,8 @@ class ManyModels:
     loads: Admission
     unloads: Admission
     settings: Settings
+    reserve: int
+    """Bytes that are kept free for requests."""
 
     def invoke(self, name: str) -> responses.Response:
         """A place, the body, a slot, the model's own process."""
@@ -73,10 +80,16 @@ class ManyModels:
         self.hosts.demand(name)
         with self.admission.place(deadline), tidied_after(request.content_length):
             asked = read_request(options, self.settings.max_body, deadline)
-            with self.admission.slot(deadline, g.watch, weight(asked)):
+            with self.admission.slot(deadline, g.watch, self.slots_for(asked)):
                 answered = self.hosts.invoke(name, Asked(asked, g.id, deadline.remaining()))
         g.watch.laps.update(answered.laps)
         return answered.response
+
+    def slots_for(self, asked: Request) -> int:
+        """The slots that a request takes: more for large bodies, and for many pixels."""
+        size = int(BYTES_PER_PIXEL * pixels_in(asked.body, self.settings.limits))
+        slots = self.admission.load.slots
+        return max(weight(asked), room.slots_for(size, slots, self.reserve))
 
     def load(self, name: str, url: str) -> None:
         """Load a model when it is its turn."""
@@ -114,6 +127,7 @@ def many_models(chosen: Settings, sizes: Sizes, loader: str, shared: Path | None
         Admission(at_once, max(0, MOST_CHANGES - at_once)),
         Admission(MOST_CHANGES, 0),
         chosen,
+        reserve,
     )
 
 
