@@ -106,7 +106,8 @@ def test_a_load_is_refused_before_memory_runs_out_and_unloading_makes_room(serve
     assert len(loaded) >= 3
     for number in loaded:
         assert best(invoke(server, number, demo.pictures["five"])) == f"five-{number}"
-    assert unload(server, loaded[0]).status == 200
+    for number in loaded[:2]:  # since they were asked, they hold a little more than one needs
+        assert unload(server, number).status == 200
     assert load(server, MODELS - 1).status == 200
     assert unharmed(server, workers)
 

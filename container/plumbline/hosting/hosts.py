@@ -21,7 +21,12 @@ from typing import Any
 from plumbline.admission import Deadline
 from plumbline.errors import ModelNotReady, PlumblineError
 from plumbline.hosting import wire
-from plumbline.hosting.errors import FolderNotFound, ModelAlreadyLoaded, ModelNotLoaded
+from plumbline.hosting.errors import (
+    FolderNotFound,
+    ModelAlreadyLoaded,
+    ModelNotLoaded,
+    NotEnoughMemory,
+)
 from plumbline.hosting.estimates import PLAIN, Estimates, kind_of
 from plumbline.hosting.ledger import Ledger
 from plumbline.hosting.nursery import Nursery
@@ -218,8 +223,10 @@ class Hosts:
 
             try:
                 running.facts = await_loaded(running.child, tick)
-            except BaseException:
+            except BaseException as exc:
                 running.close(0)
+                if isinstance(exc, NotEnoughMemory):
+                    self._estimates.learn(root, max(load.most, load.estimate))
                 raise
             load.take(memory_of(running.child.pid) or 0)
             self._estimates.learn(root, load.most)

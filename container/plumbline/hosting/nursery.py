@@ -88,6 +88,7 @@ class Mother:
         self._answers: queue.Queue[Child | str] = queue.Queue()
         self._children: dict[int, Child] = {}
         self._turn = threading.Lock()
+        self._speaking = threading.Lock()
         self._expected: socket.socket | None = None
         start(self._listen)
 
@@ -111,7 +112,8 @@ class Mother:
 
     def _say(self, order: Mapping[str, Any], *sockets: socket.socket) -> None:
         data = json.dumps(order).encode() + b"\n"
-        with contextlib.suppress(OSError):  # it has ended, which the other thread tells
+        # That it has ended, the other thread tells.
+        with self._speaking, contextlib.suppress(OSError):
             sent = socket.send_fds(self._orders, [data], [one.fileno() for one in sockets])
             self._orders.sendall(data[sent:])
 
