@@ -113,7 +113,7 @@ def test_a_load_is_refused_before_memory_runs_out_and_unloading_makes_room(serve
 
 
 def test_a_storm_within_a_memory_limit(serve, demo) -> None:
-    server: Running = serve("800m")
+    server: Running = serve("600m")
     workers, port, end = server.workers(), server.published, time.monotonic() + STORM_SECONDS
     labels = list(demo.pictures)
 

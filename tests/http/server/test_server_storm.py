@@ -136,7 +136,7 @@ def code(name: str, variant: int | None) -> int:
 
 @pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="reads Linux's /proc")
 def test_in_a_storm_every_answer_is_the_right_model_s_and_nothing_restarts(tmp_path: Path) -> None:
-    with many_models(tmp_path, "megabytes=700", PLUMBLINE_LOG_LEVEL="info") as many:
+    with many_models(tmp_path, "megabytes=500") as many:
         lives = {}
         for name in (f"model{one}" for one in range(NAMES)):
             made = [f"{name}-{variant}" for variant in range(VARIANTS)]
