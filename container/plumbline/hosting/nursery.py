@@ -14,11 +14,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from plumbline.child import Ending
+from plumbline.errors import EngineError, PlumblineError
 from plumbline.hosting.errors import NotEnoughMemory
 
 log = logging.getLogger("plumbline.hosting")
 
-GONE = "the process that starts others has ended"
+KILLED = -9
 
 FRAMEWORKS: Mapping[str, tuple[str, ...]] = {
     "openvino": ("openvino",),
@@ -85,7 +86,7 @@ class Mother:
                 [*command, *FRAMEWORKS[kind]], stdin=theirs.fileno(), start_new_session=True
             )
         self.ended = False
-        self._answers: queue.Queue[Child | str] = queue.Queue()
+        self._answers: queue.Queue[Child | PlumblineError] = queue.Queue()
         self._children: dict[int, Child] = {}
         self._turn = threading.Lock()
         self._speaking = threading.Lock()
@@ -93,16 +94,25 @@ class Mother:
         start(self._listen)
 
     def fork(self, order: Mapping[str, Any]) -> Child:
-        """A new process, which has been given the order. Raises `NotEnoughMemory`."""
+        """A new process, which has been given the order.
+
+        Raises `NotEnoughMemory`, and `EngineError` where it is not for want of memory.
+        """
         with self._turn:
             self._expected, theirs = socket.socketpair()
             with theirs:
                 self._say({"fork": dict(order)}, theirs)
-                answer = GONE if self.ended else self._answers.get()
-            if isinstance(answer, str):
+                answer = self._gone() if self.ended else self._answers.get()
+            if isinstance(answer, PlumblineError):
                 self._expected.close()
-                raise NotEnoughMemory(f"No process could be started for the model: {answer}.")
+                raise answer
             return answer
+
+    def _gone(self) -> PlumblineError:
+        """Why nothing can be forked any more; the system kills where memory runs out."""
+        words = Ending(self._process.wait(), "").words
+        said = f"No process could be started for the model: the one that starts others {words}."
+        return NotEnoughMemory(said) if self._process.returncode == KILLED else EngineError(said)
 
     def close(self) -> None:
         """End the zygote, and with it all of its children."""
@@ -126,11 +136,11 @@ class Mother:
         ):
             for line in said:
                 self._hear(json.loads(line))
-        self.ended = True
-        self._answers.put(GONE)
-        for child in [*self._children.values()]:
-            child.end(-9)
         self._process.wait()
+        self.ended = True
+        self._answers.put(self._gone())
+        for child in [*self._children.values()]:
+            child.end(KILLED)
 
     def _hear(self, message: Mapping[str, Any]) -> None:
         if "forked" in message and self._expected is not None:
@@ -138,7 +148,8 @@ class Mother:
             self._children[child.pid] = child
             self._answers.put(child)
         elif "refused" in message:
-            self._answers.put(str(message["refused"]))
+            said = f"No process could be started for the model: {message['refused']}."
+            self._answers.put(NotEnoughMemory(said))
         elif "ended" in message:
             self._children.pop(message["ended"]).end(message["status"])
 

@@ -14,7 +14,7 @@ from typing import Any
 from plumbline.errors import DeadlineExceeded
 from plumbline.hosting.errors import ModelNotLoadable, ModelProcessEnded, NotEnoughMemory
 from plumbline.hosting.frames import Frame, receive, send
-from plumbline.hosting.nursery import Child
+from plumbline.hosting.nursery import KILLED, Child
 
 TICK = 0.05
 """Seconds between two looks at a load's memory."""
@@ -24,8 +24,6 @@ GRACE = 2.0
 
 MOST_STUCK = 4
 """So many requests may hang before the process is given up."""
-
-KILLED = -9
 
 
 def await_loaded(child: Child, tick: Callable[[], None]) -> Mapping[str, Any]:
@@ -112,12 +110,19 @@ class Running:
         except BaseException:
             connection.close()
             raise
-        self._idle.append(connection)
+        if self.child.ended.is_set():
+            connection.close()
+        else:
+            self._idle.append(connection)
 
     def _connect(self) -> socket.socket:
         ours, theirs = socket.socketpair()
         with theirs:
-            socket.send_fds(self.child.control, [b"+"], [theirs.fileno()])
+            try:
+                socket.send_fds(self.child.control, [b"+"], [theirs.fileno()])
+            except OSError:
+                ours.close()
+                raise
         return ours
 
     def _give_up(self) -> None:

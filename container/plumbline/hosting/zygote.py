@@ -13,6 +13,7 @@ the number of one that is gone.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import importlib
 import json
@@ -120,7 +121,8 @@ def main() -> None:
     allocator.reuse_small_blocks_only()
     loader, *frameworks = sys.argv[1:]
     for name in frameworks:
-        PRELOADED[name]()
+        with contextlib.suppress(ModuleNotFoundError):  # who needs it will be told as he loads
+            PRELOADED[name]()
     if "tensorflow" in frameworks:
         child.FORKED.add(unpacked_process.__name__)
     module, _, function = loader.partition(":")

@@ -22,13 +22,17 @@ class Many:
     server: Server
     folder: Path
 
-    def make(self, name: str, **said: Any) -> str:
-        """The folder of a model that does what is said (`apps/many_app.py`)."""
+    def make(self, name: str, packed: bool = True, **said: Any) -> str:
+        """The folder of a model that does what is said (`apps/many_app.py`).
+
+        It is made to look packed, unless TensorFlow is to be waited for.
+        """
         folder = self.folder / name / "model"
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "model.json").write_text(json.dumps(said))
-        (folder / "accelerated").mkdir(exist_ok=True)
-        (folder / "accelerated" / "forms.json").touch()  # so that no TensorFlow is waited for
+        if packed:
+            (folder / "accelerated").mkdir(exist_ok=True)
+            (folder / "accelerated" / "forms.json").touch()
         return str(folder)
 
     def load(self, name: str, url: str) -> Answer:

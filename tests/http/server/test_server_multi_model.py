@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from gunicorn_server import wait_until
+from gunicorn_server import APPS, CONTAINER, wait_until
 from many_models import (
     Many,
     alive,
@@ -365,7 +365,7 @@ def test_memory_that_is_short_refuses_a_load_and_unloading_makes_room(start: Sta
     assert 2 <= loaded <= 6
     assert [number(many.invoke(f"model{one}")) for one in range(loaded)] == [1] * loaded
     assert many.load("more", url).status == 507
-    assert many.unload("model0").status == 200
+    assert [many.unload(name).status for name in ("model0", "model1")] == [200, 200]
     assert many.load("more", url).status == 200
     assert number(many.invoke("more")) == 1
 
@@ -454,3 +454,24 @@ def test_a_hundred_loads_and_unloads_leave_no_memory_and_no_process_behind(many:
     assert after[0] == before[0]
     assert after[1] < 1.1 * before[1]
     assert len(list(Path(f"/proc/{worker}/fd").iterdir())) < 100
+
+
+BROKEN = {
+    "it is not installed": ("raise ModuleNotFoundError('No module', name='tensorflow')", 200),
+    "it crashes": ("import os; os._exit(5)", 500),
+    "it is killed for its memory": ("import os; os.kill(os.getpid(), 9)", 507),
+}
+
+
+@pytest.mark.parametrize(("code", "status"), BROKEN.values(), ids=BROKEN)
+def test_a_tensorflow_that_is_not_there_harms_only_who_needs_it(
+    start: Start, tmp_path: Path, code: str, status: int
+) -> None:
+    (tmp_path / "tensorflow.py").write_text(code)
+    many = start(PYTHONPATH=os.pathsep.join([str(tmp_path), *map(str, (CONTAINER, APPS))]))
+    many.loaded("packed", number=1)
+    for _ in range(2):
+        answer = many.load("plain", many.make("plain", packed=False, number=2))
+        assert answer.status == status, answer.body
+        many.unload("plain")
+    assert number(many.invoke("packed")) == 1

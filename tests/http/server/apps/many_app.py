@@ -84,7 +84,7 @@ class Adder:
     """Answers `[n, 1]` with `number` more than a thousandth of that."""
 
     number: float
-    held: bytes = b""
+    held: tuple[bytes, ...] = ()
     name: str = "adder"
     signature = Signature(
         (TensorSpec("x", (None, 1), "float32"),), (TensorSpec("y", (None, 1), "float32"),)
@@ -117,7 +117,7 @@ def load(root: Path, terms: Terms, say: Say) -> Registry:
         raise ModelError(said["failure"])
     if "dies" in said:
         os._exit(said["dies"])
-    held = b"".join(grown(said.get("megabytes", 0)))
+    held = tuple(grown(said.get("megabytes", 0)))
     engine, spec = Adder(said["number"], held), ModelSpec(task="raw")
     task = make_task(spec, None)
     task.fit(engine.signature)
