@@ -108,8 +108,8 @@ def process_of(many: Many, name: str) -> int:
 
 def family(pid: int) -> list[int]:
     """The process, those that it has started, and those that they have."""
-    listed = Path(f"/proc/{pid}/task/{pid}/children")
-    found = [int(child) for child in listed.read_text().split()] if listed.exists() else []
+    threads = Path(f"/proc/{pid}/task").glob("*/children")
+    found = [int(child) for listed in threads for child in listed.read_text().split()]
     return [pid, *(below for child in found for below in family(child))]
 
 
