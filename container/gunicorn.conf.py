@@ -8,16 +8,16 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from plumbline import cgroups, logs, settings
+from plumbline import cgroups, environment, logs
 from plumbline.errors import SettingError
 from plumbline.web import succession
 
 try:
-    chosen = settings.from_environment()
+    chosen = environment.from_environment()
 except SettingError as error:
     sys.exit(f"plumbline: {error}")
 
-settings.quiet_frameworks()
+environment.quiet_frameworks()
 sizes = chosen.sizes(cgroups.machine())
 
 # For what only one of the workers need find out; without it each does.
@@ -52,7 +52,7 @@ logconfig_dict = logs.configuration(chosen.log_level, chosen.log_format)
 def on_starting(server: Any) -> None:
     """Say what has no meaning here of another container's settings."""
     succession.on_starting(server)
-    if names := settings.ignored():
+    if names := environment.ignored():
         logging.getLogger("plumbline.web").warning(
             "These settings have no meaning here and are ignored: %s.", ", ".join(names)
         )

@@ -19,6 +19,49 @@ class Machine:
     memory: int
 
 
+@dataclass(frozen=True)
+class Memory:
+    """Bytes that may be used, and that are; what the kernel only keeps of files is not used."""
+
+    limit: int
+    used: int
+
+
+def memory(root: Path = Path("/")) -> Memory:
+    """The memory of the group, or of the machine, that has the least left."""
+    found = [*group_memory(root), *machine_memory(root)]
+    return min(found, key=lambda one: one.limit - one.used)
+
+
+def group_memory(root: Path) -> Iterator[Memory]:
+    """What every limited group above this process may use, and does."""
+    for folder in folders(root, "memory"):
+        for limit_name, use_name, prefix in (
+            ("memory.max", "memory.current", ""),
+            ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_"),
+        ):
+            limit, used = read(folder / limit_name), read(folder / use_name)
+            if limit.isdigit() and 0 < int(limit) < UNLIMITED and used.isdigit():
+                yield Memory(int(limit), int(used) - droppable(folder, prefix))
+
+
+def droppable(folder: Path, prefix: str) -> int:
+    """Bytes of files that the kernel keeps and no process has mapped: it drops them when asked."""
+    lines = (line.partition(" ") for line in read(folder / "memory.stat").splitlines())
+    stat = {name: int(value) for name, _, value in lines if value.isdigit()}
+    of_files = sum(stat.get(f"{prefix}{name}", 0) for name in ("active_file", "inactive_file"))
+    mapped = stat.get(f"{prefix}file_mapped", stat.get(f"{prefix}mapped_file", 0))
+    return max(0, of_files - mapped)
+
+
+def machine_memory(root: Path) -> Iterator[Memory]:
+    """What the machine has, and what of that is used; macOS does not say the latter."""
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    lines = (line.split() for line in read(root / "proc/meminfo").splitlines())
+    said = {words[0]: int(words[1]) * 1024 for words in lines if len(words) == 3}
+    yield Memory(total, total - min(total, said.get("MemAvailable:", total)))
+
+
 def machine(root: Path = Path("/")) -> Machine:
     """The smaller of what the hardware has and what the control groups allow."""
     cores = [float(available_cores()), *quotas(root)]

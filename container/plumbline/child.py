@@ -10,8 +10,10 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import IO, Any
 
@@ -21,6 +23,10 @@ Message = Mapping[str, Any]
 
 Environment = Callable[[Path], Mapping[str, str]]
 """A process's folder for temporary files → its environment."""
+
+
+FORKED: set[str] = set()
+"""Modules whose processes are copies of this one, because it has imported what they need."""
 
 
 @dataclass(frozen=True)
@@ -73,24 +79,28 @@ def run(
 @contextlib.contextmanager
 def started(
     module: str, request: Path, printed: IO[bytes], environment: Mapping[str, str] | None
-) -> Iterator[tuple[subprocess.Popen[bytes], IO[str]]]:
+) -> Iterator[tuple[subprocess.Popen[bytes] | Copy, IO[str]]]:
     """The process, and what it says; it does not outlive the block, nor us.
 
     It holds one end of a pipe that says nothing, and ends when we, at the other end, do.
     """
     (reading, writing), (living, life) = os.pipe(), os.pipe()
-    command = [sys.executable, "-P", "-m", module, str(request), str(writing), str(living)]
+    arguments = [module, str(request), str(writing), str(living)]
+    process: subprocess.Popen[bytes] | Copy
     with os.fdopen(reading, encoding="utf-8") as messages, os.fdopen(life, "w"):
         try:
-            process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=printed,
-                stderr=printed,
-                pass_fds=[writing, living],
-                env=environment,
-                start_new_session=True,
-            )
+            if module in FORKED and threading.active_count() == 1:
+                process = Copy(arguments, printed)
+            else:
+                process = subprocess.Popen(
+                    [sys.executable, "-P", "-m", *arguments],
+                    stdin=subprocess.DEVNULL,
+                    stdout=printed,
+                    stderr=printed,
+                    pass_fds=[writing, living],
+                    env=environment,
+                    start_new_session=True,
+                )
         finally:
             os.close(writing)
             os.close(living)
@@ -102,7 +112,7 @@ def started(
 
 
 @contextlib.contextmanager
-def killed_after(seconds: float | None, process: subprocess.Popen[bytes]) -> Iterator[None]:
+def killed_after(seconds: float | None, process: subprocess.Popen[bytes] | Copy) -> Iterator[None]:
     """Kill the process if the block lasts longer than this."""
     if seconds is None:
         yield
@@ -116,10 +126,47 @@ def killed_after(seconds: float | None, process: subprocess.Popen[bytes]) -> Ite
         timer.cancel()
 
 
-def kill(process: subprocess.Popen[bytes]) -> None:
+def kill(process: subprocess.Popen[bytes] | Copy) -> None:
     """Kill a process, and all that it started."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
+
+
+class Copy:
+    """A process that was forked from this one, and calls a module's `main`; waited for as `Popen`.
+
+    `arguments` are the module's name and what its process is told; it prints into `printed`.
+    """
+
+    def __init__(self, arguments: Sequence[str], printed: IO[bytes]) -> None:
+        self._status: int | None = None
+        self.pid = os.fork()
+        if self.pid == 0:
+            try:
+                become(arguments, printed.fileno())
+            finally:
+                os._exit(1)
+
+    def wait(self) -> int:
+        """Its exit status, once it has ended."""
+        if self._status is None:
+            self._status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        return self._status
+
+
+def become(arguments: Sequence[str], printed: int) -> None:
+    """In the copy: be that process, with none of the files that were open but its own."""
+    os.setsid()
+    for stream in (1, 2):
+        os.dup2(printed, stream)
+    kept = sorted(map(int, arguments[2:]))
+    for before, after in zip([2, *kept], [*kept, os.sysconf("SC_OPEN_MAX")], strict=True):
+        os.closerange(before + 1, after)
+    sys.argv = [*arguments]
+    try:
+        import_module(arguments[0]).main()
+    except Exception:
+        traceback.print_exc()
 
 
 def tail_of(printed: bytes) -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 import click
 
 import plumbline
-from plumbline import settings as environment
+from plumbline import environment
 from plumbline.errors import PlumblineError
 from plumbline.tarball import unpack
 

@@ -21,6 +21,7 @@ from plumbline.errors import (
     ImageFormatRefused,
     ImageTooLarge,
     NotAnImage,
+    RequestError,
 )
 from plumbline.geometry import TURNS, upright
 
@@ -174,6 +175,15 @@ def open_within(data: bytes, limits: Limits) -> Image.Image:
             "save it again."
         )
     return image
+
+
+def pixels_in(data: bytes, limits: Limits) -> int:
+    """How many pixels the picture's header says; 0 for what is none, or is refused."""
+    try:
+        width, height = open_within(data, limits).size
+    except RequestError:
+        return 0
+    return width * height
 
 
 def has_many_scans(data: bytes) -> bool:

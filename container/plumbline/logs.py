@@ -85,6 +85,21 @@ def formatter(name: str) -> logging.Formatter:
     return FORMATTERS[name]()
 
 
+class ModelName(logging.Filter):
+    """Lets every line say which model it is about, in a process that serves that one alone."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Add the name to the line's fields."""
+        record.__dict__[FIELDS] = {"model": self.name, **getattr(record, FIELDS, {})}
+        return True
+
+
+def name_model(name: str) -> None:
+    """Let the lines of this process carry the model's name."""
+    for handler in logging.getLogger().handlers:
+        handler.filters = [ModelName(name)]
+
+
 def configuration(level: str, form: str) -> dict[str, Any]:
     """What `logging.config.dictConfig` takes: everything to standard error, in one form."""
     return {

@@ -48,18 +48,22 @@ class ServedModel:
         thread.start()
         return thread
 
+    def load_now(self) -> Registry:
+        """Load in this thread. Raises what loading raises."""
+        models = self._load(self._say)
+        log.info("The model is ready.")
+        self.status = Status("ready", "The model is ready.", models)
+        return models
+
     def load(self, on_failure: Callable[[], None]) -> None:
         """Load, and say how it went."""
         try:
-            models = self._load(self._say)
+            self.load_now()
         except Exception as exc:  # the one place where any failure becomes a status
             reason = f"The model failed to load: {reason_of(exc)}"
             log.exception(reason)
             self.status = Status("failed", one_line(reason))
             on_failure()
-        else:
-            log.info("The model is ready.")
-            self.status = Status("ready", "The model is ready.", models)
 
     def _say(self, reason: str) -> None:
         log.info(reason)

@@ -61,6 +61,10 @@ SPARE_THREADS = 16
 """Beside those that work or wait: they answer pings and turn away what is too much."""
 
 
+MOST_CHANGES = 32
+"""Models of a multi-model endpoint that are loaded at a time or wait for it; likewise unloaded."""
+
+
 @dataclass(frozen=True)
 class Sizes:
     """How the machine is used; `slots`, `queue`, `threads` and `cores` are for each worker."""
@@ -71,11 +75,23 @@ class Sizes:
     queue: int
     cores_alone: int
     """Cores that one request may have while it is the only one."""
+    changes: int = 0
+    """Loads and unloads that may be under way, where there are many models."""
 
     @property
     def threads(self) -> int:
         """Threads of one worker: a request that waits holds one."""
-        return self.slots + self.queue + SPARE_THREADS
+        return self.slots + self.queue + self.changes + SPARE_THREADS
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What lies in a model folder, as far as it matters here."""
+
+    network: int | None = None
+    """Bytes of an accelerated network's weights, if there is one."""
+    handled: bool = False
+    """Whether a user's code handles requests: it may wait for others."""
 
 
 def plan(
@@ -84,18 +100,12 @@ def plan(
     workers: int | None = None,
     slots: int | None = None,
     queue: int | None = None,
-    network: int | None = None,
-    *,
-    handled: bool = False,
+    contents: Contents = Contents(),
 ) -> Sizes:
-    """The sizes for a machine; what is given is kept.
-
-    `max_body` is in bytes, as is `network`: the weights of an accelerated one, if there is one.
-    What is `handled` by a user's code may wait for others, and has as many slots as if it were not.
-    """
-    workers = workers or worker_count(machine, network)
+    """The sizes for a machine; what is given is kept. `max_body` is in bytes."""
+    workers = workers or worker_count(machine, contents.network)
     cores = max(1, math.ceil(machine.cores / workers))
-    waits = network is None or handled
+    waits = contents.network is None or contents.handled
     usual = (SLOTS_PER_CORE if waits else SLOTS_PER_CORE_ACCELERATED) * cores
     return Sizes(
         workers=workers,

@@ -130,9 +130,11 @@ class Running:
 
 
 @contextmanager
-def running(client: Any, image: str, model: Path, **options: Any) -> Iterator[Running]:
+def running(
+    client: Any, image: str, model: Path, place: str = "/opt/ml/model", **options: Any
+) -> Iterator[Running]:
     """A container as SageMaker runs it: `serve`, the model read-only; removed at the end."""
-    mounts = {str(model): {"bind": "/opt/ml/model", "mode": "ro"}}
+    mounts = {str(model): {"bind": place, "mode": "ro"}}
     port = int(options.get("environment", {}).get("SAGEMAKER_BIND_TO_PORT", 8080))
     container = client.containers.run(
         image, "serve", detach=True, volumes=mounts, ports={port: ("127.0.0.1", None)}, **options

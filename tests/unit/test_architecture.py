@@ -22,6 +22,8 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "plumbline.arrays",
         "plumbline.errors",
         "plumbline.failures",
+        "plumbline.hosting",
+        "plumbline.hosting.errors",
         "plumbline.signature",
     ),
     "core": (
@@ -46,6 +48,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "plumbline.handler_bodies",
         "plumbline.handler_context",
         "plumbline.handler_names",
+        "plumbline.hosting.room",
         "plumbline.images",
         "plumbline.keras1",
         "plumbline.keras_config",
@@ -108,6 +111,10 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "plumbline.engines.tensorflow",
         "plumbline.handler_errors",
         "plumbline.handlers",
+        "plumbline.hosting.estimates",
+        "plumbline.hosting.frames",
+        "plumbline.hosting.nursery",
+        "plumbline.hosting.process",
         "plumbline.link_bounds",
         "plumbline.link_https",
         "plumbline.link_s3",
@@ -130,6 +137,10 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "plumbline.handler_serving",
         "plumbline.handler_toolkit",
         "plumbline.handling",
+        "plumbline.hosting.hosts",
+        "plumbline.hosting.ledger",
+        "plumbline.hosting.running",
+        "plumbline.hosting.wire",
         "plumbline.inputs",
         "plumbline.loading",
         "plumbline.pipeline",
@@ -163,8 +174,11 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "plumbline.client.meter",
         "plumbline.client.predict",
         "plumbline.client.transform",
+        "plumbline.environment",
         "plumbline.foreign",
         "plumbline.handler_inspection",
+        "plumbline.hosting.model_process",
+        "plumbline.hosting.zygote",
         "plumbline.inspection",
         "plumbline.logs",
         "plumbline.packing",
@@ -206,6 +220,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "plumbline.web.bodies",
         "plumbline.web.errors",
         "plumbline.web.loopback",
+        "plumbline.web.multi_model",
         "plumbline.web.sagemaker",
         "plumbline.web.succession",
         "plumbline.web.tensorflow_serving",
@@ -335,7 +350,7 @@ def test_flask_is_known_in_web_only(name: str) -> None:
 
 
 @each_module
-def test_the_environment_is_read_in_settings_only(name: str) -> None:
+def test_the_environment_is_read_in_one_module_only(name: str) -> None:
     touched = {
         node.attr
         for node in ast.walk(TREES[name])
@@ -350,7 +365,7 @@ def test_the_environment_is_read_in_settings_only(name: str) -> None:
         if isinstance(node, ast.ImportFrom) and node.module == "os"
         for alias in node.names
     }
-    if name != "plumbline.settings":
+    if name != "plumbline.environment":
         assert touched | imports & {"environ", "environb", "getenv"} == set()
 
 

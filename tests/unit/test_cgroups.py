@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from plumbline import cgroups
-from plumbline.cgroups import Machine, machine, memory_limits, quotas
+from plumbline.cgroups import Machine, Memory, machine, memory, memory_limits, quotas
 
 GIB = 1024**3
 
@@ -170,3 +170,69 @@ def test_without_limits_it_is_the_hardware(tmp_path: Path) -> None:
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="macOS has no affinity")
 def test_cores_it_may_not_run_on_do_not_count() -> None:
     assert cgroups.available_cores() == len(os.sched_getaffinity(0))
+
+
+MEMINFO = "MemTotal: 99 kB\nMemFree: 1 kB\nMemAvailable: 4194304 kB\nHugePages_Total: 0\n"
+
+V2_STAT = "anon 300\nfile 700\nfile_mapped 100\ninactive_file 450\nactive_file 250\n"
+V1_STAT = (
+    "cache 1\nmapped_file 1\ntotal_mapped_file 100\ntotal_inactive_file 450\n"
+    "total_active_file 250\nactive_file 1\n"
+)
+
+USED = {
+    "v2": (
+        {
+            "proc/self/cgroup": "0::/\n",
+            "sys/fs/cgroup/memory.max": f"{GIB}\n",
+            "sys/fs/cgroup/memory.current": "1000\n",
+            "sys/fs/cgroup/memory.stat": V2_STAT,
+        },
+        Memory(GIB, 400),
+    ),
+    "v1": (
+        {
+            "proc/self/cgroup": V1_LINES.format("/docker/abc"),
+            "sys/fs/cgroup/memory/memory.limit_in_bytes": f"{GIB}\n",
+            "sys/fs/cgroup/memory/memory.usage_in_bytes": "1000\n",
+            "sys/fs/cgroup/memory/memory.stat": V1_STAT,
+        },
+        Memory(GIB, 400),
+    ),
+    "v2, the group above has less left": (
+        {
+            "proc/self/cgroup": "0::/pod/app\n",
+            "sys/fs/cgroup/pod/memory.max": f"{2 * GIB}\n",
+            "sys/fs/cgroup/pod/memory.current": f"{2 * GIB - 10}\n",
+            "sys/fs/cgroup/pod/app/memory.max": f"{GIB}\n",
+            "sys/fs/cgroup/pod/app/memory.current": "1000\n",
+        },
+        Memory(2 * GIB, 2 * GIB - 10),
+    ),
+    "mapped files are more than those that were read, as with shared memory": (
+        {
+            "proc/self/cgroup": "0::/\n",
+            "sys/fs/cgroup/memory.max": f"{GIB}\n",
+            "sys/fs/cgroup/memory.current": "1000\n",
+            "sys/fs/cgroup/memory.stat": "file_mapped 900\ninactive_file 450\n",
+        },
+        Memory(GIB, 1000),
+    ),
+}
+
+
+@pytest.mark.parametrize(("tree", "expected"), USED.values(), ids=USED)
+def test_memory_in_use_leaves_out_what_the_kernel_can_drop(
+    tree: dict[str, str], expected: Memory, tmp_path: Path
+) -> None:
+    assert memory(plant(tree, tmp_path)) == expected
+
+
+def test_without_groups_the_machine_s_own_memory_counts(tmp_path: Path) -> None:
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    root = plant({"proc/meminfo": MEMINFO}, tmp_path)
+    assert memory(root) == Memory(total, total - min(total, 4 * GIB))
+
+
+def test_where_nobody_says_what_is_used_nothing_is(tmp_path: Path) -> None:
+    assert memory(tmp_path).used == 0

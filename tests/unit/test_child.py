@@ -104,3 +104,47 @@ def test_it_ends_with_all_that_it_started_when_its_parent_is_killed(modules: Pat
     parent.wait()
 
     wait_until(lambda: not any(runs(pid) for pid in both))
+
+
+PARENT_OF_COPY = """
+import os, sys
+from plumbline import child
+child.FORKED.add("copied")
+import copied
+copied.known = "from the parent"
+heard = {}
+with open(os.devnull) as left_open:
+    copied.descriptor = left_open.fileno()
+    ending = child.run("copied", {"number": 21}, heard.update)
+print(heard, ending.status, ending.tail)
+"""
+
+COPIED = """
+import os, sys
+from plumbline.child import received, send
+known = "nothing"
+def main():
+    request, messages = received()
+    print("working on", request["number"])
+    try:
+        os.fstat(descriptor)
+        inherited = True
+    except OSError:
+        inherited = False
+    parent = os.getppid() == int(os.environ["PARENT"])
+    send(messages, known=known, inherited=inherited, parent=parent)
+    os._exit(7)
+"""
+
+
+def test_a_copy_knows_what_its_parent_had_imported_and_holds_none_of_its_files(
+    modules: Path,
+) -> None:
+    (modules / "copied.py").write_text(COPIED)
+    script = "import os; os.environ['PARENT'] = str(os.getpid())\n" + PARENT_OF_COPY
+    done = subprocess.run(
+        [sys.executable, "-c", script], check=True, capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout.strip() == (
+        "{'known': 'from the parent', 'inherited': False, 'parent': True} 7   working on 21"
+    )

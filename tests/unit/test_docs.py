@@ -14,6 +14,7 @@ from plumbline import errors, foreign, requests, spec
 from plumbline.cli import main
 from plumbline.decoders import DECODERS
 from plumbline.fit import FITS
+from plumbline.hosting import errors as hosting_errors
 from plumbline.images import COLORS
 from plumbline.normalize import NORMALIZATIONS
 from plumbline.resize import FILTERS
@@ -82,6 +83,10 @@ def test_every_error_code_is_documented_with_its_status(error: type[errors.Plumb
     rows = [line for line in page("requests.md").splitlines() if f"`{error.code}`" in line]
 
     assert [row.split("|")[1].strip() for row in rows] == [str(error.status)]
+
+
+def test_the_errors_of_multi_model_endpoints_are_among_those() -> None:
+    assert hosting_errors.ModelNotLoaded in request_errors(errors.RequestError)
 
 
 @pytest.mark.parametrize("media_type", list(requests.READERS))

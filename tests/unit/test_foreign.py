@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from plumbline import foreign, settings
+from plumbline import environment, foreign
 from plumbline.cgroups import Machine
 from plumbline.errors import SettingError
 
@@ -53,7 +53,7 @@ def test_what_has_a_meaning_here_is_said_in_our_words(
     environ: dict[str, str], found: dict[str, str]
 ) -> None:
     assert foreign.translated(environ, LARGE) == found
-    settings.read(found)
+    environment.read(found)
 
 
 @pytest.mark.parametrize(
@@ -89,11 +89,11 @@ def test_a_wrong_value_is_an_error_that_names_the_variable(line: str, allowed: s
 def test_our_own_name_wins_and_the_archives_tuning_does_not(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(settings.tuned, "read", lambda root, cores: {"PLUMBLINE_SLOTS": "2"})
+    monkeypatch.setattr(environment.tuned, "read", lambda root, cores: {"PLUMBLINE_SLOTS": "2"})
     monkeypatch.setenv("SAGEMAKER_GUNICORN_THREADS", "3")
-    assert settings.from_environment().slots == 3
+    assert environment.from_environment().slots == 3
     monkeypatch.setenv("PLUMBLINE_SLOTS", "4")
-    assert settings.from_environment().slots == 4
+    assert environment.from_environment().slots == 4
 
 
 def test_what_has_no_meaning_here_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,8 +105,8 @@ def test_what_has_no_meaning_here_is_named(monkeypatch: pytest.MonkeyPatch) -> N
     }
     for name in (*without, *foreign.READERS, foreign.DEFAULT_MODEL, "SAGEMAKER_REGION"):
         monkeypatch.setenv(name, "1")
-    assert settings.ignored() == sorted(without)
+    assert environment.ignored() == sorted(without)
 
 
 def test_a_default_model_called_none_is_none() -> None:
-    assert settings.read({foreign.DEFAULT_MODEL: "None"}).default_model == ""
+    assert environment.read({foreign.DEFAULT_MODEL: "None"}).default_model == ""

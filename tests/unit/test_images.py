@@ -12,7 +12,7 @@ from PIL import Image, ImageOps
 
 from plumbline import errors
 from plumbline.decoders import DECODERS
-from plumbline.images import COLORS, ORIENTATION, Limits, decode, describe
+from plumbline.images import COLORS, ORIENTATION, Limits, decode, describe, pixels_in
 
 LIMITS = Limits()
 TURNED = 6
@@ -232,3 +232,12 @@ def test_only_formats_on_the_list_are_opened() -> None:
 )
 def test_first_bytes_are_put_in_words(data: bytes, words: str) -> None:
     assert describe(data) == words
+
+
+def test_the_number_of_pixels_is_known_from_the_header_alone() -> None:
+    buffer = io.BytesIO()
+    Image.new("RGB", (40, 30)).save(buffer, "JPEG")
+    whole = buffer.getvalue()
+    assert pixels_in(whole, Limits()) == pixels_in(whole[:700], Limits()) == 1200
+    assert pixels_in(whole, Limits(pixels=1000)) == 0
+    assert pixels_in(b'{"instances": []}', Limits()) == pixels_in(b"", Limits()) == 0

@@ -11,7 +11,14 @@ from datetime import datetime
 
 import pytest
 
-from plumbline.logs import FIELDS, JSONFormatter, TextFormatter, configuration, formatter
+from plumbline.logs import (
+    FIELDS,
+    JSONFormatter,
+    ModelName,
+    TextFormatter,
+    configuration,
+    formatter,
+)
 
 
 def record(message: str, *args: object, **fields: object) -> logging.LogRecord:
@@ -93,3 +100,14 @@ def test_the_configuration_is_one_that_logging_takes(monkeypatch: pytest.MonkeyP
             logging.getLogger(name).setLevel(level)
     messages = [json.loads(line)["message"] for line in stream.getvalue().splitlines()]
     assert messages == ["ours", "gunicorn's", "a warning"]
+
+
+def test_a_model_s_own_lines_say_its_name_and_keep_what_else_they_say() -> None:
+    plain = logging.LogRecord("plumbline", logging.INFO, __file__, 1, "loading", (), None)
+    for made, expected in (
+        (plain, {"model": "cats"}),
+        (record("answered", id="a1"), {"model": "cats", "id": "a1"}),
+    ):
+        assert ModelName("cats").filter(made)
+        line = json.loads(JSONFormatter().format(made))
+        assert {name: line[name] for name in expected} == expected

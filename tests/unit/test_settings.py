@@ -13,12 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plumbline import settings
+from plumbline import environment
 from plumbline.cgroups import Machine
+from plumbline.environment import read
 from plumbline.errors import SettingError
 from plumbline.images import Limits
 from plumbline.link_policy import read_allowlist
-from plumbline.settings import Settings, read
+from plumbline.settings import Settings
 from plumbline.variables import MEBIBYTE
 
 SERVE = Path(__file__).parents[2] / "container" / "serve"
@@ -38,6 +39,8 @@ def test_an_empty_environment_gives_the_documented_defaults() -> None:
 GIVEN = [
     ("PLUMBLINE_MODEL_DIR", "/srv/model", "model_dir", Path("/srv/model")),
     ("SAGEMAKER_BIND_TO_PORT", "9000", "port", 9000),
+    ("SAGEMAKER_MULTI_MODEL", "True", "multi_model", True),
+    ("PLUMBLINE_LOAD_SECONDS", "90", "load_seconds", 90.0),
     ("PLUMBLINE_WORKERS", "3", "workers", 3),
     ("SAGEMAKER_MODEL_SERVER_WORKERS", "4", "workers", 4),
     ("PLUMBLINE_SLOTS", "2", "slots", 2),
@@ -73,6 +76,14 @@ def test_a_variable_sets_its_field_and_no_other(
     name: str, text: str, field: str, value: Any
 ) -> None:
     assert read({name: text}) == dataclasses.replace(Settings(), **{field: value})
+
+
+def test_many_models_are_behind_one_process_with_threads_for_loads() -> None:
+    machine = Machine(16, 64 * 1024**3)
+    one = read({"PLUMBLINE_WORKERS": "1"}).sizes(machine)
+    many = read({"SAGEMAKER_MULTI_MODEL": "true", "PLUMBLINE_WORKERS": "4"}).sizes(machine)
+    assert many == dataclasses.replace(one, changes=many.changes)
+    assert many.threads > one.threads
 
 
 def test_every_variable_is_tested_here() -> None:
@@ -180,7 +191,7 @@ def test_a_server_that_is_started_gets_this_environment_and_its_own(
 ) -> None:
     monkeypatch.setenv("PLUMBLINE_QUEUE", "3")
     monkeypatch.setenv("SAGEMAKER_BIND_TO_PORT", "1")
-    found = settings.environment_for(Path("/srv/m"), 9000)
+    found = environment.environment_for(Path("/srv/m"), 9000)
     chosen = read(found)
     assert (chosen.model_dir, chosen.port) == (Path("/srv/m"), 9000)
     assert chosen.queue == 3
@@ -195,7 +206,7 @@ def test_blas_has_one_thread_in_a_server_unless_the_user_said_otherwise(
         monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
     else:
         monkeypatch.setenv("OPENBLAS_NUM_THREADS", said)
-    found = settings.environment_for(Path("/srv/m"), 9000)
+    found = environment.environment_for(Path("/srv/m"), 9000)
     assert found["OPENBLAS_NUM_THREADS"] == (said or "1")
 
 
@@ -216,6 +227,6 @@ def test_the_frameworks_are_quiet_unless_the_user_said_otherwise(
     monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "0")
     monkeypatch.setenv("KERAS_BACKEND", "to be restored")
     monkeypatch.delenv("KERAS_BACKEND")
-    settings.quiet_frameworks()
+    environment.quiet_frameworks()
     assert os.environ["TF_CPP_MIN_LOG_LEVEL"] == "0"
     assert os.environ["KERAS_BACKEND"] == "tensorflow"

@@ -17,6 +17,7 @@ from plumbline.sizing import (
     SLOTS_PER_CORE_ACCELERATED,
     SMALL_NETWORK,
     SPARE_THREADS,
+    Contents,
     Sizes,
     plan,
 )
@@ -57,13 +58,14 @@ def test_known_machines(machine: Machine, sizes: Sizes) -> None:
 def test_small_accelerated_networks_have_a_process_a_core(
     machine: Machine, network: int, sizes: Sizes
 ) -> None:
-    assert plan(machine, BODY, network=network) == sizes
+    assert plan(machine, BODY, contents=Contents(network)) == sizes
 
 
 def test_code_that_may_wait_for_others_has_more_slots() -> None:
     machine = Machine(2, 16 * GIB)
-    assert plan(machine, BODY, network=SMALL_NETWORK).slots == SLOTS_PER_CORE_ACCELERATED
-    assert plan(machine, BODY, network=SMALL_NETWORK, handled=True).slots == SLOTS_PER_CORE
+    assert plan(machine, BODY, contents=Contents(SMALL_NETWORK)).slots == SLOTS_PER_CORE_ACCELERATED
+    handled = Contents(SMALL_NETWORK, handled=True)
+    assert plan(machine, BODY, contents=handled).slots == SLOTS_PER_CORE
 
 
 @given(CORES, MEMORY, BODIES)

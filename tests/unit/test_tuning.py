@@ -17,7 +17,7 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plumbline import cgroups, cli, manifest, settings, tarball, tuned
+from plumbline import cgroups, cli, environment, manifest, tarball, tuned
 from plumbline.cgroups import Machine
 from plumbline.errors import CommandError, SettingError
 from plumbline.tuning import commands, measure
@@ -120,7 +120,7 @@ def test_a_server_takes_what_was_tuned_unless_its_environment_says_otherwise(
     tuned.write(tmp_path, cgroups.machine().cores, "latency", {"latency": CHOSEN}, [])
     monkeypatch.setenv("PLUMBLINE_MODEL_DIR", str(tmp_path))
     monkeypatch.setenv("PLUMBLINE_SLOTS", "3")
-    found = settings.from_environment()
+    found = environment.from_environment()
     tuned_to = (found.engine, found.workers, found.slots, found.most_together, found.streams)
     assert tuned_to == ("tensorflow", 5, 3, 4, 2)
 

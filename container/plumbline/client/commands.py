@@ -15,8 +15,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from plumbline import cgroups
-from plumbline import settings as environment
+from plumbline import cgroups, environment
 from plumbline.cli import silent_stderr, unpacked
 from plumbline.client import endpoint
 from plumbline.client import predict as predicting

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from plumbline import settings as environment
+from plumbline import environment
 from plumbline.cli import silent_stderr, unpacked
 
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 
-from plumbline import settings as environment
+from plumbline import environment
 from plumbline.cli import GUNICORN_CONFIG, unpacked
 from plumbline.errors import CommandError
 

@@ -7,6 +7,7 @@ processes of the server.
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -29,12 +30,18 @@ CROWD_SECONDS = 0.2
 """How long after two requests have met others are expected; each gets one core until then."""
 
 
+def preload() -> Any:
+    """OpenVINO, imported without the part that reports its use to its makers, in a thread."""
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    import openvino
+
+    return openvino
+
+
 @cache
 def core() -> Any:
     """OpenVINO's register of devices, one for the process."""
-    import openvino
-
-    return openvino.Core()
+    return preload().Core()
 
 
 class Network:

@@ -18,6 +18,11 @@ from plumbline.signature import Signature, TensorSpec
 log = logging.getLogger("plumbline.engines")
 
 
+def preload() -> None:
+    """Import TensorFlow, and start nothing."""
+    import tensorflow as tf  # noqa: F401
+
+
 class TensorFlowEngine:
     """A SavedModel in a session; `run` may be called from several threads at once."""
 

@@ -11,7 +11,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from plumbline import settings as environment
+from plumbline import environment
 from plumbline.packing import find as finding
 from plumbline.packing import pack as packing
 from plumbline.packing import reference as references

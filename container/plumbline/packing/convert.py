@@ -14,9 +14,9 @@ from plumbline import child
 from plumbline.archive import read_outputs
 from plumbline.arrays import Tensors
 from plumbline.discovery import ModelFile
+from plumbline.environment import child_environment
 from plumbline.errors import PackingError
 from plumbline.packing.sources import saved_model_files
-from plumbline.settings import child_environment
 
 Heard = Callable[[str], None]
 

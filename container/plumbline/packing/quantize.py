@@ -10,9 +10,9 @@ from pathlib import Path
 
 from plumbline import child, outputs
 from plumbline.arrays import Tensor
+from plumbline.environment import child_environment
 from plumbline.errors import PackingError
 from plumbline.packing.progress import Reporter
-from plumbline.settings import child_environment
 from plumbline.signature import Signature
 from plumbline.spec import Acceleration
 

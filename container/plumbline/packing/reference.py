@@ -10,8 +10,8 @@ from pathlib import Path
 from plumbline import child
 from plumbline.archive import read_outputs
 from plumbline.arrays import Tensors
+from plumbline.environment import child_environment
 from plumbline.errors import PackingError
-from plumbline.settings import child_environment
 
 FORM = "FILE:FUNCTION, such as notebook.py:predict"
 

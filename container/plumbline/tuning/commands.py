@@ -10,8 +10,7 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from plumbline import cgroups, manifest, synthetic, tarball, tuned
-from plumbline import settings as environment
+from plumbline import cgroups, environment, manifest, synthetic, tarball, tuned
 from plumbline.archive import open_archive
 from plumbline.cli import unpacked
 from plumbline.packing.progress import Reporter

@@ -38,6 +38,7 @@ def end(response: Response) -> Response:
     fields = {
         "id": g.id,
         "model": g.get("model"),
+        **g.get("noted", {}),
         "status": response.status_code,
         "error": g.get("error"),
         "bytes_in": request.content_length,

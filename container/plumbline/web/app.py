@@ -7,7 +7,7 @@ from flask import Flask
 from plumbline.admission import Admission
 from plumbline.served import ServedModel
 from plumbline.settings import Settings
-from plumbline.web import access, errors, sagemaker, tensorflow_serving
+from plumbline.web import access, errors, multi_model, sagemaker, tensorflow_serving
 
 
 def create_app(
@@ -19,6 +19,18 @@ def create_app(
     app.extensions["plumbline"] = sagemaker.Service(model, admission, settings, concurrent)
     app.register_blueprint(sagemaker.blueprint)
     app.register_blueprint(tensorflow_serving.blueprint)
-    errors.install(app)
+    errors.install(app, sagemaker.ANSWERED)
+    access.install(app)
+    return app
+
+
+def create_multi_model_app(service: multi_model.ManyModels) -> Flask:
+    """An app that answers for many models, which it is told to load and unload."""
+    app = Flask("plumbline", static_folder=None)
+    app.url_map.merge_slashes = False
+    app.url_map.converters["model"] = multi_model.ModelName
+    app.extensions["plumbline"] = service
+    app.register_blueprint(multi_model.blueprint)
+    errors.install(app, multi_model.ANSWERED)
     access.install(app)
     return app

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 
-from flask import Flask, Response, g
+from flask import Flask, Response, current_app, g
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from plumbline.errors import PlumblineError, Unavailable
@@ -13,10 +13,8 @@ from plumbline.responses import encode_error
 
 log = logging.getLogger("plumbline.web")
 
-ANSWERED = (
-    "GET /ping, POST /invocations, GET /execution-parameters and TensorFlow Serving's REST API "
-    "under /v1/models/"
-)
+ANSWERED = "plumbline.answered"
+"""Under this name the app keeps what it answers, in words."""
 
 
 class UnexpectedError(PlumblineError):
@@ -54,7 +52,7 @@ def answer_http(error: HTTPException) -> Response:
     """An error of Flask's."""
     sentence = f"{error.name}: {error.description}"
     if error.code in (404, 405):
-        sentence = f"{error.name}. This server answers {ANSWERED}."
+        sentence = f"{error.name}. This server answers {current_app.extensions[ANSWERED]}."
     code = re.sub(r"\W+", "_", error.name).lower()
     response = answer(HTTPError(sentence, error.code or 500, code))
     if isinstance(error, MethodNotAllowed):
@@ -70,8 +68,9 @@ def answer_unexpected(error: Exception) -> Response:
     )
 
 
-def install(app: Flask) -> None:
-    """Let the app answer errors this way."""
+def install(app: Flask, answered: str) -> None:
+    """Let the app answer errors this way; `answered` is what else it answers."""
+    app.extensions[ANSWERED] = answered
     app.register_error_handler(PlumblineError, answer_known)
     app.register_error_handler(HTTPException, answer_http)
     app.register_error_handler(Exception, answer_unexpected)

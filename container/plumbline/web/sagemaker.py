@@ -22,6 +22,11 @@ from plumbline.web.bodies import gone, read_body
 
 CUSTOM_ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
 
+ANSWERED = (
+    "GET /ping, POST /invocations, GET /execution-parameters and TensorFlow Serving's REST API "
+    "under /v1/models/"
+)
+
 MOST_PAYLOAD = 100
 """Megabytes of all payloads of a batch transform together: SageMaker's own limit."""
 

@@ -39,6 +39,9 @@ STEP_BACK = 0.0002
 TEND_SECONDS = 0.2
 """How often, at most, a worker asks whether it should go on: memory may run out in a second."""
 
+CONNECTIONS = "plumbline.connections"
+"""The extension of the app that counts them for all workers."""
+
 TENURE = "plumbline.tenure"
 """The extension of the app that says so."""
 
@@ -57,7 +60,7 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
 
     def may_accept(self) -> bool:
         """Whether the model is there, or it falls to this worker to say that it is not."""
-        first = self.age <= self.cfg.workers and self.wsgi.extensions["connections"].is_first
+        first = self.age <= self.cfg.workers and self.wsgi.extensions[CONNECTIONS].is_first
         alone = self.cfg.workers == 1
         return bool(
             ((first or alone) and not is_awaited(self.pid))
@@ -66,7 +69,7 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
 
     def accept(self, listener: Any) -> None:
         """Accept a connection, if no worker that has fewer takes it first."""
-        connections = self.wsgi.extensions["connections"]
+        connections = self.wsgi.extensions[CONNECTIONS]
         if connections.own > connections.fewest(self.cfg.workers):
             time.sleep(STEP_BACK)
         super().accept(listener)
@@ -146,11 +149,12 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
         now = time.monotonic()
         if now >= self.tended + TEND_SECONDS:
             self.tended = now
-            if self.wsgi.extensions[TENURE].is_over(self.ppid):
+            tenure = self.wsgi.extensions.get(TENURE)
+            if tenure and tenure.is_over(self.ppid):
                 self.alive = False
         for conn in [conn for conn in self.waiting if conn.timeout <= now]:
             self.resume(conn, self.drop, conn.sock)
-        self.wsgi.extensions["connections"].own = self.nr_conns
+        self.wsgi.extensions[CONNECTIONS].own = self.nr_conns
 
     def set_accept_enabled(self, enabled: bool) -> None:
         """Accept connections or not; called about once a second.

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from flask import Flask
 
-from plumbline import allocator, cgroups, settings
+from plumbline import allocator, cgroups, environment
 from plumbline.admission import Admission
 from plumbline.counts import counts_of
 from plumbline.handlers import Whereabouts
@@ -25,12 +25,15 @@ from plumbline.registry import Registry
 from plumbline.served import Say, ServedModel
 from plumbline.settings import Settings
 from plumbline.sizing import Sizes
-from plumbline.web import loopback
-from plumbline.web.app import create_app
+from plumbline.web import loopback, multi_model
+from plumbline.web.app import create_app, create_multi_model_app
 from plumbline.web.succession import Tenure, end_server
-from plumbline.web.worker import TENURE
+from plumbline.web.worker import CONNECTIONS, TENURE
 
 log = logging.getLogger("plumbline.web")
+
+LOADER = "plumbline.loading:load_models"
+"""What loads a model in a process of its own, where there are many."""
 
 READY = "ready"
 """The file that is there once a process can answer."""
@@ -44,13 +47,18 @@ def application(shared: str | None = None) -> Flask:
 
     `shared` is a folder for what the workers of one server need to find out only once.
     """
-    chosen = settings.from_environment()
+    chosen = environment.from_environment()
     allocator.reuse_small_blocks_only()
     logging.captureWarnings(capture=True)  # Pillow's, about odd pictures: as lines like all others
     sizes = chosen.sizes(cgroups.machine())
     folder = Path(shared) if shared else None
-    terms = replace(terms_of(chosen, sizes), shared=folder)
     connections = counts_of("connections", folder)
+    if chosen.multi_model:
+        many = multi_model.many_models(chosen, sizes, LOADER, folder)
+        app = create_multi_model_app(many)
+        app.extensions[CONNECTIONS] = connections
+        return app
+    terms = replace(terms_of(chosen, sizes), shared=folder)
     sys.stdout = Printed(sys.stdout)
 
     def load(say: Say) -> Registry:
@@ -62,7 +70,7 @@ def application(shared: str | None = None) -> Flask:
     app = create_app(model, Admission(sizes.slots, sizes.queue), chosen, sizes.workers)
     share = cgroups.machine().memory // sizes.workers
     app.extensions[TENURE] = Tenure(model, terms.code.cutoff, share)
-    app.extensions["connections"] = connections
+    app.extensions[CONNECTIONS] = connections
     return app
 
 

@@ -137,8 +137,10 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(folder: Path, arguments: str, settings: dict[str, str]) -> Iterator[Server]:
-    """A server with the app of `apps/fake_app.py`, killed at the end if it still runs."""
+def running(
+    folder: Path, arguments: str, settings: dict[str, str], app: str = "fake_app"
+) -> Iterator[Server]:
+    """A server with the app of `apps/<app>.py`, killed at the end if it still runs."""
     port, log = free_port(), folder / "server.log"
     environment = {
         **{name: value for name, value in os.environ.items() if "PLUMBLINE" not in name},
@@ -146,8 +148,8 @@ def running(folder: Path, arguments: str, settings: dict[str, str]) -> Iterator[
         "SAGEMAKER_BIND_TO_PORT": str(port),
         **settings,
     }
-    app = f"fake_app:application({arguments})"
-    command = [sys.executable, "-m", "gunicorn", "--config", CONTAINER / "gunicorn.conf.py", app]
+    called = f"{app}:application({arguments})"
+    command = [sys.executable, "-m", "gunicorn", "--config", CONTAINER / "gunicorn.conf.py", called]
     with log.open("wb") as output:
         process = subprocess.Popen(
             command, env=environment, stdout=output, stderr=output, start_new_session=True

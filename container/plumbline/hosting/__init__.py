@@ -1,0 +1,1 @@
+"""Many models at a time, each in a process of its own."""

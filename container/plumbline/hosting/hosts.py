@@ -1,0 +1,263 @@
+"""The models of a multi-model endpoint by name: loaded, asked and unloaded from many threads.
+
+A model is in the table from the moment its loading begins, and answers once it is there whole. Who
+unloads it takes it out first, so that nobody finds it any more, and then waits for those who are
+being answered. A model whose process ends by itself is loaded again; if that ends too, without
+having answered anybody, the model counts as unloaded from then on.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from plumbline.admission import Deadline
+from plumbline.errors import ModelNotReady, PlumblineError
+from plumbline.hosting import wire
+from plumbline.hosting.errors import (
+    FolderNotFound,
+    ModelAlreadyLoaded,
+    ModelNotLoaded,
+    NotEnoughMemory,
+)
+from plumbline.hosting.estimates import PLAIN, Estimates, kind_of
+from plumbline.hosting.ledger import Ledger
+from plumbline.hosting.nursery import Nursery
+from plumbline.hosting.process import memory_of
+from plumbline.hosting.running import Running, await_loaded, own_folder
+
+log = logging.getLogger("plumbline.hosting")
+
+ENDING_SECONDS = 5.0
+"""What a process may take to end by itself, before it is killed."""
+
+
+@dataclass(eq=False)
+class Hosted:
+    """One model, and what is known of it."""
+
+    name: str
+    url: str
+    running: Running | None = None
+    loaded: bool = False
+    """Whether it has been loaded whole; it may be loading again since."""
+    busy: int = 0
+    """Requests that it is computing, and loads of it that are under way."""
+    unwanted: bool = False
+    revived: bool = False
+    """Whether its process has ended once, and it was loaded again."""
+    requests: int = 0
+    errors: int = 0
+    load_seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Means:
+    """What models are loaded with."""
+
+    nursery: Nursery
+    ledger: Ledger
+    engine: str = "auto"
+    load_seconds: float = 360.0
+    folder: Path | None = None
+    """Where temporary files go."""
+    drain: float = 60.0
+    """Seconds that requests in flight have to finish when a model is unloaded."""
+
+
+class Hosts:
+    """The table."""
+
+    def __init__(self, means: Means) -> None:
+        self._means = means
+        self._estimates = Estimates()
+        self._table: dict[str, Hosted] = {}
+        self._changed = threading.Condition()
+
+    def load(self, name: str, url: str) -> None:
+        """Load a model; returns when it can answer.
+
+        Raises `FolderNotFound`, `ModelAlreadyLoaded`, `NotEnoughMemory`, `ModelNotLoadable` and
+        `DeadlineExceeded`; then nothing is left of it.
+        """
+        if not Path(url).is_dir():
+            raise FolderNotFound(
+                f"Could not find valid base path {url} for servable {name}: no such folder."
+            )
+        hosted = Hosted(name, url)
+        with self._changed:
+            if name in self._table:
+                raise ModelAlreadyLoaded(f"Model {name} is already loaded, or loading.")
+            self._table[name] = hosted
+        try:
+            self._start(hosted)
+        except BaseException:
+            self._forget(hosted)
+            raise
+
+    def unload(self, name: str) -> None:
+        """Take a model out; returns when its requests are answered and its memory is free.
+
+        Raises `ModelNotLoaded`.
+        """
+        with self._changed:
+            hosted = self._found(name)
+            del self._table[name]
+            hosted.unwanted = True
+            self._changed.wait_for(lambda: hosted.busy == 0, self._means.drain)
+            running, hosted.running = hosted.running, None
+        if running is not None:
+            running.close(ENDING_SECONDS)
+        log.info("The model %s is unloaded.", name)
+
+    def demand(self, name: str) -> None:
+        """Raise `ModelNotLoaded` where there is no such model."""
+        with self._changed:
+            self._found(name)
+
+    def close(self) -> None:
+        """Unload all models, and end what they were forked from."""
+        while names := [*self._table]:
+            for name in names:
+                with suppress(ModelNotLoaded):
+                    self.unload(name)
+        self._means.nursery.close()
+
+    def invoke(self, name: str, asked: wire.Asked) -> wire.Answered:
+        """A model's answer. Raises `ModelNotLoaded`, `ModelNotReady`, and what the model raises."""
+        with self._entered(name) as (hosted, running):
+            hosted.requests += 1
+            try:
+                answer = running.ask(wire.from_asked(asked), asked.seconds)
+                return wire.to_answered(answer)
+            except PlumblineError:
+                hosted.errors += 1
+                raise
+
+    def describe(self, name: str) -> dict[str, Any]:
+        """What is known of a loaded model. Raises `ModelNotLoaded`."""
+        with self._changed:
+            hosted = self._found(name)
+            running = hosted.running
+        return {
+            **entry(hosted),
+            "state": "ready" if running else "loading again",
+            "requests": hosted.requests,
+            "errors": hosted.errors,
+            "loadSeconds": round(hosted.load_seconds, 3),
+            "memory": running and memory_of(running.child.pid),
+            "pid": running and running.child.pid,
+            **(running.facts if running else {}),
+        }
+
+    def listed(self, after: str, most: int) -> tuple[Sequence[dict[str, str]], str | None]:
+        """The loaded models behind that name, in alphabetical order, and where the next page begins
+        (None at the end).
+        """
+        with self._changed:
+            loaded = [hosted for hosted in self._table.values() if hosted.loaded]
+        page = sorted((one for one in loaded if one.name > after), key=lambda one: one.name)
+        more = page[most - 1].name if len(page) > most else None
+        return [entry(hosted) for hosted in page[:most]], more
+
+    def _found(self, name: str) -> Hosted:
+        hosted = self._table.get(name)
+        if hosted is None or not hosted.loaded:
+            raise ModelNotLoaded(f"Model {name} is not loaded yet.")
+        return hosted
+
+    @contextmanager
+    def _entered(self, name: str) -> Iterator[tuple[Hosted, Running]]:
+        """The model, which is not taken away meanwhile."""
+        with self._changed:
+            hosted = self._found(name)
+            if hosted.running is None:
+                raise ModelNotReady(f"The process of model {name} has ended; it loads again.", 2)
+            running = hosted.running
+            hosted.busy += 1
+        try:
+            yield hosted, running
+        finally:
+            self._leave(hosted)
+
+    def _leave(self, hosted: Hosted) -> None:
+        with self._changed:
+            hosted.busy -= 1
+            self._changed.notify_all()
+
+    def _start(self, hosted: Hosted) -> None:
+        """Load it in a process of its own, and let it answer."""
+        start, root = time.monotonic(), Path(hosted.url)
+        running = self._launched(hosted, root)
+        with self._changed:
+            wanted = not hosted.unwanted
+            if wanted:
+                hosted.running, hosted.loaded = running, True
+                hosted.load_seconds = time.monotonic() - start
+        if not wanted:
+            running.close(ENDING_SECONDS)
+            return
+        running.child.when_ended(partial(self._revive, hosted, running))
+        log.info("The model %s is loaded, in %.2f s.", hosted.name, hosted.load_seconds)
+
+    def _launched(self, hosted: Hosted, root: Path) -> Running:
+        """A process that has loaded the archive."""
+        kind = PLAIN if self._means.engine == "tensorflow" else kind_of(root)
+        deadline = Deadline(self._means.load_seconds, gone=lambda: hosted.unwanted)
+        with self._means.ledger.promised(self._estimates.of(root, kind)) as load:
+            folder = own_folder(self._means.folder)
+            order = {"name": hosted.name, "url": hosted.url, "shared": folder}
+            running = Running(self._means.nursery.fork(kind, order), folder)
+
+            def tick() -> None:
+                deadline.remaining()
+                load.take(memory_of(running.child.pid) or 0)
+                self._means.ledger.check(load)
+
+            try:
+                running.facts = await_loaded(running.child, tick)
+            except BaseException as exc:
+                running.close(0)
+                if isinstance(exc, NotEnoughMemory):
+                    self._estimates.learn(root, max(load.most, load.estimate))
+                raise
+            load.take(memory_of(running.child.pid) or 0)
+            self._estimates.learn(root, load.most)
+        return running
+
+    def _revive(self, hosted: Hosted, ended: Running) -> None:
+        """Load a model again whose process has ended by itself, unless that is in vain."""
+        with self._changed:
+            if hosted.running is not ended or hosted.unwanted:
+                return
+            hosted.running = None
+            hosted.busy += 1
+        ended.close(0)
+        try:
+            log.error("The process of model %s %s.", hosted.name, ended.child.words)
+            if hosted.revived and ended.answered == 0:
+                raise ModelNotReady("It was loaded again once, and has not answered anybody since.")
+            hosted.revived = True
+            self._start(hosted)
+        except PlumblineError as exc:
+            log.warning("The model %s is not loaded again: %s", hosted.name, exc.message)
+            self._forget(hosted)
+        finally:
+            self._leave(hosted)
+
+    def _forget(self, hosted: Hosted) -> None:
+        with self._changed:
+            if self._table.get(hosted.name) is hosted:
+                del self._table[hosted.name]
+
+
+def entry(hosted: Hosted) -> dict[str, str]:
+    """A model as the platform knows it."""
+    return {"modelName": hosted.name, "modelUrl": hosted.url}

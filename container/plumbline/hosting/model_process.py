@@ -1,0 +1,126 @@
+"""Runs inside a model's own process: load it, then answer.
+
+The server holds the other end of `control`. It hears `{"loaded": facts}` or `{"failed": reason}`,
+and then sends a socket for every connection that it wants, each answered by a thread here. When it
+closes its end, this process ends.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import socket
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from plumbline import cgroups, environment, logs
+from plumbline.admission import Deadline
+from plumbline.allocator import tidied_after
+from plumbline.errors import PlumblineError
+from plumbline.hosting import process, wire
+from plumbline.hosting.frames import Frame, receive, send
+from plumbline.loading import Terms
+from plumbline.registry import Registry
+from plumbline.served import Say, ServedModel, reason_of
+from plumbline.sizing import CORES_PER_WORKER
+from plumbline.stopwatch import Stopwatch
+from plumbline.web import loopback
+from plumbline.web.wsgi import terms_of
+
+log = logging.getLogger("plumbline.hosting")
+
+Load = Callable[[Path, Terms, Say], Registry]
+"""What makes models of a folder: `plumbline.loading.load_models`."""
+
+
+def serve(control: socket.socket, order: Mapping[str, Any], load: Load) -> None:
+    """Load the model that the order names, and answer until the server hangs up."""
+    process.end_with_parent()
+    process.end_first()
+    process.name_it("plumbline-model")
+    logs.name_model(order["name"])
+    try:
+        models = tidied(served(order, load).load_now())
+    except Exception as exc:  # the one place where a failure becomes an answer to who loads it
+        log.exception("The model failed to load.")
+        send(control, Frame({"failed": reason_of(exc), "memory": isinstance(exc, MemoryError)}))
+        return
+    send(control, Frame({"loaded": facts(models)}))
+    while connection := next_connection(control):
+        threading.Thread(target=converse, args=(connection, models), daemon=True).start()
+    os._exit(0)  # unwinding would wait for TensorFlow's threads
+
+
+def tidied(models: Registry) -> Registry:
+    """The models, once what their loading has left is given back: measured, 8 of 29 MB."""
+    with tidied_after(None):
+        gc.collect()
+    return models
+
+
+def served(order: Mapping[str, Any], load: Load) -> ServedModel:
+    """The archive's models, yet to be loaded, as the environment wants them served."""
+    folder = Path(order["url"])
+    chosen = environment.from_environment(folder)
+    sizes = chosen.sizes(cgroups.machine())
+    cores = min(CORES_PER_WORKER, sizes.cores)
+    terms = terms_of(chosen, replace(sizes, cores=cores, cores_alone=cores))
+    code = replace(terms.code, rest=lambda: loopback.serve(model, chosen))
+    shared = Path(order["shared"]) if order["shared"] else None
+    model = ServedModel(partial(load, folder, replace(terms, code=code, shared=shared)))
+    return model
+
+
+def facts(models: Registry) -> dict[str, Any]:
+    """What is known of the models once they are loaded."""
+    return {
+        "models": [str(model) for model in models.models],
+        "engine": models.default.pipeline.engine.name,
+    }
+
+
+def next_connection(control: socket.socket) -> socket.socket | None:
+    """The next connection that the server opens; None at the end."""
+    _, descriptors, _, _ = socket.recv_fds(control, 1, 1)
+    return socket.socket(fileno=descriptors[0]) if descriptors else None
+
+
+def converse(connection: socket.socket, models: Registry) -> None:
+    """Answer one request after the other."""
+    with connection:
+        while True:
+            try:
+                send(connection, reply(receive(connection), models))
+            except (EOFError, OSError):  # the server has gone, or no longer waits for the answer
+                return
+
+
+def reply(frame: Frame, models: Registry) -> Frame:
+    """The answer to a request; whatever goes wrong is one too."""
+    asked = wire.to_asked(frame)
+    try:
+        return wire.from_answered(answered(asked, models))
+    except PlumblineError as exc:
+        if exc.status == 500:
+            log.exception("Request %s failed.", asked.id)
+        return wire.from_error(exc)
+    except (Exception, SystemExit):  # a bug, or a model's; no thread ends for it
+        log.exception("Request %s failed unexpectedly.", asked.id)
+        return wire.from_error(
+            PlumblineError(f"The server failed on this request; see its log for id {asked.id}.")
+        )
+
+
+def answered(asked: wire.Asked, models: Registry) -> wire.Answered:
+    """The model that is meant, its links, the pipeline."""
+    deadline, watch, request = Deadline(asked.seconds), Stopwatch(), asked.request
+    model = models.choose(request.options)
+    with tidied_after(len(request.body)):
+        request = model.pipeline.with_pictures(request, deadline.remaining, watch)
+        response = model.pipeline(request, deadline.remaining, watch)
+    return wire.Answered(response, str(model), watch.laps)

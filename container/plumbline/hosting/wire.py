@@ -1,0 +1,96 @@
+"""Requests, answers and errors ↔ frames."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from plumbline.errors import PlumblineError, Unavailable
+from plumbline.hosting.frames import Frame
+from plumbline.requests import Request
+from plumbline.responses import Response
+
+Laps = Mapping[str, float]
+"""Milliseconds by the name of a stage."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request on its way to a model: its id for the log, and the seconds it may take."""
+
+    request: Request
+    id: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What came back: the model's own name and version, and how long each stage took."""
+
+    response: Response
+    model: str
+    laps: Laps
+
+
+def from_asked(asked: Asked) -> Frame:
+    """The frame of a request that has not been read yet."""
+    request = rest_of(asked.request, "body", "payload")
+    return Frame({"id": asked.id, "seconds": asked.seconds, "request": request}, asked.request.body)
+
+
+def to_asked(frame: Frame) -> Asked:
+    """The request of a frame."""
+    header = frame.header
+    return Asked(Request(frame.body, **header["request"]), header["id"], header["seconds"])
+
+
+def from_answered(answered: Answered) -> Frame:
+    """The frame of an answer."""
+    response = rest_of(answered.response, "body")
+    header = {"response": response, "model": answered.model, "laps": dict(answered.laps)}
+    return Frame(header, answered.response.body)
+
+
+def to_answered(frame: Frame) -> Answered:
+    """The answer of a frame. Raises the error that it is."""
+    header = frame.header
+    if "error" in header:
+        raise to_error(header["error"])
+    response = Response(frame.body, **header["response"])
+    return Answered(response, header["model"], header["laps"])
+
+
+def rest_of(message: Request | Response, *besides: str) -> dict[str, Any]:
+    """The fields of a request or an answer, but for those that do not go into a header."""
+    return {
+        field.name: getattr(message, field.name)
+        for field in fields(message)
+        if field.name not in besides
+    }
+
+
+def from_error(error: PlumblineError) -> Frame:
+    """The frame of an error: all that a caller may see of it, and nothing else."""
+    told: dict[str, Any] = {
+        "message": error.message,
+        "code": error.code,
+        "status": error.status,
+        "as_tensorflow": error.as_tensorflow,
+    }
+    if isinstance(error, Unavailable):
+        told["retry_after"] = error.retry_after
+    return Frame({"error": told})
+
+
+def to_error(told: Mapping[str, Any]) -> PlumblineError:
+    """The error, to be raised again on this side."""
+    message = told["message"]
+    error = (
+        Unavailable(message, told["retry_after"])
+        if "retry_after" in told
+        else PlumblineError(message)
+    )
+    error.code, error.status = told["code"], told["status"]
+    error.as_tensorflow = told["as_tensorflow"]
+    return error

@@ -1,0 +1,133 @@
+"""The multi-model server as it is shipped, except that its models are small JSON files.
+
+gunicorn calls `application`; its models' processes call `load`. A folder's `model.json` says what
+the model does: `number` (it answers that plus a thousandth of what it is sent), `failure` (why it
+does not load), `dies` (its exit status as it loads), `megabytes` that it takes, `pause` (seconds
+that its load takes), `gate` (a file that its load waits for). What it is sent may be an order, too:
+see `ORDERS`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+
+from plumbline import cgroups
+from plumbline.arrays import Tensors
+from plumbline.cgroups import Memory
+from plumbline.engines.base import Engine
+from plumbline.errors import ArchiveError, ModelError
+from plumbline.loading import Terms
+from plumbline.pipeline import Pipeline
+from plumbline.registry import Registry
+from plumbline.served import Say
+from plumbline.signature import Signature, TensorSpec
+from plumbline.spec import ModelSpec
+from plumbline.tasks import make_task
+from plumbline.web import wsgi
+
+MEBIBYTE = 1024 * 1024
+
+ORDERS: dict[float, Callable[[], Any]] = {
+    -1: lambda: os._exit(9),
+    -2: lambda: time.sleep(3600),
+    -3: lambda: sys.exit(1),
+    -4: lambda: time.sleep(1),
+    -5: lambda: 1 / 0,
+}
+"""What a model does where it is sent such a number: die, hang, exit, dawdle, fail."""
+
+
+def application(megabytes: int = 0, shared: str | None = None) -> Flask:
+    """The app of `plumbline.web.wsgi`, as if there were only so much memory (0: what there is)."""
+    wsgi.LOADER = "many_app:load"
+    if megabytes:
+        cgroups.memory = lambda: Memory(megabytes * MEBIBYTE, used())
+    return wsgi.application(shared)
+
+
+def used() -> int:
+    """Bytes that this process and those below it occupy, each its share of what they share."""
+    parents: dict[int, int] = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            fields = (folder / "stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        parents[int(folder.name)] = int(fields[1])
+    family = {os.getpid()}
+    while more := {pid for pid, parent in parents.items() if parent in family} - family:
+        family |= more
+    return sum(map(occupied, family))
+
+
+def occupied(pid: int) -> int:
+    """Bytes of one process."""
+    try:
+        rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    except OSError:
+        return 0
+    return 1024 * sum(map(int, re.findall(r"^Pss: +(\d+) kB", rollup, re.MULTILINE)))
+
+
+@dataclass(frozen=True)
+class Adder:
+    """Answers `[n, 1]` with `number` more than a thousandth of that."""
+
+    number: float
+    held: tuple[bytes, ...] = ()
+    name: str = "adder"
+    signature = Signature(
+        (TensorSpec("x", (None, 1), "float32"),), (TensorSpec("y", (None, 1), "float32"),)
+    )
+
+    @property
+    def others(self) -> Mapping[str, Engine]:
+        """None."""
+        return {}
+
+    def run(self, inputs: Tensors, timeout: float) -> Tensors:
+        """The sum, after what was ordered."""
+        order = ORDERS.get(float(inputs["x"][0, 0]))
+        if order is not None:
+            order()
+        return {"y": inputs["x"] / 1000 + self.number}
+
+
+def load(root: Path, terms: Terms, say: Say) -> Registry:
+    """What stands for `plumbline.loading.load_models`."""
+    say("The model is loading.")
+    file = root / "model.json"
+    if not file.is_file():
+        raise ArchiveError("There is no model.json.")
+    said = json.loads(file.read_text())
+    time.sleep(said.get("pause", 0))
+    while "gate" in said and not Path(said["gate"]).exists():
+        time.sleep(0.02)
+    if "failure" in said:
+        raise ModelError(said["failure"])
+    if "dies" in said:
+        os._exit(said["dies"])
+    held = tuple(grown(said.get("megabytes", 0)))
+    engine, spec = Adder(said["number"], held), ModelSpec(task="raw")
+    task = make_task(spec, None)
+    task.fit(engine.signature)
+    return Registry.of(Pipeline(spec, engine, task, terms.limits, terms.max_instances))
+
+
+def grown(megabytes: int) -> list[bytes]:
+    """So much memory, taken bit by bit."""
+    pieces = []
+    for _ in range(megabytes // 4):
+        pieces.append(b"x" * (4 * MEBIBYTE))
+        time.sleep(0.01)
+    return pieces
