@@ -109,8 +109,16 @@ def process_of(many: Many, name: str) -> int:
 def family(pid: int) -> list[int]:
     """The process, those that it has started, and those that they have."""
     threads = Path(f"/proc/{pid}/task").glob("*/children")
-    found = [int(child) for listed in threads for child in listed.read_text().split()]
+    found = [child for listed in threads for child in started_by(listed)]
     return [pid, *(below for child in found for below in family(child))]
+
+
+def started_by(listed: Path) -> list[int]:
+    """The processes in a thread's list; the thread may have ended since it was found."""
+    try:
+        return [int(child) for child in listed.read_text().split()]
+    except OSError:
+        return []
 
 
 def occupied(pid: int) -> int:
