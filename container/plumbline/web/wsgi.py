@@ -23,7 +23,8 @@ from plumbline.served import Say, ServedModel
 from plumbline.settings import Settings
 from plumbline.web import loopback
 from plumbline.web.app import create_app
-from plumbline.web.succession import Tenure, end_server
+from plumbline.web.retirement import Tenure
+from plumbline.web.succession import end_server
 from plumbline.web.worker import TENURE
 
 log = logging.getLogger("plumbline.web")
