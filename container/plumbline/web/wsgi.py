@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import sys
 import threading
@@ -51,6 +52,7 @@ def application(shared: str | None = None) -> Flask:
     app = create_app(model, Admission(sizes.slots, sizes.queue), chosen, sizes.workers)
     share = cgroups.machine().memory // sizes.workers
     app.extensions[TENURE] = Tenure(model, terms.code.cutoff, share)
+    gc.freeze()  # the more lives on, the later Python looks for large pictures that do not
     return app
 
 
