@@ -221,6 +221,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "plumbline.web.errors",
         "plumbline.web.loopback",
         "plumbline.web.multi_model",
+        "plumbline.web.retirement",
         "plumbline.web.sagemaker",
         "plumbline.web.succession",
         "plumbline.web.tensorflow_serving",
@@ -448,5 +449,16 @@ def test_importing_the_server_imports_no_framework(module: str) -> None:
         text=True,
         check=True,
         timeout=60,
+    )
+    assert done.stdout.split() == []
+
+
+def test_the_arbiter_imports_nothing_that_its_workers_should_not_inherit() -> None:
+    code = (
+        "import sys, plumbline.web.succession; print(*{'numpy', 'PIL', 'flask'} & {*sys.modules})"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(CONTAINER)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, check=True, timeout=60
     )
     assert done.stdout.split() == []

@@ -8,25 +8,18 @@ What arbiter and workers tell each other are empty files in a folder that they s
 
 An exit status would not do: a user's code may end a worker with any. So the statuses by which
 gunicorn tells that a worker did not boot become ones that no process can have.
+
+The arbiter imports this; so it imports nothing large, which workers would inherit.
 """
 
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
-import signal
 from pathlib import Path
 from typing import Any
 
 from gunicorn.errors import HaltServer
-
-from plumbline import cgroups
-from plumbline.cutoff import Cutoff
-from plumbline.served import ServedModel
-from plumbline.tenure import Condition, judge
-
-log = logging.getLogger("plumbline.web")
 
 BOOT_FAILED = 3
 """The exit status of a server whose worker did not boot, or found no model to serve."""
@@ -107,44 +100,3 @@ def end_server() -> None:
     if not is_awaited(os.getpid()):
         NOTES.leave("halts", os.getpid())
     os._exit(BOOT_FAILED)
-
-
-class Tenure:
-    """How long this worker goes on: asked by its main loop, on its turns."""
-
-    def __init__(self, model: ServedModel, cutoff: Cutoff, share: int) -> None:
-        self._model = model
-        self._cutoff = cutoff
-        self._share = share
-        self._fresh = 0
-        self._others: set[int] | None = None
-        """While it retires: those who were ready before."""
-
-    def is_over(self, arbiter: int) -> bool:
-        """Whether to end now, after the requests in work; a successor has been called before."""
-        if self._model.status.state != "ready":
-            return False
-        if not self._fresh:
-            self._fresh = cgroups.resident()
-            NOTES.leave("ready", os.getpid())
-        if self._others is not None:
-            return bool(NOTES.pids("ready") - self._others)
-        return self.is_handled() and self._should_retire(arbiter)
-
-    def is_handled(self) -> bool:
-        """Whether a user's code runs here."""
-        pipeline = self._model.models().default.pipeline
-        return pipeline.bare is not pipeline
-
-    def _should_retire(self, arbiter: int) -> bool:
-        now = Condition(self._cutoff.hanging, cgroups.resident(), self._fresh, self._share)
-        verdict = judge(now)
-        if verdict is None:
-            return False
-        log.warning("This process is replaced: %s.", verdict.reason)
-        if not verdict.beside or NOTES.folder is None:
-            return True
-        self._others = NOTES.pids("ready")
-        NOTES.leave("retiring", os.getpid())
-        os.kill(arbiter, signal.SIGTTIN)
-        return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import sys
 import threading
@@ -27,7 +28,8 @@ from plumbline.settings import Settings
 from plumbline.sizing import Sizes
 from plumbline.web import loopback, multi_model
 from plumbline.web.app import create_app, create_multi_model_app
-from plumbline.web.succession import Tenure, end_server
+from plumbline.web.retirement import Tenure
+from plumbline.web.succession import end_server
 from plumbline.web.worker import CONNECTIONS, TENURE
 
 log = logging.getLogger("plumbline.web")
@@ -71,6 +73,7 @@ def application(shared: str | None = None) -> Flask:
     share = cgroups.machine().memory // sizes.workers
     app.extensions[TENURE] = Tenure(model, terms.code.cutoff, share)
     app.extensions[CONNECTIONS] = connections
+    gc.freeze()  # the more lives on, the later Python looks for large pictures that do not
     return app
 
 
