@@ -30,7 +30,8 @@ def send(connection: socket.socket, frame: Frame) -> None:
     """Send all of it. Raises `OSError` where nobody is there to take it."""
     header = json.dumps(dict(frame.header)).encode()
     connection.sendall(LENGTHS.pack(len(header), len(frame.body)) + header)
-    connection.sendall(frame.body)
+    if frame.body:  # who has the header of a frame without one may have hung up
+        connection.sendall(frame.body)
 
 
 def receive(connection: socket.socket) -> Frame:
