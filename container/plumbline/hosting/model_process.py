@@ -21,7 +21,9 @@ from typing import Any
 from plumbline import cgroups, environment, logs
 from plumbline.admission import Deadline
 from plumbline.allocator import tidied_after
+from plumbline.cutoff import Cutoff
 from plumbline.errors import PlumblineError
+from plumbline.handlers import FOLDER, Whereabouts
 from plumbline.hosting import process, wire
 from plumbline.hosting.frames import Frame, receive, send
 from plumbline.loading import Terms
@@ -29,6 +31,7 @@ from plumbline.registry import Registry
 from plumbline.served import Say, ServedModel, reason_of
 from plumbline.sizing import CORES_PER_WORKER
 from plumbline.stopwatch import Stopwatch
+from plumbline.tenure import MOST_HANGING
 from plumbline.web import loopback
 from plumbline.web.wsgi import terms_of
 
@@ -44,15 +47,16 @@ def serve(control: socket.socket, order: Mapping[str, Any], load: Load) -> None:
     process.end_first()
     process.name_it("plumbline-model")
     logs.name_model(order["name"])
+    cutoff = Cutoff()
     try:
-        models = tidied(served(order, load).load_now())
+        models = tidied(served(order, load, cutoff).load_now())
     except Exception as exc:  # the one place where a failure becomes an answer to who loads it
         log.exception("The model failed to load.")
         send(control, Frame({"failed": reason_of(exc), "memory": isinstance(exc, MemoryError)}))
         return
     send(control, Frame({"loaded": facts(models)}))
     while connection := next_connection(control):
-        threading.Thread(target=converse, args=(connection, models), daemon=True).start()
+        threading.Thread(target=converse, args=(connection, models, cutoff), daemon=True).start()
     os._exit(0)  # unwinding would wait for TensorFlow's threads
 
 
@@ -63,17 +67,33 @@ def tidied(models: Registry) -> Registry:
     return models
 
 
-def served(order: Mapping[str, Any], load: Load) -> ServedModel:
+def served(order: Mapping[str, Any], load: Load, cutoff: Cutoff) -> ServedModel:
     """The archive's models, yet to be loaded, as the environment wants them served."""
     folder = Path(order["url"])
     chosen = environment.from_environment(folder)
     sizes = chosen.sizes(cgroups.machine())
     cores = min(CORES_PER_WORKER, sizes.cores)
     terms = terms_of(chosen, replace(sizes, cores=cores, cores_alone=cores))
-    code = replace(terms.code, rest=lambda: loopback.serve(model, chosen))
+    code = replace(
+        terms.code,
+        whereabouts=whereabouts(terms.code.whereabouts, folder),
+        cutoff=cutoff,
+        rest=lambda: loopback.serve(model, chosen),
+    )
     shared = Path(order["shared"]) if order["shared"] else None
     model = ServedModel(partial(load, folder, replace(terms, code=code, shared=shared)))
     return model
+
+
+def whereabouts(said: Whereabouts, folder: Path) -> Whereabouts:
+    """Where the handler of the model in `folder` is: its own, or the one that all models share.
+
+    That lies beside them, in /opt/ml/models/code.
+    """
+    common = folder.parent.parent / FOLDER
+    if said.folder or (folder / FOLDER).is_dir() or not common.is_dir():
+        return said
+    return replace(said, folder=str(common))
 
 
 def facts(models: Registry) -> dict[str, Any]:
@@ -90,7 +110,7 @@ def next_connection(control: socket.socket) -> socket.socket | None:
     return socket.socket(fileno=descriptors[0]) if descriptors else None
 
 
-def converse(connection: socket.socket, models: Registry) -> None:
+def converse(connection: socket.socket, models: Registry, cutoff: Cutoff) -> None:
     """Answer one request after the other."""
     with connection:
         while True:
@@ -98,6 +118,14 @@ def converse(connection: socket.socket, models: Registry) -> None:
                 send(connection, reply(receive(connection), models))
             except (EOFError, OSError):  # the server has gone, or no longer waits for the answer
                 return
+            end_where_code_hangs(cutoff)
+
+
+def end_where_code_hangs(cutoff: Cutoff) -> None:
+    """End this process once too many threads of its handler hang; the server starts another."""
+    if cutoff.hanging >= MOST_HANGING:
+        log.error("%d threads of the handler hang; the process is replaced.", cutoff.hanging)
+        os._exit(1)
 
 
 def reply(frame: Frame, models: Registry) -> Frame:
