@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from running_container import Running, wait_until
+from running_container import Running, readable, wait_until
 
-from conftest import readable
 from wheels import NAME, wheel
 
 pytestmark = pytest.mark.docker

@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from running_container import Running, running, wait_until
+from running_container import Running, readable, running, wait_until
 
-from conftest import readable
 from tensorflow_serving_cases import ATTRIBUTES, CASES, INSTANCES, REFUSED, Case, save_models
 
 pytestmark = [pytest.mark.docker, pytest.mark.tensorflow]

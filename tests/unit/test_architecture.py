@@ -462,3 +462,9 @@ def test_the_arbiter_imports_nothing_that_its_workers_should_not_inherit() -> No
         [sys.executable, "-c", code], env=environment, capture_output=True, check=True, timeout=60
     )
     assert done.stdout.split() == []
+
+
+def test_no_two_test_modules_have_the_same_name() -> None:
+    names = [file.name for file in (ROOT / "tests").rglob("*.py")]
+    doubled = {name for name in names if names.count(name) > 1}
+    assert doubled <= {"conftest.py", "inference.py"}  # pytest imports modules by their names alone
