@@ -23,6 +23,9 @@ STORM_SECONDS = 12.0
 
 ALLOWED = {"load": {200, 409, 507}, "unload": {200, 404}, "invoke": {200, 404}}
 
+BUSY = ("invoke", 503)
+"""There is one slot and a short queue in so little memory: on a slow machine they may be full."""
+
 
 @pytest.fixture(scope="module")
 def models(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -126,7 +129,7 @@ def test_a_storm_within_a_memory_limit(serve, demo) -> None:
                 answer = invoke(server, number, demo.pictures[label])
             else:
                 answer = (load if act == "load" else unload)(server, number)
-            assert answer.status in ALLOWED[act], (act, answer)
+            assert answer.status in ALLOWED[act] or (act, answer.status) == BUSY, (act, answer)
             if act == "invoke" and answer.status == 200:
                 assert re.fullmatch(rf"\w+-{number}", best(answer))
             seen[act, answer.status] += 1
@@ -136,5 +139,6 @@ def test_a_storm_within_a_memory_limit(serve, demo) -> None:
         seen = sum(pool.map(rage, range(8)), Counter[tuple[str, int]]())
 
     assert port == server.published
-    assert set(seen) == {(act, status) for act, statuses in ALLOWED.items() for status in statuses}
+    wanted = {(act, status) for act, statuses in ALLOWED.items() for status in statuses}
+    assert set(seen) - {BUSY} == wanted
     assert unharmed(server, workers)
