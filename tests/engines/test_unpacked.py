@@ -298,7 +298,8 @@ def test_each_of_several_models_is_compared_for_itself(keras_files, tmp_path: Pa
 
     assert [str(model) for model in models] == ["cats/2", "cats/1", "bees/1"]
     assert {model.pipeline.engine.name for model in models} == {"openvino"}
-    assert sorted(path.name for path in shared.iterdir()) == ["bees-1", "cats-1", "cats-2"]
+    parts = sorted(path.name for path in shared.iterdir() if path.is_dir())
+    assert parts == ["bees-1", "cats-1", "cats-2"]
     for model, pictures in zip(models, (PICTURES / 255, PICTURES / 255, PICTURES), strict=True):
         expected = keras_files.predict(pictures.astype(np.float32))
         np.testing.assert_allclose(values(model.pipeline), expected, atol=1e-4)
