@@ -25,10 +25,11 @@ def test_sigterm_lets_requests_in_flight_finish(serve, crowd, demo, large_jpeg: 
 
 def test_a_killed_worker_is_replaced(serve, demo) -> None:
     server: Running = serve()
-    (killed,) = server.workers()
+    before = server.workers()
 
-    server.run("python3", "-c", f"import os; os.kill({killed}, 9)")
-    wait_until(lambda: server.workers() not in ([], [killed]))
+    server.run("python3", "-c", f"import os; os.kill({before[0]}, 9)")
+    wait_until(lambda: set(server.workers()) - set(before))
+    assert before[0] not in server.workers()
     wait_until(server.is_ready)
 
     assert server.invoke(demo.pictures["five"]).status == 200
