@@ -12,7 +12,10 @@ LEFT, RIGHT, TOP, BOTTOM = 58, 14, 30, 44
 LEGEND_ROW = 18
 COLUMNS = 2
 
-COLOURS = ("#0b6e4f", "#4fb286", "#c1440e", "#3d5a98", "#a8329e", "#c79a00", "#5b5b5b", "#00a0b0")
+COLOURS = (
+    *("#0b6e4f", "#4fb286", "#c1440e", "#3d5a98", "#a8329e"),
+    *("#c79a00", "#5b5b5b", "#00a0b0", "#e377a2", "#8c6239"),
+)
 
 Point = tuple[float, float]
 """Latency in milliseconds, requests a second."""

@@ -177,7 +177,7 @@ def test_the_page_has_no_blank_left(said: dict[str, Any]) -> None:
         for name in ("machine", "targets", "tables", "stages", "servers")
         if f"<{name}>" in text
     ]
-    assert "3 rounds" in text
+    assert "Rounds: 3;" in text
     assert "at most 2.0% of a core" in text
 
 
