@@ -99,9 +99,9 @@ def table(found: Sequence[Measured]) -> Table:
     """Every combination, the one that answers most first: a lone caller's wait, a crowd's rate."""
     shown = Table(box=SIMPLE)
     shown.add_column("engine", no_wrap=True)
-    for heading in ("processes", "slots", "batch", "streams"):
+    for heading in ("workers", "slots", "batch", "streams"):
         shown.add_column(heading, justify="right", no_wrap=True)
-    for heading in ("alone, ms", "crowd/s", ""):
+    for heading in ("alone ms", "crowd/s", ""):
         shown.add_column(heading, justify="right", no_wrap=True)
     for one in sorted(found, key=lambda one: -one.rate):
         trial = one.trial
