@@ -26,8 +26,6 @@ try:
 except OSError:
     shared = None
 succession.NOTES.begin(Path(shared) if shared else None)
-post_fork = succession.post_fork
-post_worker_init = succession.post_worker_init
 child_exit = succession.child_exit
 
 wsgi_app = f"plumbline.web.wsgi:application({shared!r})"
@@ -64,6 +62,7 @@ def on_exit(_server: Any) -> None:
         shutil.rmtree(shared, ignore_errors=True)
 
 
-def worker_exit(_server: Any, _worker: Any) -> None:
+def worker_exit(server: Any, worker: Any) -> None:
     """End at once: unwinding would wait for TensorFlow's threads, or crash in them."""
+    succession.worker_exit(server, worker)
     os._exit(0)

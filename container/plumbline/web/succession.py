@@ -2,7 +2,7 @@
 
 What arbiter and workers tell each other are empty files in a folder that they share:
 
-    halts-PID       the end of this worker is the server's: it did not boot, or has no model
+    halts-PID       this worker ends the server: it could not boot, or has no model
     retiring-PID    this worker serves until there is another one in its place
     ready-PID       this worker's model can answer
 
@@ -71,14 +71,14 @@ def on_starting(server: Any) -> None:
         server.APP_LOAD_ERROR += BEYOND
 
 
-def post_fork(_server: Any, worker: Any) -> None:
-    """In a new worker: until it has booted, its end is the server's."""
-    NOTES.leave("halts", worker.pid)
+def worker_exit(_server: Any, worker: Any) -> None:
+    """In a worker that ends by itself: what could not boot would not the next time either.
 
-
-def post_worker_init(worker: Any) -> None:
-    """In a worker that has booted."""
-    NOTES.take("halts", worker.pid)
+    One that is killed while it boots, for want of memory perhaps, does not come here: there will be
+    another one.
+    """
+    if not worker.booted:
+        NOTES.leave("halts", worker.pid)
 
 
 def child_exit(server: Any, worker: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from pathlib import Path
 
 from gunicorn_server import DRAIN_SECONDS, Server, wait_until
 
@@ -80,4 +81,23 @@ def test_a_killed_worker_leaves_the_others_serving(serve, picture: bytes) -> Non
     wait_until(lambda: len(server.workers()) == 3)
 
     wait_until(server.is_ready)
+    assert server.invoke(picture).status == 200
+
+
+def test_a_worker_that_is_killed_while_it_boots_leaves_the_others_serving(
+    serve, picture: bytes, tmp_path: Path
+) -> None:
+    boots = tmp_path / "boots"
+    boots.touch()
+    server: Server = serve(f"boots_after={str(boots)!r}", PLUMBLINE_WORKERS="2")
+    wait_until(lambda: server.said().count("is ready") == 2)
+    boots.unlink()
+
+    for killed in (0, 2):
+        os.kill(server.workers()[killed], signal.SIGKILL)
+        wait_until(lambda number=killed: len(server.workers()) > max(number, 1) + 1)
+
+    assert server.invoke(picture).status == 200
+    boots.touch()
+    wait_until(lambda: server.said().count("is ready") == 3)
     assert server.invoke(picture).status == 200

@@ -40,6 +40,12 @@ def test_a_model_that_fails_says_why_and_then_ends_the_server(start, picture: by
     assert server.workers() == server.workers()[:1], "the failure was tried again"
 
 
+def test_an_app_that_can_not_be_made_ends_the_server(start) -> None:
+    server = start("no_such=1", PLUMBLINE_WORKERS="2")
+
+    assert server.process.wait(30) == 3
+
+
 def test_a_wrong_setting_ends_the_server_with_one_sentence(start) -> None:
     server = start(PLUMBLINE_QUEUE="abc")
 

@@ -32,13 +32,17 @@ def application(
     shared: str | None = None,
     handled: bool = False,
     memory: int = 0,
+    boots_after: str = "",
 ) -> Flask:
     """The app of `plumbline.web.wsgi`.
 
     Its model takes `delay` seconds for a picture, is loaded once the file `loads_after` is there,
     and fails to load, with that message, where there is a `failure`. With `handled` the archive
     is loaded as ever, and only the engine is a fake. `memory` is all that the machine says to have.
+    A worker has not booted before the file `boots_after` is there.
     """
+    while boots_after and not Path(boots_after).exists():
+        time.sleep(0.05)
     if memory:
         wsgi.cgroups.machine = lambda: Machine(1.0, memory)
     if handled:
