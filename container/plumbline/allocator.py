@@ -1,4 +1,6 @@
-"""glibc's memory allocator, told to give back what large pictures took.
+"""Memory given back: what large pictures took, and files that were read once.
+
+glibc's allocator is told to do the former.
 
 Left alone it raises, with every large block that is freed, the size from which it asks the system
 for a block of its own; decoded photographs then come from heaps that threads do not share and that
@@ -14,10 +16,13 @@ import gc
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
 
 MEBIBYTE = 1024 * 1024
+
+MADV_DONTNEED = 4
 
 OPTIONS = {M_ARENA_MAX: 2, M_MMAP_THRESHOLD: 32 * MEBIBYTE, M_TRIM_THRESHOLD: 128 * MEBIBYTE}
 
@@ -51,6 +56,28 @@ def tidied_after(size: int | None) -> Iterator[None]:
         library = libc() if size is None or size >= LARGE else None
         if library is not None:
             library.malloc_trim(0)
+
+
+def forget_mapped(file: Path) -> None:
+    """Give back what was read of a file that is mapped, and can't be written to there.
+
+    Whoever reads on gets it from the file again.
+    """
+    library = libc()
+    if library is None:
+        return
+    for start, end in mapped(str(file.resolve()), Path("/proc/self/maps").read_text("utf-8")):
+        address, length = ctypes.c_void_p(start), ctypes.c_size_t(end - start)
+        library.madvise(address, length, MADV_DONTNEED)
+
+
+def mapped(name: str, maps: str) -> Iterator[tuple[int, int]]:
+    """Where a file is mapped for reading alone, by the lines of `/proc/self/maps`."""
+    for line in maps.splitlines():
+        addresses, access, _, _, _, *path = line.split(maxsplit=5)
+        if path == [name] and access.startswith("r--"):
+            start, end = addresses.split("-")
+            yield int(start, 16), int(end, 16)
 
 
 @contextmanager

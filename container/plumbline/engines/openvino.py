@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from plumbline.allocator import forget_mapped
 from plumbline.arrays import Tensors
 from plumbline.counts import Counts, counts_of
 from plumbline.engines.base import Engine
@@ -159,6 +160,7 @@ def load_network(
             network = folded(network, places.inputs[signature.input().name], normalization)
             signature = signature.of_bytes()
         networks = compiled(network, precision, threads)
+    forget_mapped(path.with_suffix(".bin"))  # what was compiled has weights of its own
     return OpenVINOEngine(signature, places, networks, counts_of("running", shared))
 
 
@@ -203,15 +205,19 @@ def folded(network: Any, place: int, normalization: Normalization) -> Any:
 
 
 def convert(path: Path, signature: Signature, target: Path) -> None:
-    """Write the SavedModel's network in OpenVINO's own format, its numbers as they are.
+    """Write the SavedModel's network in OpenVINO's own format.
 
-    Raises `EngineError`.
+    What compiling would do first on any machine is done already, such as to put the factors of
+    batch normalisation into the weights before it: they would be there twice otherwise, once as
+    they were. Raises `EngineError`.
     """
     import openvino
+    from openvino._offline_transformations import apply_moc_transformations
 
     with told(path):
         network = core().read_model(path)
         places_in(network, signature)
+        apply_moc_transformations(network, cf=True)
         name_layers(network)
         target.parent.mkdir(parents=True, exist_ok=True)
         openvino.save_model(network, target, compress_to_fp16=False)

@@ -31,6 +31,7 @@ def application(
     failure: str = "",
     shared: str | None = None,
     handled: bool = False,
+    *,
     memory: int = 0,
     boots_after: str = "",
 ) -> Flask:
