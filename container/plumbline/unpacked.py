@@ -220,7 +220,7 @@ def check(predictor: Predictor, original: Original) -> float:
     if not worst.within(budget.max_difference) or agreement < budget.min_agreement:
         raise EngineError(
             f"OpenVINO answers otherwise for {len(found)} pictures: in {worst.output}, "
-            f"{worst.reason}, and {budget.max_difference:g} is allowed; the agreement is "
+            f"{worst.reason}, and {worst.allowed(budget.max_difference)} is allowed; the agreement is "
             f"{agreement:.4g}, and must be {budget.min_agreement:g}."
         )
     return worst.largest

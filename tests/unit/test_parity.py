@@ -21,15 +21,50 @@ def test_a_tensor_does_not_differ_from_itself(tensor: np.ndarray) -> None:
     assert difference("scores", tensor, tensor.copy()).largest == 0.0
 
 
-@given(TENSORS, st.floats(-100, 100, width=32))
-def test_the_difference_is_the_same_both_ways_and_equals_numpys(
-    tensor: np.ndarray, shift: float
-) -> None:
+PROBABILITIES = hnp.arrays(
+    np.float32, hnp.array_shapes(max_dims=3, max_side=4), elements=st.floats(-1, 1, width=32)
+)
+
+
+@given(PROBABILITIES, st.floats(-100, 100, width=32))
+def test_of_values_up_to_one_the_difference_is_numpys(tensor: np.ndarray, shift: float) -> None:
     moved = tensor.copy()
     moved.flat[0] += shift
     expected = float(np.max(np.abs(tensor.astype(np.float64) - moved.astype(np.float64))))
-    assert difference("scores", tensor, moved).largest == expected
-    assert difference("scores", moved, tensor).largest == expected
+    found = difference("scores", tensor, moved)
+    assert (found.largest, found.scale) == (expected, 1.0)
+
+
+@given(PROBABILITIES, st.floats(-1, 1, width=32), st.integers(0, 20))
+def test_larger_values_may_differ_as_much_more_as_they_are_larger(
+    tensor: np.ndarray, shift: float, doublings: int
+) -> None:
+    tensor.flat[-1], factor = 1.0, np.float32(2.0**doublings)  # which no rounding disturbs
+    moved = tensor.copy()
+    moved.flat[-1] += shift
+    small = difference("scores", tensor, moved)
+    large = difference("scores", tensor * factor, moved * factor)
+    assert large.largest == small.largest
+
+
+def test_each_column_counts_by_itself() -> None:
+    """Coordinates in pixels let nobody off with other scores."""
+    rows = np.array([[0.9, 10.0, 600.0], [0.1, 20.0, 300.0]])
+    assert difference("rows", rows, rows + [[0, 0, 0.6], [0, 0, 0]]).largest == pytest.approx(1e-3)
+    assert difference("rows", rows, rows + [[0, 0, 0], [0, 0.6, 0]]).largest == pytest.approx(3e-2)
+    assert difference("rows", rows, rows + [[0, 0, 0], [0.6, 0, 0]]).largest == pytest.approx(0.6)
+
+
+def test_of_large_values_it_says_how_much_is_allowed() -> None:
+    found = difference("boxes", np.array([[640.0, 3.0]]), np.array([[640.0625, 3.0]]))
+    assert found.reason == "the largest difference is 0.0625"
+    assert found.allowed(1e-5) == "0.0064 (1e-05 of 640)"
+    assert difference("scores", np.array([0.5]), np.array([0.7])).allowed(1e-5) == "1e-05"
+
+
+def test_whole_numbers_are_exact_however_large() -> None:
+    found = difference("classes", np.array([1_000_000]), np.array([1_000_001]))
+    assert (found.largest, found.scale) == (1.0, 1.0)
 
 
 @given(TENSORS, st.integers(1, 3))
@@ -48,7 +83,7 @@ def test_empty_tensors_do_not_differ() -> None:
 
 
 def test_the_tolerance_itself_is_allowed() -> None:
-    found = difference("scores", np.array([1.0, 2.0]), np.array([1.0, 2.5]))
+    found = difference("scores", np.array([0.1, 0.2]), np.array([0.1, 0.7]))
     assert found.reason == "the largest difference is 0.5"
     assert found.within(0.5) is True
     assert found.within(0.499) is False
@@ -65,6 +100,7 @@ def test_values_that_are_no_finite_numbers_equal_only_themselves(value: float) -
     assert difference("scores", odd, odd.copy()).largest == 0.0
     assert difference("scores", plain, odd).largest == INFINITE
     assert difference("scores", odd, plain).largest == INFINITE
+    assert difference("scores", odd, np.array([1.5, value])).largest == 0.5
 
 
 def test_whole_numbers_do_not_wrap_around() -> None:
