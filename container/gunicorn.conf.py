@@ -8,6 +8,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from gunicorn import glogging
+
 from plumbline import cgroups, environment, logs
 from plumbline.errors import SettingError
 from plumbline.web import succession
@@ -44,6 +46,15 @@ worker_tmp_dir = shared_memory if os.access(shared_memory, os.W_OK) else None
 # It would be opened below the home folder, which may not be writable.
 control_socket_disable = True
 proc_name = "plumbline"
+
+
+class Logger(glogging.Logger):
+    """gunicorn's, without its line for each request: the app writes one that says more."""
+
+    access_log_enabled = False
+
+
+logger_class = Logger
 logconfig_dict = logs.configuration(chosen.log_level, chosen.log_format)
 
 

@@ -90,6 +90,8 @@ def batches(ready: Sequence[Prepared], target: TensorSpec) -> Iterator[list[Prep
 def stacked(batch: Sequence[Prepared], target: TensorSpec) -> Tensor:
     """`[batch, …]`; filled up with its last picture where the model's batch has a fixed length."""
     filling = (target.shape[0] or len(batch)) - len(batch)
+    if len(batch) == 1 and not filling:
+        return batch[0].tensor[np.newaxis]  # a text, too, is an array here
     return np.stack([one.tensor for one in batch] + [batch[-1].tensor] * filling)
 
 

@@ -14,6 +14,9 @@ FIELDS = "fields"
 """The record attribute that holds what a line says beside its message."""
 
 
+ENCODER = json.JSONEncoder(ensure_ascii=False, default=str)
+
+
 class JSONFormatter(logging.Formatter):
     """One JSON object a line, tracebacks included."""
 
@@ -27,7 +30,7 @@ class JSONFormatter(logging.Formatter):
         }
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False, default=str)
+        return ENCODER.encode(line)
 
 
 class TextFormatter(logging.Formatter):

@@ -86,7 +86,7 @@ def reach(tensor: Tensor) -> Tensor:
         return np.ones(())
     sizes = np.where(np.isfinite(tensor), np.abs(tensor), 0).astype(np.float64)
     columns = tuple(range(tensor.ndim - 1)) if tensor.ndim > 1 else None
-    return np.maximum(1.0, sizes.max(axis=columns))
+    return np.asarray(np.maximum(1.0, sizes.max(axis=columns)))
 
 
 def mismatch(found: Mapping[str, Difference], tolerance: float, cause: str) -> str:

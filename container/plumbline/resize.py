@@ -163,6 +163,8 @@ def _products_pay(name: str, pixels: Bytes, size: Size) -> bool:
 
 
 def _pillow_ordered(name: str, pixels: Bytes, between: Size, size: Size) -> Bytes:
+    if pixels.shape[:2] == size:
+        return pixels  # as Pillow does, too
     passes = _pillow_products if _products_pay(name, pixels, size) else _pillow_itself
     return passes(name, pixels, between, size)
 

@@ -217,10 +217,11 @@ def check(predictor: Predictor, original: Original) -> float:
     )
     agreement = predictor.task.agreement([(true.gist, one.gist) for true, one in pairs])
     budget = predictor.spec.acceleration
+    allowed = worst.allowed(budget.max_difference)
     if not worst.within(budget.max_difference) or agreement < budget.min_agreement:
         raise EngineError(
             f"OpenVINO answers otherwise for {len(found)} pictures: in {worst.output}, "
-            f"{worst.reason}, and {worst.allowed(budget.max_difference)} is allowed; the agreement is "
+            f"{worst.reason}, and {allowed} is allowed; the agreement is "
             f"{agreement:.4g}, and must be {budget.min_agreement:g}."
         )
     return worst.largest

@@ -50,9 +50,10 @@ def test_larger_values_may_differ_as_much_more_as_they_are_larger(
 def test_each_column_counts_by_itself() -> None:
     """Coordinates in pixels let nobody off with other scores."""
     rows = np.array([[0.9, 10.0, 600.0], [0.1, 20.0, 300.0]])
-    assert difference("rows", rows, rows + [[0, 0, 0.6], [0, 0, 0]]).largest == pytest.approx(1e-3)
-    assert difference("rows", rows, rows + [[0, 0, 0], [0, 0.6, 0]]).largest == pytest.approx(3e-2)
-    assert difference("rows", rows, rows + [[0, 0, 0], [0.6, 0, 0]]).largest == pytest.approx(0.6)
+    for column, expected in ((0, 0.6), (1, 0.03), (2, 0.001)):
+        moved = rows.copy()
+        moved[1, column] += 0.6
+        assert difference("rows", rows, moved).largest == pytest.approx(expected)
 
 
 def test_of_large_values_it_says_how_much_is_allowed() -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+import random
 import re
 import time
-import uuid
 
 from flask import Flask, Response, g, request
+from flask.globals import app_ctx, request_ctx
 
 from plumbline.logs import FIELDS
 from plumbline.stopwatch import Stopwatch
@@ -23,36 +24,38 @@ SILENT = ("/ping",)
 def begin() -> None:
     """Give the request an id (the caller's own, if there is one) and start its clock."""
     said = re.sub(r"[^\x21-\x7e]", "", request.headers.get(INFERENCE_ID, ""))[:64]
-    g.id = said or uuid.uuid4().hex[:16]
+    g.id = said or f"{random.getrandbits(64):016x}"
     g.started = time.perf_counter()
     g.watch = Stopwatch()
 
 
 def end(response: Response) -> Response:
     """Log how the request went, and tell the caller its id."""
-    response.headers["X-Request-Id"] = g.id
-    if request.path in SILENT:
+    about, asked = vars(app_ctx.g), request_ctx.request  # each look through a proxy costs
+    response.headers["X-Request-Id"] = about["id"]
+    if asked.path in SILENT:
         return response
-    laps = {**g.watch.laps, "total": 1000 * (time.perf_counter() - g.started)}
+    laps = {**about["watch"].laps, "total": 1000 * (time.perf_counter() - about["started"])}
     milliseconds = {stage: round(spent, 2) for stage, spent in laps.items()}
+    error = about.get("error")
     fields = {
-        "id": g.id,
-        "model": g.get("model"),
-        **g.get("noted", {}),
+        "id": about["id"],
+        "model": about.get("model"),
+        **about.get("noted", {}),
         "status": response.status_code,
-        "error": g.get("error"),
-        "bytes_in": request.content_length,
+        "error": error,
+        "bytes_in": asked.content_length,
         "bytes_out": response.content_length,
         "ms": milliseconds,
     }
     spent = ", ".join(f"{stage} {value:g}" for stage, value in milliseconds.items())
     log.info(
         "%s %s %s (%s ms)%s",
-        request.method,
-        request.path,
+        asked.method,
+        asked.path,
         response.status_code,
         spent,
-        f" {g.error}" if "error" in g else "",
+        f" {error}" if error else "",
         extra={FIELDS: fields},
     )
     return response
