@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,13 +19,14 @@ import numpy as np
 
 from plumbline import synthetic
 from plumbline.arrays import Tensors
-from plumbline.engines.base import Engine
-from plumbline.equivalence import SECONDS, one
-from plumbline.errors import DeadlineExceeded
+from plumbline.engines.base import PATIENCE, Engine, as_the_models
+from plumbline.equivalence import UNHURRIED, one
+from plumbline.errors import PlumblineError
 from plumbline.inputs import stacked
 from plumbline.parity import compare
 from plumbline.predictor import Predictor
 from plumbline.signature import TEXT, Signature
+from plumbline.time_left import TimeLeft
 
 log = logging.getLogger("plumbline.batching")
 
@@ -36,12 +36,12 @@ class Asked:
     """A caller's inputs, and what becomes of them."""
 
     inputs: Tensors
-    end: float
-    """When the caller's time is up, by `time.monotonic`."""
+    left: TimeLeft
+    """Of the caller's time."""
     alone: bool = False
     """Whether nobody else's may be computed with them."""
     given_up: bool = False
-    """Whether the caller's time was up while it waited."""
+    """Whether the caller's time was up, or it was gone, while it waited."""
     outputs: Tensors | None = None
     woken: threading.Event = field(default_factory=threading.Event)
     """Set when it was given a lane, or its outputs."""
@@ -56,12 +56,13 @@ class Asked:
         """What must be equal of those that are computed together."""
         return {name: (tensor.shape[1:], tensor.dtype) for name, tensor in self.inputs.items()}
 
-    def left(self) -> float:
-        """The seconds that the caller still has. Raises `DeadlineExceeded` where there are none."""
-        left = self.end - time.monotonic()
-        if left <= 0:
-            raise DeadlineExceeded("The model did not answer in time.")
-        return left
+    @property
+    def waits(self) -> bool:
+        """Whether there is still somebody who wants the answer."""
+        try:
+            return self.left() > 0
+        except PlumblineError:
+            return False
 
 
 class BatchingEngine:
@@ -81,13 +82,14 @@ class BatchingEngine:
         """The other signatures, computed for each caller alone."""
         return self.engine.others
 
-    def run(self, inputs: Tensors, timeout: float) -> Tensors:
+    def run(self, inputs: Tensors, left: TimeLeft) -> Tensors:
         """See `Engine.run`."""
         uneven = len({len(tensor) for tensor in inputs.values()}) != 1
-        asked = Asked(inputs, time.monotonic() + timeout, alone=uneven)
+        asked = Asked(inputs, left, alone=uneven)
         self._enter(asked)
-        self._wait(asked)
-        return self._lead(asked) if asked.outputs is None else asked.outputs
+        with as_the_models():
+            self._wait(asked)
+            return self._lead(asked) if asked.outputs is None else asked.outputs
 
     def _enter(self, asked: Asked) -> None:
         with self._lock:
@@ -97,28 +99,35 @@ class BatchingEngine:
                 self._hand_on()
 
     def _wait(self, asked: Asked) -> None:
-        """Until it has a lane or its outputs. Raises `DeadlineExceeded`."""
-        asked.woken.wait(max(0.0, asked.end - time.monotonic()))
+        """Until it has a lane or its outputs. Raises what `left` raises."""
+        try:
+            while not asked.woken.wait(min(PATIENCE, asked.left())):
+                pass
+        except PlumblineError:
+            if self._leaves(asked):
+                raise
+
+    def _leaves(self, asked: Asked) -> bool:
+        """Take it out of the line, unless its turn has come."""
         with self._lock:
-            if asked.woken.is_set():
-                return
-            asked.given_up = True
-            if asked in self._waiting:
+            asked.given_up = not asked.woken.is_set()
+            if asked.given_up and asked in self._waiting:
                 self._waiting.remove(asked)
-        raise DeadlineExceeded("The model did not answer in time.")
+            return asked.given_up
 
     def _lead(self, asked: Asked) -> Tensors:
         """Compute the caller's rows, and those of others with them."""
         company: list[Asked] = []
         try:
-            asked.left()  # who has no time left must spoil no batch
+            asked.left()  # who has no time left, or is gone, must spoil no batch
             company = self._company(asked)
             return self._together([asked, *company])
         except Exception:
             if not company:
                 raise
             self._put_back(company)
-            return self.engine.run(asked.inputs, asked.left())
+            asked.left()
+            return self.engine.run(asked.inputs, asked.left)
         finally:
             with self._lock:
                 self._hand_on()
@@ -129,7 +138,7 @@ class BatchingEngine:
         with self._lock:
             for other in () if asked.alone else tuple(self._waiting):
                 fits = rows + other.rows <= self._most and not other.alone
-                if fits and other.like == asked.like:
+                if fits and other.like == asked.like and other.waits:
                     chosen.append(other)
                     rows += other.rows
                     self._waiting.remove(other)
@@ -139,10 +148,10 @@ class BatchingEngine:
         """Compute a batch within the time of its first; the outputs of that one."""
         first, *company = batch
         if not company:
-            return self.engine.run(first.inputs, first.left())
+            return self.engine.run(first.inputs, first.left)
         names = first.inputs
         joined = {name: np.concatenate([one.inputs[name] for one in batch]) for name in names}
-        outputs = self.engine.run(joined, first.left())
+        outputs = self.engine.run(joined, first.left)
         start = first.rows
         for other in company:
             end = start + other.rows
@@ -205,9 +214,11 @@ def alike_together(predictor: Predictor, pictures: Sequence[bytes], most: int) -
     target = predictor.engine.signature.input()
     made = [one(predictor, picture) for picture in pictures]
     made = [each for each in made if each.tensor.shape == made[0].tensor.shape]
-    alone = [predictor.engine.run({target.name: stacked([each], target)}, SECONDS) for each in made]
+    alone = [
+        predictor.engine.run({target.name: stacked([each], target)}, UNHURRIED) for each in made
+    ]
     batch = [made[number % len(made)] for number in range(most)]
-    together = predictor.engine.run({target.name: stacked(batch, target)}, SECONDS)
+    together = predictor.engine.run({target.name: stacked(batch, target)}, UNHURRIED)
     return all(
         compare(
             alone[number % len(made)],

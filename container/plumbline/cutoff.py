@@ -15,7 +15,7 @@ from concurrent.futures import Future, wait
 from typing import TypeVar
 
 from plumbline.errors import DeadlineExceeded
-from plumbline.stopwatch import TimeLeft
+from plumbline.time_left import TimeLeft
 
 log = logging.getLogger("plumbline.handlers")
 

@@ -14,8 +14,9 @@ from plumbline.parity import compare
 from plumbline.predictor import Predictor
 from plumbline.signature import TEXT, Signature
 from plumbline.stopwatch import Stopwatch
+from plumbline.time_left import lasting
 
-SECONDS = 120.0
+UNHURRIED = lasting(120.0)
 """The deadline of one picture."""
 
 
@@ -31,8 +32,10 @@ def independent(predictor: Predictor, pictures: Sequence[bytes]) -> bool:
     made = [one(predictor, picture) for picture in (pictures[0], pictures[-1])]
     if target.shape[:1] != (None,) or made[0].tensor.shape != made[1].tensor.shape:
         return True
-    pair = predictor.engine.run({target.name: stacked(made, target)}, SECONDS)
-    alone = [predictor.engine.run({target.name: stacked([each], target)}, SECONDS) for each in made]
+    pair = predictor.engine.run({target.name: stacked(made, target)}, UNHURRIED)
+    alone = [
+        predictor.engine.run({target.name: stacked([each], target)}, UNHURRIED) for each in made
+    ]
     return all(
         compare(
             values, {name: output[number : number + 1] for name, output in pair.items()}
@@ -65,7 +68,7 @@ def shapes(signature: Signature) -> list[tuple[Any, ...]]:
 
 def run(batch: Tensor, engine: Engine) -> Tensors:
     """The outputs of an engine that takes nothing but the batch."""
-    return engine.run({engine.signature.input().name: batch}, SECONDS)
+    return engine.run({engine.signature.input().name: batch}, UNHURRIED)
 
 
 def one(predictor: Predictor, picture: bytes) -> Prepared:

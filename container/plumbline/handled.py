@@ -18,7 +18,8 @@ from plumbline.handlers import Stages
 from plumbline.pipeline import Pipeline
 from plumbline.requests import UNLIMITED, Request
 from plumbline.responses import Response
-from plumbline.stopwatch import Stopwatch, TimeLeft, Timing
+from plumbline.stopwatch import Stopwatch, Timing
+from plumbline.time_left import TimeLeft
 
 
 @dataclass(frozen=True)

@@ -119,7 +119,7 @@ class ServingHandler:
             (item,) = payload.items
             return pipeline.alone(item if isinstance(item, bytes) else b"", timing.left)
         engine = pipeline.signed(payload.signature_name)
-        return engine.run(payload.tensors(engine.signature), timing.left()), Geometry.whole((1, 1))
+        return engine.run(payload.tensors(engine.signature), timing.left), Geometry.whole((1, 1))
 
 
 def called(stage: Stage, data: Any, context: Context, timing: Timing) -> Any:

@@ -200,7 +200,7 @@ def run(pipeline: Pipeline, data: Any, name: str, timing: Timing) -> Tensors:
         raise HandlerFailed(
             f"{name} gave the model {described(data)}, but it takes {takes}."
         ) from exc
-    return engine.run(inputs, timing.left())
+    return engine.run(inputs, timing.left)
 
 
 def numeric(data: Any) -> np.ndarray:

@@ -33,9 +33,10 @@ from plumbline.requests import (
 from plumbline.responses import FORMS, JSON, JSON_LINES, PNG, Parts, Response
 from plumbline.results import Failure, Segments, first_of
 from plumbline.signature import TEXT
-from plumbline.stopwatch import Stopwatch, TimeLeft, Timing
+from plumbline.stopwatch import Stopwatch, Timing
 from plumbline.tensorflow_bodies import readers_of
 from plumbline.tensors import Inputs, Instances, Lines
+from plumbline.time_left import TimeLeft
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ class Pipeline(Predictor):
                 if rows and spec.shape[:1] == (None,):  # another is no batch, or not the caller's
                     check_count(rows[0], self.max_instances)
         with timing.watch.lap("infer"):
-            outputs = engine.run(inputs, timing.left())
+            outputs = engine.run(inputs, timing.left)
         with timing.watch.lap("encode"):
             if isinstance(payload, Examples):
                 return Response(responses.to_json(payload.answer(outputs)))

@@ -25,8 +25,9 @@ from plumbline.parity import Difference, compare
 from plumbline.requests import Item, Link
 from plumbline.results import Failure, Result
 from plumbline.spec import ModelSpec
-from plumbline.stopwatch import TimeLeft, Timing
+from plumbline.stopwatch import Timing
 from plumbline.tasks.base import Task
+from plumbline.time_left import TimeLeft
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ class Predictor:
         """The outputs `[batch, …]`."""
         target = self.engine.signature.input()
         with timing.watch.lap("infer"):
-            outputs = self.engine.run({target.name: stacked(batch, target)}, timing.left())
+            outputs = self.engine.run({target.name: stacked(batch, target)}, timing.left)
         filled = target.shape[0] or len(batch)
         return {name: cut(tensor, len(batch), filled) for name, tensor in outputs.items()}
 

@@ -6,7 +6,7 @@ from plumbline.accelerated import GISTS, Accelerated, Form
 from plumbline.archive import Archive, read_outputs
 from plumbline.errors import GoldenMismatch
 from plumbline.predictor import Predictor
-from plumbline.stopwatch import TimeLeft
+from plumbline.time_left import TimeLeft
 
 ROUNDING = 1e-6
 """What agreement may be less by, as it is written with so many digits."""

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
-TimeLeft = Callable[[], float]
-"""Seconds until the deadline; raises `DeadlineExceeded` when there are none."""
+from plumbline.time_left import TimeLeft
 
 
 class Stopwatch:

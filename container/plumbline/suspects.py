@@ -25,6 +25,7 @@ from plumbline.resize import FILTERS
 from plumbline.signature import Signature
 from plumbline.spec import ModelSpec
 from plumbline.tasks import make_task
+from plumbline.time_left import TimeLeft
 from plumbline.toml import toml_value
 
 SECONDS = 5.0
@@ -98,10 +99,10 @@ class Scaled:
         """None: golden pictures take the one way."""
         return {}
 
-    def run(self, inputs: Tensors, timeout: float) -> Tensors:
+    def run(self, inputs: Tensors, left: TimeLeft) -> Tensors:
         """See `Engine.run`."""
         scaled = {key: self.scale(value).astype(value.dtype) for key, value in inputs.items()}
-        return self.engine.run(scaled, timeout)
+        return self.engine.run(scaled, left)
 
 
 SCALES: Mapping[str, Callable[[Tensor], Tensor]] = {

@@ -26,7 +26,7 @@ from plumbline.accelerated import FORMS, Accelerated
 from plumbline.archive import Archive, opened, read_outputs, read_spec
 from plumbline.arrays import Tensor, Tensors
 from plumbline.discovery import ModelFile
-from plumbline.equivalence import SECONDS
+from plumbline.equivalence import UNHURRIED
 from plumbline.errors import EngineError
 from plumbline.images import Limits
 from plumbline.outputs import save
@@ -203,7 +203,7 @@ def pictures_of(archive: Archive, limits: Limits) -> Sequence[bytes]:
 
 def answered(predictor: Predictor, picture: bytes) -> Answer:
     """What a model says of a picture."""
-    outputs, geometry = predictor.alone(picture, lambda: SECONDS)
+    outputs, geometry = predictor.alone(picture, UNHURRIED)
     task = predictor.task
     return Answer(task.readings(outputs, geometry)[0], task.gist(outputs, geometry))
 

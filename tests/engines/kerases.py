@@ -13,6 +13,7 @@ import numpy as np
 
 from plumbline.archive import open_archive
 from plumbline.engines.loaders import load_engine
+from plumbline.time_left import lasting
 
 Config = dict[str, Any]
 
@@ -70,7 +71,7 @@ def served(root: Path, inputs: np.ndarray) -> np.ndarray:
     """What the server answers for the archive in `root`."""
     archive = open_archive(root)
     engine = load_engine(archive.model, archive.spec.model.signature, 1)
-    (output,) = engine.run({engine.signature.input().name: inputs}, 60).values()
+    (output,) = engine.run({engine.signature.input().name: inputs}, lasting(60)).values()
     return output
 
 

@@ -22,6 +22,7 @@ from plumbline import synthetic
 from plumbline.engines.export import export
 from plumbline.engines.openvino import Threads, load_network
 from plumbline.engines.tensorflow import load_saved_model
+from plumbline.time_left import lasting
 
 pytestmark = pytest.mark.tensorflow
 
@@ -83,7 +84,7 @@ def answers(model: Any, batch: np.ndarray, folder: Path) -> list[np.ndarray]:
     original = load_saved_model(folder, "serving_default", 2)
     engine = load_network(folder, original.signature, "f32", Threads(2, 2))
     inputs = {original.signature.input().name: batch}
-    return [next(iter(each.run(inputs, 60).values())) for each in (original, engine)]
+    return [next(iter(each.run(inputs, lasting(60)).values())) for each in (original, engine)]
 
 
 def demand_equal(model: Any, batch: np.ndarray, folder: Path) -> None:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from plumbline.admission import Deadline, stays
 from plumbline.engines.openvino import Threads, convert, load_network
-from plumbline.errors import DeadlineExceeded, EngineError
+from plumbline.errors import ClientGone, DeadlineExceeded, EngineError
 from plumbline.normalize import NORMALIZATIONS, Normalization, rescaling
 from plumbline.signature import Signature
+from plumbline.time_left import lasting
 
 pytestmark = pytest.mark.tensorflow
 
@@ -33,7 +38,7 @@ def test_outputs_are_those_of_tensorflow(engines, images: np.ndarray, count: int
     name = original.signature.input().name
     inputs = {name: images[:count]}
 
-    expected, found = (each.run(inputs, 60) for each in (original, engine))
+    expected, found = (each.run(inputs, lasting(60)) for each in (original, engine))
 
     assert found.keys() == expected.keys()
     for output, values in expected.items():
@@ -62,8 +67,8 @@ def test_a_network_that_normalises_takes_pictures_as_they_are(
         normalization=normalization,
     )
 
-    expected = original.run({name: normalization(pixels)}, 60)
-    found = engine.run({name: pixels}, 60)
+    expected = original.run({name: normalization(pixels)}, lasting(60))
+    found = engine.run({name: pixels}, lasting(60))
 
     assert engine.signature.input().dtype == "uint8"
     for output, values in expected.items():
@@ -74,10 +79,12 @@ def test_many_callers_at_once_get_each_their_own_answer(engines, images: np.ndar
     original, engine = engines
     name = original.signature.input().name
     rows = [images[number % 5 : number % 5 + 1] for number in range(60)]
-    expected = [next(iter(original.run({name: row}, 60).values())) for row in rows]
+    expected = [next(iter(original.run({name: row}, lasting(60)).values())) for row in rows]
 
     with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(lambda row: next(iter(engine.run({name: row}, 60).values())), rows))
+        found = list(
+            pool.map(lambda row: next(iter(engine.run({name: row}, lasting(60)).values())), rows)
+        )
 
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
 
@@ -85,11 +92,35 @@ def test_many_callers_at_once_get_each_their_own_answer(engines, images: np.ndar
 def test_an_answer_stays_as_it_was_when_others_follow(engines, images: np.ndarray) -> None:
     _, engine = engines
     name = engine.signature.input().name
-    (first,) = engine.run({name: images[:1]}, 60).values()
+    (first,) = engine.run({name: images[:1]}, lasting(60)).values()
     kept = first.copy()
     for image in images:
-        engine.run({name: image[np.newaxis]}, 60)
+        engine.run({name: image[np.newaxis]}, lasting(60))
     np.testing.assert_array_equal(first, kept)
+
+
+def test_what_nobody_waits_for_is_broken_off(load, tmp_path: Path) -> None:
+    import keras
+
+    layers = keras.layers
+    deep = [layers.Conv2D(64, 7, padding="same") for _ in range(16)]
+    keras.Sequential([keras.Input((384, 384, 3)), *deep]).export(tmp_path, verbose=False)
+    engine = load_network(tmp_path, load(tmp_path).signature, "f32", Threads(1, 1))
+    inputs = {engine.signature.input().name: np.ones((1, 384, 384, 3), np.float32)}
+
+    def seconds(gone: Callable[[], bool]) -> float:
+        start = time.monotonic()
+        with suppress(ClientGone):
+            engine.run(inputs, Deadline(600, gone=gone).remaining)
+            assert gone is stays
+        return time.monotonic() - start
+
+    def is_broken_off() -> bool:
+        """The next has the only stream to itself soon; else it would wait for a whole one."""
+        whole = seconds(stays)
+        return seconds(lambda: True) + seconds(stays) < 1.5 * whole
+
+    assert any(is_broken_off() for _ in range(5)), "a busy machine may deceive once"
 
 
 def test_a_deadline_ends_the_wait_and_leaves_the_engine_whole(load, tmp_path: Path) -> None:
@@ -102,9 +133,9 @@ def test_a_deadline_ends_the_wait_and_leaves_the_engine_whole(load, tmp_path: Pa
     inputs = {engine.signature.input().name: np.ones((1, 512, 512, 3), np.float32)}
 
     with pytest.raises(DeadlineExceeded):
-        engine.run(inputs, 0.01)
+        engine.run(inputs, Deadline(0.01).remaining)
 
-    (answer,) = engine.run(inputs, 120).values()
+    (answer,) = engine.run(inputs, lasting(120)).values()
     assert answer.shape == (1, 512, 512, 256)
 
 
@@ -112,7 +143,7 @@ def test_inputs_that_the_network_does_not_take_are_an_error(engines) -> None:
     _, engine = engines
     name = engine.signature.input().name
     with pytest.raises(EngineError):
-        engine.run({name: np.zeros((1, 3, 3, 3), np.float32)}, 60)
+        engine.run({name: np.zeros((1, 3, 3, 3), np.float32)}, lasting(60))
 
 
 def test_several_inputs_and_outputs_keep_their_names(load, tmp_path: Path) -> None:
@@ -135,7 +166,7 @@ def test_several_inputs_and_outputs_keep_their_names(load, tmp_path: Path) -> No
     rng = np.random.default_rng(0)
     inputs = {name: rng.random((3, 4), np.float32) for name in ("weights", "base")}
 
-    expected, found = original.run(inputs, 60), engine.run(inputs, 60)
+    expected, found = original.run(inputs, lasting(60)), engine.run(inputs, lasting(60))
 
     assert found.keys() == {"sum", "largest", "all"}
     for name, values in expected.items():

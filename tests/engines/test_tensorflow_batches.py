@@ -10,6 +10,7 @@ import pytest
 from plumbline.arrays import Tensors
 from plumbline.batching import BatchingEngine, takes_batches
 from plumbline.engines.base import Engine
+from plumbline.time_left import TimeLeft, lasting
 
 pytestmark = pytest.mark.tensorflow
 
@@ -25,15 +26,15 @@ def test_a_crowd_gets_what_each_would_get_alone(load, keras_files, images: np.nd
 
         name, signature, others = inner.name, inner.signature, inner.others
 
-        def run(self, inputs: Tensors, timeout: float) -> Tensors:
+        def run(self, inputs: Tensors, left: TimeLeft) -> Tensors:
             batches.append(len(inputs[name]))
-            return inner.run(inputs, timeout)
+            return inner.run(inputs, left)
 
     engine = BatchingEngine(Counting(), lanes=1, most=8)
     callers = np.arange(400) % len(images)
 
     def call(number: int) -> np.ndarray:
-        (answer,) = engine.run({name: images[number : number + 1]}, 60).values()
+        (answer,) = engine.run({name: images[number : number + 1]}, lasting(60)).values()
         return np.asarray(answer[0])
 
     with ThreadPoolExecutor(16) as pool:

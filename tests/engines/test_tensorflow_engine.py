@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from plumbline.errors import DeadlineExceeded, InputRefused
+from plumbline.time_left import lasting
 
 pytestmark = pytest.mark.tensorflow
 
@@ -18,7 +19,7 @@ def test_outputs_are_those_of_keras(load, keras_files, images: np.ndarray, kind:
     engine = load(getattr(keras_files, kind))
     name = engine.signature.input().name
 
-    (answer,) = engine.run({name: images}, 60).values()
+    (answer,) = engine.run({name: images}, lasting(60)).values()
 
     np.testing.assert_allclose(answer, keras_files.predict(images), rtol=0, atol=1e-6)
 
@@ -38,7 +39,7 @@ def test_several_inputs_and_outputs_of_open_sizes(load, module, shape) -> None:
     pictures = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
     weights = np.arange(1, shape[0] + 1, dtype=np.float32)
 
-    outputs = load(module).run({"weight": weights, "picture": pictures}, 60)
+    outputs = load(module).run({"weight": weights, "picture": pictures}, lasting(60))
 
     expected = pictures.mean(axis=(1, 2)) * weights[:, None]
     np.testing.assert_allclose(outputs["weighted"], expected, rtol=1e-5)
@@ -50,11 +51,11 @@ def test_another_signature_is_chosen_by_its_name(load, module) -> None:
     picture = np.zeros((1, 2, 2, 3), np.uint8)
     picture[0, 1, 0, 2] = 201
 
-    assert engine.run({"picture": picture}, 60)["value"].tolist() == [201]
+    assert engine.run({"picture": picture}, lasting(60))["value"].tolist() == [201]
 
 
 def test_a_model_of_tensorflow_1_is_served(load, tf1_model) -> None:
-    outputs = load(tf1_model).run({"image": np.array([[1, 2]], np.float32)}, 60)
+    outputs = load(tf1_model).run({"image": np.array([[1, 2]], np.float32)}, lasting(60))
     assert outputs["scores"].tolist() == [[3, 5]]
 
 
@@ -63,7 +64,7 @@ def test_several_threads_at_once_get_the_same_answers(load, keras_files, images)
     name = engine.signature.input().name
 
     def run(number: int) -> np.ndarray:
-        return next(iter(engine.run({name: images[number : number + 1]}, 60).values()))
+        return next(iter(engine.run({name: images[number : number + 1]}, lasting(60)).values()))
 
     alone = [run(number) for number in range(len(images))]
     with ThreadPoolExecutor(8) as pool:
@@ -78,11 +79,11 @@ def test_the_deadline_stops_the_model_and_the_engine_goes_on(load, module) -> No
     started = time.monotonic()
 
     with pytest.raises(DeadlineExceeded):
-        engine.run({"rounds": endless}, 0.5)
+        engine.run({"rounds": endless}, lasting(0.5))
 
     # The loop would run for many minutes.
     assert time.monotonic() - started < 30
-    assert engine.run({"rounds": few}, 60)["counted"].tolist() == [5]
+    assert engine.run({"rounds": few}, lasting(60))["counted"].tolist() == [5]
 
 
 def test_a_model_that_can_not_compute_its_input_says_so_and_goes_on(load, module) -> None:
@@ -90,6 +91,6 @@ def test_a_model_that_can_not_compute_its_input_says_so_and_goes_on(load, module
     pictures, weights = np.zeros((2, 4, 4, 3), np.uint8), np.ones(3, np.float32)
 
     with pytest.raises(InputRefused, match="can't compute this input"):
-        engine.run({"picture": pictures, "weight": weights}, 60)
+        engine.run({"picture": pictures, "weight": weights}, lasting(60))
 
-    assert engine.run({"picture": pictures, "weight": weights[:2]}, 60)
+    assert engine.run({"picture": pictures, "weight": weights[:2]}, lasting(60))

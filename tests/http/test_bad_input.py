@@ -35,6 +35,7 @@ from plumbline.options import OPTIONS
 from plumbline.requests import READERS
 from plumbline.sizing import MEMORY_PER_PICTURE
 from plumbline.spec import Preprocess
+from plumbline.time_left import TimeLeft
 from plumbline.variables import MEBIBYTE
 from plumbline.web.bodies import CHUNK
 
@@ -498,7 +499,7 @@ def test_an_unusual_picture_is_answered_as_pillow_converts_it(
 class Corner(FakeEngine):
     """Scores that are the first pixels of the first row: they see which way up a picture is."""
 
-    def run(self, inputs: Tensors, timeout: float) -> Tensors:
+    def run(self, inputs: Tensors, left: TimeLeft) -> Tensors:
         return {"scores": inputs["image"][:, 0, : self.classes, 0]}
 
 

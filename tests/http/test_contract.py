@@ -24,6 +24,7 @@ from plumbline.registry import Registry
 from plumbline.requests import Pictures, Request
 from plumbline.served import ServedModel
 from plumbline.sizing import SLOTS_PER_CORE
+from plumbline.time_left import TimeLeft, lasting
 from plumbline.web.app import create_app
 from plumbline.web.sagemaker import weight
 
@@ -51,7 +52,7 @@ def scores_of(data: bytes) -> list[float]:
     """What the fake engine gives for a picture, by way of Pillow alone."""
     image = Image.open(io.BytesIO(data)).convert("RGB").resize((32, 32), Image.Resampling.BILINEAR)
     pixels = np.asarray(image, np.float32) / np.float32(255)
-    outputs = FakeEngine().run({"image": pixels[np.newaxis]}, 1)
+    outputs = FakeEngine().run({"image": pixels[np.newaxis]}, lasting(1))
     return [float(score) for score in outputs["scores"][0]]
 
 
@@ -140,7 +141,7 @@ def test_tensors_are_answered_as_tf_serving_does(client: FlaskClient) -> None:
     assert answer.status_code == 200
     document = json.loads(answer.data)
     assert list(document) == ["predictions"]
-    expected = FakeEngine().run({"image": batch}, 1)["scores"]
+    expected = FakeEngine().run({"image": batch}, lasting(1))["scores"]
     np.testing.assert_array_equal(np.array(document["predictions"], np.float32), expected)
 
 
@@ -369,7 +370,7 @@ def test_a_model_that_fails_unexpectedly_is_500_and_keeps_its_secrets(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    def run(self: FakeEngine, inputs: Any, timeout: float) -> Any:
+    def run(self: FakeEngine, inputs: Any, left: TimeLeft) -> Any:
         raise RuntimeError("secret at /opt/ml/model")
 
     monkeypatch.setattr(FakeEngine, "run", run)

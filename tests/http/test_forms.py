@@ -24,6 +24,7 @@ from plumbline.served import ServedModel
 from plumbline.settings import Settings
 from plumbline.signature import Signature, TensorSpec
 from plumbline.spec import ModelSpec
+from plumbline.time_left import TimeLeft, lasting
 from plumbline.variables import MEBIBYTE
 from plumbline.web.app import create_app
 
@@ -49,7 +50,7 @@ class Detector(FakeEngine):
         )
         return Signature(super().signature.inputs, outputs)
 
-    def run(self, inputs: Tensors, timeout: float) -> Tensors:
+    def run(self, inputs: Tensors, left: TimeLeft) -> Tensors:
         quarters = np.array(
             [[0, 0, 0.5, 0.5], [0, 0.5, 0.5, 1], [0.5, 0, 1, 0.5], [0.5, 0.5, 1, 1]]
         )
@@ -71,7 +72,7 @@ class Segmenter(FakeEngine):
         mask = TensorSpec("mask", (None, 32, 32, 2), "float32")
         return Signature(super().signature.inputs, (mask,))
 
-    def run(self, inputs: Tensors, timeout: float) -> Tensors:
+    def run(self, inputs: Tensors, left: TimeLeft) -> Tensors:
         red = inputs["image"][..., 0]
         return {"mask": np.stack([1 - red, red], axis=-1)}
 
@@ -88,7 +89,7 @@ class TwoOutputs(FakeEngine):
         )
         return Signature(super().signature.inputs, (mean, text))
 
-    def run(self, inputs: Tensors, timeout: float) -> Tensors:
+    def run(self, inputs: Tensors, left: TimeLeft) -> Tensors:
         mean = inputs["image"].mean((1, 2), dtype=np.float32)
         return {"mean": mean, "text": np.array([b"caf\xc3\xa9"] * len(mean), object)}
 
@@ -103,7 +104,7 @@ class Whole(FakeEngine):
             super().signature.inputs, (TensorSpec("same", (None, 32, 32, 3), "float32"),)
         )
 
-    def run(self, inputs: Tensors, timeout: float) -> Tensors:
+    def run(self, inputs: Tensors, left: TimeLeft) -> Tensors:
         return {"same": inputs["image"]}
 
 
@@ -533,7 +534,7 @@ def test_several_outputs_are_an_object_and_no_array(serve: Serve, refused: Refus
 @pytest.mark.parametrize("dtype", ["<f4", ">f8", "<f2", "u1", "?", "<i8"])
 def test_an_array_is_answered_as_the_same_tensors_are(dtype: str, client: FlaskClient) -> None:
     values = np.random.default_rng(3).integers(0, 2, (2, 32, 32, 3)).astype(dtype)
-    expected = FakeEngine().run({"image": values.astype(np.float32)}, 1)["scores"]
+    expected = FakeEngine().run({"image": values.astype(np.float32)}, lasting(1))["scores"]
     found = np.array(predictions(post(client, npy(values), NPY)), np.float32)
     np.testing.assert_array_equal(found, expected)
     np.testing.assert_array_equal(array(post(client, npy(values), NPY, NPY)), expected)
@@ -548,7 +549,7 @@ def test_lines_of_numbers_are_answered_by_lines_of_numbers(client: FlaskClient) 
     stream = io.StringIO()
     np.savetxt(stream, values, delimiter=",", fmt="%.9g")
     found = answer(post(client, stream.getvalue().encode(), CSV, CSV), CSV)
-    expected = FakeEngine().run({"image": values.reshape(3, 32, 32, 3)}, 1)["scores"]
+    expected = FakeEngine().run({"image": values.reshape(3, 32, 32, 3)}, lasting(1))["scores"]
     np.testing.assert_array_equal(
         np.loadtxt(io.BytesIO(found), np.float32, delimiter=","), expected
     )

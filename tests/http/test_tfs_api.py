@@ -28,6 +28,7 @@ from plumbline.settings import Settings
 from plumbline.signature import Signature, TensorSpec
 from plumbline.spec import ModelSpec
 from plumbline.tasks import fitted
+from plumbline.time_left import TimeLeft
 from plumbline.web.app import create_app
 
 X = TensorSpec("x", (None,), "float32")
@@ -47,7 +48,7 @@ class Line:
     def signature(self) -> Signature:
         return Signature((X,), (TensorSpec("y", (None,), "float32"),))
 
-    def run(self, inputs: Tensors, timeout: float) -> Tensors:
+    def run(self, inputs: Tensors, left: TimeLeft) -> Tensors:
         return {"y": (inputs["x"] * self.slope + self.offset).astype(np.float32)}
 
 
@@ -69,7 +70,7 @@ class Told:
         )
         return Signature((TEXTS,), outputs, f"tensorflow/serving/{self.method}")
 
-    def run(self, inputs: Tensors, timeout: float) -> Tensors:
+    def run(self, inputs: Tensors, left: TimeLeft) -> Tensors:
         self.given.extend(inputs["inputs"].tolist())
         return self.outputs
 

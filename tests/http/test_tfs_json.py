@@ -20,6 +20,7 @@ from plumbline.arrays import Tensors
 from plumbline.engines.base import Engine
 from plumbline.signature import Signature, TensorSpec
 from plumbline.spec import ModelSpec
+from plumbline.time_left import TimeLeft
 
 ANY_SHAPE = (None, None, None, None)
 
@@ -37,14 +38,14 @@ class Echo:
     def signature(self) -> Signature:
         return Signature(self.inputs, self.inputs)
 
-    def run(self, inputs: Tensors, timeout: float) -> Tensors:
+    def run(self, inputs: Tensors, left: TimeLeft) -> Tensors:
         return inputs if self.given is None else self.given
 
 
 class HalfPlusThree(Echo):
     """The model of TensorFlow Serving's documentation."""
 
-    def run(self, inputs: Tensors, timeout: float) -> Tensors:
+    def run(self, inputs: Tensors, left: TimeLeft) -> Tensors:
         return {name: tensor / 2 + 3 for name, tensor in inputs.items()}
 
 

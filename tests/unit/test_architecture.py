@@ -25,6 +25,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "plumbline.hosting",
         "plumbline.hosting.errors",
         "plumbline.signature",
+        "plumbline.time_left",
     ),
     "core": (
         "plumbline.activations",

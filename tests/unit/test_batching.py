@@ -7,23 +7,27 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from plumbline import batching as batching_module
+from plumbline.admission import Deadline, stays
 from plumbline.arrays import Tensors
 from plumbline.batching import BatchingEngine, batching, takes_batches
 from plumbline.engines.base import Engine
 from plumbline.engines.fake import FakeEngine
-from plumbline.errors import DeadlineExceeded, EngineError, InputRefused
+from plumbline.errors import ClientGone, DeadlineExceeded, EngineError, InputRefused
 from plumbline.images import Limits
 from plumbline.predictor import Predictor
 from plumbline.signature import Signature, TensorSpec
 from plumbline.sizing import MOST_TOGETHER
 from plumbline.spec import ModelSpec, Preprocess
 from plumbline.tasks import make_task
+from plumbline.time_left import TimeLeft, lasting
 
 LONG = 30.0
 
@@ -43,9 +47,9 @@ class Doubling:
     begun: list[list[float]] = field(default_factory=list)
     """The first column of each batch."""
 
-    def run(self, inputs: Tensors, timeout: float) -> Tensors:
+    def run(self, inputs: Tensors, left: TimeLeft) -> Tensors:
         self.begun.append(inputs["x"][:, 0].tolist())
-        if not self.gate.acquire(timeout=timeout):
+        if not self.gate.acquire(timeout=left()):
             raise DeadlineExceeded("The model did not answer in time.")
         if (inputs["x"] < 0).any():
             raise InputRefused("A value is negative.")
@@ -83,16 +87,23 @@ class Crowd:
         until(lambda: len(self.inner.begun) > count)
         return future
 
-    def waits(self, *values: float, seconds: float = LONG, width: int = 1) -> Future[Tensors]:
+    def waits(self, *values: float, **how: Any) -> Future[Tensors]:
         """A caller who waits in line."""
         count = self.waiting()
-        future = self.comes(*values, seconds=seconds, width=width)
+        future = self.comes(*values, **how)
         until(lambda: self.waiting() > count)
         return future
 
-    def comes(self, *values: float, seconds: float = LONG, width: int = 1) -> Future[Tensors]:
+    def comes(
+        self,
+        *values: float,
+        seconds: float = LONG,
+        width: int = 1,
+        gone: Callable[[], bool] = stays,
+    ) -> Future[Tensors]:
         rows = np.repeat(np.array(values, np.float32)[:, None], width, axis=1)
-        return self.pool.submit(self.engine.run, {"x": rows}, seconds)
+        left = Deadline(seconds, gone=gone).remaining
+        return self.pool.submit(self.engine.run, {"x": rows}, left)
 
     def is_at_rest(self) -> bool:
         """Whether every lane came back."""
@@ -222,14 +233,44 @@ def test_whoever_comes_when_gets_what_it_would_get_alone(callers: list[list[floa
         assert crowd.is_at_rest()
 
 
+def test_nothing_is_computed_for_callers_that_are_gone(crowd: Crowd) -> None:
+    gone = threading.Event()
+    first = crowd.computes(1)
+    left, stayed = crowd.waits(2, gone=gone.is_set), crowd.waits(3)
+
+    gone.set()
+    assert isinstance(left.exception(10), ClientGone)
+    crowd.inner.finish()
+
+    assert (column(first), column(stayed)) == ([2], [6])
+    assert crowd.inner.begun == [[1], [3]]
+    assert crowd.is_at_rest()
+
+
+def test_nobody_takes_along_whom_nobody_waits_for(crowd: Crowd, monkeypatch) -> None:
+    """Even one who has not noticed yet that its caller is gone."""
+    monkeypatch.setattr(batching_module, "PATIENCE", LONG)
+    gone = threading.Event()
+    first, second = crowd.computes(1), crowd.waits(2)
+    left = crowd.waits(3, gone=gone.is_set)
+
+    gone.set()
+    crowd.inner.finish()
+
+    assert (column(first), column(second)) == ([2], [4])
+    assert isinstance(left.exception(10), ClientGone)
+    assert crowd.inner.begun == [[1], [2]]
+    assert crowd.is_at_rest()
+
+
 def test_inputs_that_differ_in_length_are_left_to_the_model() -> None:
     class Two(FakeEngine):
-        def run(self, inputs: Tensors, timeout: float) -> Tensors:
-            assert timeout <= LONG
+        def run(self, inputs: Tensors, left: TimeLeft) -> Tensors:
+            assert left() <= LONG
             return {"sum": inputs["a"] + inputs["b"]}
 
     uneven = {"a": np.ones((1, 2), np.float32), "b": np.ones((3, 2), np.float32)}
-    assert BatchingEngine(Two(), 1, 8).run(uneven, LONG)["sum"].shape == (3, 2)
+    assert BatchingEngine(Two(), 1, 8).run(uneven, lasting(LONG))["sum"].shape == (3, 2)
 
 
 # --- which models -------------------------------------------------------------------------------
@@ -239,8 +280,8 @@ def test_inputs_that_differ_in_length_are_left_to_the_model() -> None:
 class Mixing(FakeEngine):
     """Answers a picture by what else is in its batch."""
 
-    def run(self, inputs: Tensors, timeout: float) -> Tensors:
-        scores = super().run(inputs, timeout)["scores"]
+    def run(self, inputs: Tensors, left: TimeLeft) -> Tensors:
+        scores = super().run(inputs, left)["scores"]
         return {"scores": scores / scores.sum(axis=0, keepdims=True).clip(1e-9)}
 
 
@@ -248,10 +289,10 @@ class Mixing(FakeEngine):
 class Failing(FakeEngine):
     """Computes one picture at a time, and no more."""
 
-    def run(self, inputs: Tensors, timeout: float) -> Tensors:
+    def run(self, inputs: Tensors, left: TimeLeft) -> Tensors:
         if len(inputs["image"]) > 1:
             raise InputRefused("One at a time.")
-        return super().run(inputs, timeout)
+        return super().run(inputs, left)
 
 
 def predictor(engine: Engine) -> Predictor:

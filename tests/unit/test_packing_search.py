@@ -25,6 +25,7 @@ from plumbline.packing.trials import Inputs, Trials
 from plumbline.preprocess import preprocess
 from plumbline.signature import Signature, TensorSpec
 from plumbline.spec import Preprocess, read_document
+from plumbline.time_left import TimeLeft, lasting
 
 SIZE = (10, 12)
 
@@ -44,7 +45,7 @@ class Sums:
             (TensorSpec("scores", (self.batch, 4), "float32"),),
         )
 
-    def run(self, inputs: Tensors, timeout: float) -> Tensors:
+    def run(self, inputs: Tensors, left: TimeLeft) -> Tensors:
         time.sleep(self.seconds)
         images = inputs["image"]
         assert self.batch in (None, len(images))
@@ -77,7 +78,9 @@ def truth(photos: list[Path], declared: Preprocess, engine: Sums) -> list[Tensor
             limits=Limits(),
         )
         tensor = preprocess(pixels, declared, SIZE, "float32")
-        found.append(replace(engine, batch=None, seconds=0).run({"image": tensor[None]}, 1))
+        found.append(
+            replace(engine, batch=None, seconds=0).run({"image": tensor[None]}, lasting(1))
+        )
     return [{"output": outputs["scores"][0]} for outputs in found]
 
 

@@ -27,6 +27,7 @@ from plumbline.signature import Signature, TensorSpec
 from plumbline.spec import Classification, ModelSpec, Preprocess
 from plumbline.suspects import explain
 from plumbline.tasks import make_task
+from plumbline.time_left import TimeLeft
 
 SIZE = (12, 10)
 Reference = Callable[[Image.Image], Tensor]
@@ -47,7 +48,7 @@ class LinearEngine:
             (TensorSpec("scores", (None, 4), "float32"),),
         )
 
-    def run(self, inputs: Tensors, timeout: float) -> Tensors:
+    def run(self, inputs: Tensors, left: TimeLeft) -> Tensors:
         time.sleep(self.seconds)
         return {"scores": self.scores(inputs["image"])}
 

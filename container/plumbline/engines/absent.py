@@ -9,6 +9,7 @@ from plumbline.arrays import Tensors
 from plumbline.engines.base import Engine
 from plumbline.errors import InvalidInstances
 from plumbline.signature import Signature, TensorSpec
+from plumbline.time_left import TimeLeft
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,6 @@ class AbsentEngine:
         """None."""
         return {}
 
-    def run(self, inputs: Tensors, timeout: float) -> Tensors:  # noqa: ARG002
+    def run(self, inputs: Tensors, left: TimeLeft) -> Tensors:  # noqa: ARG002
         """Raises `InvalidInstances`."""
         raise InvalidInstances("This model is loaded and run by a handler; ask at /invocations.")

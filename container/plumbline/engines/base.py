@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Protocol
 
 from plumbline.arrays import Tensors
+from plumbline.errors import DeadlineExceeded
 from plumbline.signature import Signature
+from plumbline.time_left import TimeLeft
+
+PATIENCE = 0.05
+"""Seconds after which an engine that can stop looks whether anybody still waits for it."""
 
 
 class Engine(Protocol):
@@ -24,9 +30,18 @@ class Engine(Protocol):
     def others(self) -> Mapping[str, Engine]:
         """The model's other signatures by name, where it has any."""
 
-    def run(self, inputs: Tensors, timeout: float) -> Tensors:
+    def run(self, inputs: Tensors, left: TimeLeft) -> Tensors:
         """The outputs by name, the first axis being the batch.
 
-        Raises `DeadlineExceeded` after `timeout` seconds, `InputRefused` when the model says that
-        it can't compute such an input, and `EngineError` when it fails.
+        Raises what `left` raises, as soon as the engine can stop, `InputRefused` when the model
+        says that it can't compute such an input, and `EngineError` when it fails.
         """
+
+
+@contextmanager
+def as_the_models() -> Iterator[None]:
+    """Say that it was the model which took too long."""
+    try:
+        yield
+    except DeadlineExceeded as exc:
+        raise DeadlineExceeded("The model did not answer in time.") from exc

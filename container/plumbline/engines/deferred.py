@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from plumbline.arrays import Tensors
 from plumbline.engines.base import Engine
 from plumbline.signature import Signature
+from plumbline.time_left import TimeLeft
 
 
 class DeferredEngine:
@@ -25,9 +26,9 @@ class DeferredEngine:
         """None: they would have to be loaded to be known."""
         return {}
 
-    def run(self, inputs: Tensors, timeout: float) -> Tensors:
+    def run(self, inputs: Tensors, left: TimeLeft) -> Tensors:
         """See `Engine.run`; the first caller waits until it is loaded, or raises why it isn't."""
         with self._lock:
             if self._engine is None:
                 self._engine = self._load()
-        return self._engine.run(inputs, timeout)
+        return self._engine.run(inputs, left)

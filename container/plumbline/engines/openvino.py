@@ -22,10 +22,11 @@ import numpy as np
 from plumbline.allocator import forget_mapped
 from plumbline.arrays import Tensors
 from plumbline.counts import Counts, counts_of
-from plumbline.engines.base import Engine
-from plumbline.errors import DeadlineExceeded, EngineError
+from plumbline.engines.base import PATIENCE, Engine, as_the_models
+from plumbline.errors import EngineError, PlumblineError
 from plumbline.normalize import Normalization
 from plumbline.signature import Signature, TensorSpec
+from plumbline.time_left import TimeLeft
 
 CROWD_SECONDS = 0.2
 """How long after two requests have met others are expected; each gets one core until then."""
@@ -82,28 +83,26 @@ class OpenVINOEngine:
         """None: the other signatures were not compiled."""
         return {}
 
-    def run(self, inputs: Tensors, timeout: float) -> Tensors:
+    def run(self, inputs: Tensors, left: TimeLeft) -> Tensors:
         """See `Engine.run`; the instances of a batch are computed one by one."""
-        end = time.monotonic() + timeout
         count = len(next(iter(inputs.values())))
         with self.network() as network, network.request() as request:
-            rows = [self.row(request, inputs, number, end) for number in range(count)]
+            rows = [self.row(request, inputs, number, left) for number in range(count)]
         return {name: np.concatenate([row[name] for row in rows]) for name in self._places.outputs}
 
-    def row(self, request: Any, inputs: Tensors, number: int, end: float) -> Tensors:
-        """The outputs `[1, …]` for one instance. Raises `DeadlineExceeded` and `EngineError`."""
+    def row(self, request: Any, inputs: Tensors, number: int, left: TimeLeft) -> Tensors:
+        """The outputs `[1, …]` for one instance. Raises `EngineError`, and what `left` raises."""
         fed = {
             place: np.ascontiguousarray(inputs[name][number : number + 1])
             for name, place in self._places.inputs.items()
         }
         try:
             request.start_async(fed, share_inputs=True)
-            done = request.wait_for(max(1, int(1000 * (end - time.monotonic()))))
+            with as_the_models(), cancelled(request):
+                while not request.wait_for(max(1, int(1000 * min(PATIENCE, left())))):
+                    pass
         except RuntimeError as exc:
             raise EngineError("The model failed on this input; the server's log says why.") from exc
-        if not done:
-            request.cancel()
-            raise DeadlineExceeded("The model did not answer in time.")
         found = request.output_tensors
         return {name: np.array(found[place].data) for name, place in self._places.outputs.items()}
 
@@ -115,6 +114,16 @@ class OpenVINOEngine:
             if count > 1:
                 self._crowded_until = now + CROWD_SECONDS
             yield self._alone if now >= self._crowded_until else self._crowd
+
+
+@contextmanager
+def cancelled(request: Any) -> Iterator[None]:
+    """Let a request end with the layer that it is at, if nobody waits for it any more."""
+    try:
+        yield
+    except PlumblineError:
+        request.cancel()
+        raise
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from plumbline.arrays import Tensor, Tensors
 from plumbline.engines.saved_model import SERVE, is_public
 from plumbline.errors import DeadlineExceeded, EngineError, InputRefused
 from plumbline.signature import Signature, TensorSpec
+from plumbline.time_left import TimeLeft
 
 log = logging.getLogger("plumbline.engines")
 
@@ -34,12 +35,12 @@ class TensorFlowEngine:
         self.signature = signature
         self.others: dict[str, TensorFlowEngine] = {}
 
-    def run(self, inputs: Tensors, timeout: float) -> Tensors:
-        """See `Engine.run`; TensorFlow itself stops at the deadline."""
+    def run(self, inputs: Tensors, left: TimeLeft) -> Tensors:
+        """See `Engine.run`; TensorFlow itself stops at the deadline, and for nothing else."""
         from tensorflow import errors
 
         fed = [inputs[spec.name] for spec in self.signature.inputs]
-        options = self._options(timeout_in_ms=max(1, int(timeout * 1000)))
+        options = self._options(timeout_in_ms=max(1, int(left() * 1000)))
         try:
             fetched = self._run(*fed, options=options)
         except errors.DeadlineExceededError as exc:

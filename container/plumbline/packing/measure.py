@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from plumbline.arrays import Tensor, Tensors
-from plumbline.equivalence import SECONDS, one
+from plumbline.equivalence import UNHURRIED, one
 from plumbline.inputs import stacked
 from plumbline.packing.progress import Advance
 from plumbline.parity import compare
@@ -45,7 +45,7 @@ def observe(
 
 def answer(predictor: Predictor, picture: bytes) -> tuple[Tensors, Tensor]:
     """The values `[1, …]` that one picture is compared by, and what the answer means."""
-    outputs, geometry = predictor.alone(picture, lambda: SECONDS)
+    outputs, geometry = predictor.alone(picture, UNHURRIED)
     return predictor.task.values(outputs), predictor.task.gist(outputs, geometry)
 
 
@@ -53,9 +53,9 @@ def rate(predictor: Predictor, picture: Path) -> float:
     """Pictures a second that the engine computes, one after the other."""
     target = predictor.engine.signature.input()
     inputs = {target.name: stacked([one(predictor, picture.read_bytes())], target)}
-    predictor.engine.run(inputs, SECONDS)
+    predictor.engine.run(inputs, UNHURRIED)
     start, count = time.perf_counter(), 0
     while (spent := time.perf_counter() - start) < TIMED:
-        predictor.engine.run(inputs, SECONDS)
+        predictor.engine.run(inputs, UNHURRIED)
         count += 1
     return count / spent

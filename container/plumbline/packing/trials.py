@@ -18,13 +18,14 @@ from plumbline.images import Limits, decode
 from plumbline.parity import trimmed
 from plumbline.preprocess import in_dtype, normalized, resizer
 from plumbline.spec import ModelSpec, Preprocess
+from plumbline.time_left import lasting
 
 BATCH = 32
 """Pictures that are computed at once."""
 
 MOST_RESIZED = 32
 
-RUN_SECONDS = 300.0
+UNHURRIED = lasting(300.0)
 
 
 @dataclass(frozen=True)
@@ -144,9 +145,7 @@ class Trials:
             part = batch[start : start + step]
             padded = np.concatenate([part, *[part[-1:]] * (step - len(part))])
             fed = padded if target.shape[0] else part
-            found.append(
-                self._engine.run({target.name: fed}, RUN_SECONDS)[self._output][: len(part)]
-            )
+            found.append(self._engine.run({target.name: fed}, UNHURRIED)[self._output][: len(part)])
         return np.concatenate(found)
 
     def _judge(self, declared: Preprocess, outputs: Tensor) -> Iterator[Trial]:

@@ -33,6 +33,7 @@ from plumbline.served import Say
 from plumbline.signature import Signature, TensorSpec
 from plumbline.spec import ModelSpec
 from plumbline.tasks import make_task
+from plumbline.time_left import TimeLeft
 from plumbline.web import wsgi
 
 MEBIBYTE = 1024 * 1024
@@ -95,7 +96,7 @@ class Adder:
         """None."""
         return {}
 
-    def run(self, inputs: Tensors, timeout: float) -> Tensors:
+    def run(self, inputs: Tensors, left: TimeLeft) -> Tensors:
         """The sum, after what was ordered."""
         order = ORDERS.get(float(inputs["x"][0, 0]))
         if order is not None:
