@@ -12,6 +12,9 @@ from plumbline.registry import Registry
 
 log = logging.getLogger("plumbline.loading")
 
+READY = "The model is ready."
+"""What a process logs then."""
+
 Say = Callable[[str], None]
 
 
@@ -51,8 +54,8 @@ class ServedModel:
     def load_now(self) -> Registry:
         """Load in this thread. Raises what loading raises."""
         models = self._load(self._say)
-        log.info("The model is ready.")
-        self.status = Status("ready", "The model is ready.", models)
+        log.info(READY)
+        self.status = Status("ready", READY, models)
         return models
 
     def load(self, on_failure: Callable[[], None]) -> None:

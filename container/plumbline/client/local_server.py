@@ -17,6 +17,7 @@ from types import MappingProxyType
 from plumbline import environment
 from plumbline.cli import GUNICORN_CONFIG, unpacked
 from plumbline.errors import CommandError
+from plumbline.served import READY
 
 SECONDS = 480.0
 """As long as SageMaker waits for the first healthy ping."""
@@ -24,12 +25,19 @@ SECONDS = 480.0
 TROUBLE = re.compile(r"\S+ (ERROR|WARNING) ")
 """Begins the lines of the log that say why a server does not come up; tracebacks don't."""
 
-QUIET = {"PLUMBLINE_LOG_FORMAT": "text", "PLUMBLINE_FAILURE_GRACE_SECONDS": "1"}
+LOGGING = {
+    "PLUMBLINE_LOG_FORMAT": "text",
+    "PLUMBLINE_LOG_LEVEL": "info",
+    "PLUMBLINE_FAILURE_GRACE_SECONDS": "1",
+}
+"""What its log must say for us to know how it goes."""
 
 
 @contextmanager
-def served(model: Path, settings: Mapping[str, str] = MappingProxyType({})) -> Iterator[str]:
-    """The URL of a server with these settings that is ready.
+def served(
+    model: Path, settings: Mapping[str, str] = MappingProxyType({}), processes: int = 1
+) -> Iterator[str]:
+    """The URL of a server with these settings, once so many of its processes are ready.
 
     Raises `CommandError` with its log where it does not come up.
     """
@@ -40,7 +48,7 @@ def served(model: Path, settings: Mapping[str, str] = MappingProxyType({})) -> I
         log, port = Path(place) / "log", free_port()
         process = started(folder, port, log, settings)
         try:
-            wait_until_ready(process, port, log, model)
+            wait_until_ready(process, port, log, model, processes)
             yield f"http://127.0.0.1:{port}"
         finally:
             process.terminate()
@@ -52,17 +60,19 @@ def started(
 ) -> subprocess.Popen[bytes]:
     """The server; Ctrl-C is for us, who end it then."""
     command = [sys.executable, "-m", "gunicorn", "--config", str(GUNICORN_CONFIG)]
-    variables = {**environment.environment_for(folder, port), **QUIET, **settings}
+    variables = {**environment.environment_for(folder, port), **LOGGING, **settings}
     with log.open("wb") as output:
         return subprocess.Popen(
             command, env=variables, stdout=output, stderr=output, start_new_session=True
         )
 
 
-def wait_until_ready(process: subprocess.Popen[bytes], port: int, log: Path, model: Path) -> None:
+def wait_until_ready(
+    process: subprocess.Popen[bytes], port: int, log: Path, model: Path, processes: int
+) -> None:
     """Ask again and again. Raises `CommandError`."""
     deadline = time.monotonic() + SECONDS
-    while not is_ready(port):
+    while not is_ready(port) or log.read_text("utf-8", "replace").count(READY) < processes:
         if process.poll() is not None or time.monotonic() > deadline:
             raise CommandError("\n".join([f"{model} could not be served:", *trouble(log)]))
         time.sleep(0.1)

@@ -62,7 +62,7 @@ def under_load(folder: Path, trial: Trial, picture: bytes, seconds: float) -> Me
     """One combination's figures; its start counts to its time. Raises `CommandError`."""
     start = time.monotonic()
     settings = {**trial.settings, "PLUMBLINE_QUEUE": str(QUEUE)}
-    with served(folder, settings) as url:
+    with served(folder, settings, trial.workers) as url:
         server = Server(url)
         ask(server, picture, "application/json", "")
         each = max(LEAST_SECONDS, (seconds - (time.monotonic() - start)) / 2)

@@ -8,7 +8,8 @@ loop, as it comes, after the answer.
 Of several workers only the first, which loads before the others, says that the model is loading;
 they begin to accept when theirs is there. So no request that came after a healthy ping meets a
 worker without a model. And a new connection is left to the worker that has the fewest, for what one
-sends stays with one worker.
+sends stays with one worker. Those that came before the others were there, or before one was
+replaced, are spread anew: a worker that has more hangs up after an answer, and says so in it.
 """
 
 from __future__ import annotations
@@ -36,6 +37,12 @@ LINGER_SECONDS = 5.0
 STEP_BACK = 0.0002
 """How long a connection is left to workers that have fewer, in seconds: long enough to wake up."""
 
+LOOK_SECONDS = 0.02
+"""How soon a worker that does not accept connections looks whether it may: its model is there."""
+
+CLOSED = 0xFFFF
+"""What stands for the connections of a worker that does not accept any."""
+
 TEND_SECONDS = 0.2
 """How often, at most, a worker asks whether it should go on: memory may run out in a second."""
 
@@ -57,6 +64,13 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
         self.waiting: set[Any] = set()
         """What the poller waits for beside the connections that gunicorn keeps alive."""
         self.tended = 0.0
+        self.leaving: set[Any] = set()
+        """The connections that end with the answer to what was asked last."""
+
+    def run(self) -> None:
+        """Serve, and be passed over by the others until this one accepts connections."""
+        self.count()
+        super().run()
 
     def may_accept(self) -> bool:
         """Whether the model is there, or it falls to this worker to say that it is not."""
@@ -73,7 +87,17 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
         if connections.own > connections.fewest(self.cfg.workers):
             time.sleep(STEP_BACK)
         super().accept(listener)
-        connections.own = self.nr_conns
+        self.count()
+
+    def count(self) -> None:
+        """Tell the other workers how many connections there are."""
+        count = self.nr_conns - len(self.leaving)
+        self.wsgi.extensions[CONNECTIONS].own = count if self._accepting else CLOSED
+
+    def has_too_many(self) -> bool:
+        """Whether another worker would have no more if it had one of these connections."""
+        connections = self.wsgi.extensions[CONNECTIONS]
+        return bool(connections.own >= connections.fewest(self.cfg.workers) + 2)
 
     def enqueue_req(self, conn: Any) -> None:
         """Hand a connection to the pool, but only once its header is whole."""
@@ -98,9 +122,15 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
             self.wait_for(conn, self.read_header)
 
     def handle_request(self, req: Any, conn: Any) -> Any:
-        """Answer; where a body has not been read, say that the connection ends here."""
+        """Answer; where a body has not been read, say that the connection ends here.
+
+        So it does where another worker is to have it.
+        """
         asked = req.should_close
-        req.should_close = lambda: asked() or not body_is_read(conn.parser)
+        if self.has_too_many():
+            self.leaving.add(conn)
+            self.count()
+        req.should_close = lambda: asked() or conn in self.leaving or not body_is_read(conn.parser)
         return super().handle_request(req, conn)
 
     def finish_request(self, conn: Any, fs: Future[Any]) -> None:
@@ -142,7 +172,12 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
     def drop(self, conn: Any) -> None:
         """Close a connection that nobody waits for."""
         self.nr_conns -= 1
+        self.leaving.discard(conn)
         conn.close()
+
+    def wait_for_and_dispatch_events(self, timeout: float) -> None:
+        """Wait for something to do, but not long until the model is there."""
+        super().wait_for_and_dispatch_events(timeout if self._accepting else LOOK_SECONDS)
 
     def murder_pending(self) -> None:
         """Drop the connections whose time is up; gunicorn asks for it on every turn of its loop."""
@@ -154,7 +189,7 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
                 self.alive = False
         for conn in [conn for conn in self.waiting if conn.timeout <= now]:
             self.resume(conn, self.drop, conn.sock)
-        self.wsgi.extensions[CONNECTIONS].own = self.nr_conns
+        self.count()
 
     def set_accept_enabled(self, enabled: bool) -> None:
         """Accept connections or not; called about once a second.
@@ -162,6 +197,7 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
         At the end, those who have connected already are taken, and everybody else is refused.
         """
         super().set_accept_enabled(enabled and self.may_accept())
+        self.count()
         if not self.alive:
             for listener in self.sockets:
                 self.accept_all(listener)

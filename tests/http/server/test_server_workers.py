@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import http.client
 import os
-import time
-from contextlib import suppress
+import signal
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
 from gunicorn_server import Server, wait_until
 
 
@@ -19,43 +23,55 @@ def sockets(process: int) -> int:
     return count
 
 
-def all_ready(server: Server) -> bool:
-    """Whether both workers have taken connections, each of its own."""
-    server.connect(b"GET /ping HTTP/1.1\r\nHost: a\r\n\r\n")
-    return min(sockets(worker) for worker in server.workers()) > 1
+@dataclass
+class Clients:
+    """So many that keep their connections, and connect again where the server hangs up."""
+
+    server: Server
+    connections: list[http.client.HTTPConnection]
+
+    def ask(self) -> bool:
+        """Let each ask once; the server may die meanwhile."""
+        for connection in self.connections:
+            try:
+                connection.request("GET", "/ping")
+                assert connection.getresponse().read() == b""
+            except (ConnectionError, http.client.HTTPException):
+                connection.close()
+        return True
+
+    def are_spread(self, *workers: int) -> bool:
+        """Whether each of two workers has a quarter of them at least, beside what it listens on."""
+        return self.ask() and min(map(sockets, workers)) > len(self.connections) / 4
 
 
-def test_connections_are_spread_over_the_processes(serve, tmp_path: Path) -> None:
+@pytest.fixture
+def clients(serve, tmp_path: Path) -> Iterator[Clients]:
+    """Of a server with two workers."""
     server = serve(f"shared={str(tmp_path)!r}", PLUMBLINE_WORKERS="2")
-    wait_until(lambda: all_ready(server))
-    before = [sockets(worker) for worker in server.workers()]
-
-    for _ in range(12):
-        connection = server.connect(b"GET /ping HTTP/1.1\r\nHost: a\r\n\r\n")
-        assert connection.recv(4096).startswith(b"HTTP/1.1 200")
-        time.sleep(0.05)
-
-    after = [sockets(worker) for worker in server.workers()]
-    assert sum(after) == sum(before) + 12
-    assert max(after) - min(after) <= max(max(before) - min(before), 4)
+    with ExitStack() as stack:
+        connections = [http.client.HTTPConnection("127.0.0.1", server.port) for _ in range(24)]
+        for connection in connections:
+            stack.callback(connection.close)
+        yield Clients(server, connections)
 
 
-def test_the_successor_of_a_killed_process_takes_connections(serve, tmp_path: Path) -> None:
-    server = serve(f"shared={str(tmp_path)!r}", PLUMBLINE_WORKERS="2")
-    wait_until(lambda: all_ready(server))
+def test_connections_are_spread_over_the_processes(clients: Clients) -> None:
+    """Those, too, that came when there was one process alone."""
+    wait_until(lambda: clients.are_spread(*clients.server.workers()))
 
-    os.kill(server.workers()[0], 9)
-    wait_until(lambda: len(server.workers()) == 3)
-    wait_until(server.is_ready)
 
-    killed, *living = server.workers()
-    assert not Path(f"/proc/{killed}").exists()
-    wait_until(
-        lambda: (
-            server.connect(b"GET /ping HTTP/1.1\r\nHost: a\r\n\r\n").recv(4096)
-            and min(sockets(worker) for worker in living) > 1
-        )
-    )
+def test_the_successor_of_a_killed_process_takes_connections_over(clients: Clients) -> None:
+    wait_until(lambda: clients.are_spread(*clients.server.workers()))
+    killed, survivor = clients.server.workers()
+
+    os.kill(killed, signal.SIGKILL)
+    clients.ask()  # and lose the connection
+    clients.ask()  # and connect to the survivor: the successor has not even booted
+    wait_until(lambda: len(clients.server.workers()) == 3)
+
+    _, _, successor = clients.server.workers()
+    wait_until(lambda: clients.are_spread(survivor, successor))
 
 
 def test_after_the_first_healthy_ping_nobody_meets_a_process_without_a_model(
