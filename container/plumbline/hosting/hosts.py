@@ -1,8 +1,8 @@
 """The models of a multi-model endpoint by name: loaded, asked and unloaded from many threads.
 
 A model is in the table from the moment its loading begins, and answers once it is there whole. Who
-unloads it takes it out first, so that nobody finds it any more, and then waits for those who are
-being answered. A model whose process ends by itself is loaded again; if that ends too, without
+unloads it takes it out first, so that nobody finds it any more, and then waits for those who have
+entered. A model whose process ends by itself is loaded again; if that ends too, without
 having answered anybody, the model counts as unloaded from then on.
 """
 
@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -49,7 +49,7 @@ class Hosted:
     loaded: bool = False
     """Whether it has been loaded whole; it may be loading again since."""
     busy: int = 0
-    """Requests that it is computing, and loads of it that are under way."""
+    """Requests that it is to answer, and loads of it that are under way."""
     unwanted: bool = False
     revived: bool = False
     """Whether its process has ended once, and it was loaded again."""
@@ -130,16 +130,29 @@ class Hosts:
                     self.unload(name)
         self._means.nursery.close()
 
-    def invoke(self, name: str, asked: wire.Asked) -> wire.Answered:
-        """A model's answer. Raises `ModelNotLoaded`, `ModelNotReady`, and what the model raises."""
-        with self._entered(name) as (hosted, running):
+    @contextmanager
+    def entered(self, name: str) -> Iterator[Callable[[wire.Asked], wire.Answered]]:
+        """What asks a model, which is not taken away meanwhile. Raises `ModelNotLoaded`.
+
+        What asks it raises `ModelNotReady`, and whatever the model raises.
+        """
+        with self._changed:
+            hosted = self._found(name)
+            hosted.busy += 1
+        try:
+            yield partial(self._ask, hosted)
+        finally:
+            self._leave(hosted)
+
+    def _ask(self, hosted: Hosted, asked: wire.Asked) -> wire.Answered:
+        with self._changed:
+            running = self._answering(hosted)
             hosted.requests += 1
-            try:
-                answer = running.ask(wire.from_asked(asked), asked.seconds)
-                return wire.to_answered(answer)
-            except PlumblineError:
-                hosted.errors += 1
-                raise
+        try:
+            return wire.to_answered(running.ask(wire.from_asked(asked), asked.seconds))
+        except PlumblineError:
+            hosted.errors += 1
+            raise
 
     def describe(self, name: str) -> dict[str, Any]:
         """What is known of a loaded model. Raises `ModelNotLoaded`."""
@@ -170,22 +183,16 @@ class Hosts:
     def _found(self, name: str) -> Hosted:
         hosted = self._table.get(name)
         if hosted is None or not hosted.loaded:
-            raise ModelNotLoaded(f"Model {name} is not loaded yet.")
+            raise not_loaded(name)
         return hosted
 
-    @contextmanager
-    def _entered(self, name: str) -> Iterator[tuple[Hosted, Running]]:
-        """The model, which is not taken away meanwhile."""
-        with self._changed:
-            hosted = self._found(name)
-            if hosted.running is None:
-                raise ModelNotReady(f"The process of model {name} has ended; it loads again.", 2)
-            running = hosted.running
-            hosted.busy += 1
-        try:
-            yield hosted, running
-        finally:
-            self._leave(hosted)
+    def _answering(self, hosted: Hosted) -> Running:
+        """The process that answers for it now."""
+        if hosted.running is not None:
+            return hosted.running
+        if self._table.get(hosted.name) is not hosted:
+            raise not_loaded(hosted.name)
+        raise ModelNotReady(f"The process of model {hosted.name} has ended; it loads again.", 2)
 
     def _leave(self, hosted: Hosted) -> None:
         with self._changed:
@@ -261,3 +268,8 @@ class Hosts:
 def entry(hosted: Hosted) -> dict[str, str]:
     """A model as the platform knows it."""
     return {"modelName": hosted.name, "modelUrl": hosted.url}
+
+
+def not_loaded(name: str) -> ModelNotLoaded:
+    """The error for a model that there is not."""
+    return ModelNotLoaded(f"Model {name} is not loaded yet.")

@@ -72,7 +72,10 @@ class ManyModels:
     """Bytes that are kept free for requests."""
 
     def invoke(self, name: str) -> responses.Response:
-        """A place, the body, a slot, the model's own process."""
+        """A place, the body, the model, a slot, the model's own process.
+
+        From when its body is there, the model is not unloaded before it is answered.
+        """
         deadline = Deadline(self.settings.deadline, gone=gone(request))
         options = read_options(request.headers.get(CUSTOM_ATTRIBUTES, ""))
         g.model = name
@@ -84,8 +87,9 @@ class ManyModels:
             headers = dict(request.headers)
             kind, accept = headers.get("Content-Type", ""), headers.get("Accept", "")
             asked = Request(body, kind, accept, options, headers=headers)
-            with self.admission.slot(deadline, g.watch, self.slots_for(asked)):
-                answered = self.hosts.invoke(name, Asked(asked, g.id, deadline.remaining()))
+            slots = self.slots_for(asked)
+            with self.hosts.entered(name) as ask, self.admission.slot(deadline, g.watch, slots):
+                answered = ask(Asked(asked, g.id, deadline.remaining()))
         g.watch.laps.update(answered.laps)
         return answered.response
 
