@@ -287,6 +287,8 @@ FAILURES: dict[str, tuple[int, str]] = {
     "fails_werkzeug": (409, "somebody else was quicker"),
     "fails_toolkit_error": (415, "only cats are taken"),
     "fails_unavailable": (503, "come back later"),
+    "fails_unnamed_status": (499, "Error"),
+    "fails_unnamed_status_line": (529, "come back in a minute"),
     "fails_set_status": (422, "no cat in it"),
     "fails_exits": (500, "handler called sys.exit on this request"),
     "fails_recursion": (500, "maximum recursion depth exceeded"),
