@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -99,6 +100,7 @@ ANSWERS: dict[str, tuple[str, Any, str, str, Any]] = {
     "helpers": ("serving_helpers", "55", "text/plain", JSON, {"predictions": [HALF]}),
     "labels": ("serving_labels", npy(np.ones((2, 32, 32, 3))), NPY, JSON, ["label 9"] * 2),
     "own model": ("toolkit_all", '{"values": [[1, 1]]}', JSON, JSON, {"sums": [[4.0, 6.0]]}),
+    "imported": ("toolkit_imported", "[[1, 1]]", JSON, JSON, [[4.0, 6.0]]),
     "defaults": ("toolkit_defaults", "[[1, 2], [3, 4]]", JSON, JSON, [[2, 4], [6, 8]]),
     "transform": ("toolkit_transform", "0.55", "text/csv", JSON, {"best": 5, "as": "text/csv"}),
     "input_fn": ("toolkit_input", bytes([255, 140]), "x/y", JSON, {"predictions": [WHITE, HALF]}),
@@ -255,6 +257,12 @@ def test_broken_handlers_are_refused_when_they_are_loaded(tmp_path: Path, name: 
     with pytest.raises(HandlerError) as refusal:
         load(root)
     assert REFUSED[name] in refusal.value.message
+
+
+def test_code_alone_is_an_archive_where_it_imports_its_model_fn(tmp_path: Path) -> None:
+    root = archive(tmp_path, "toolkit_imported")
+    shutil.rmtree(root / "digits")
+    assert load(root).default.pipeline.engine.name == "handler"
 
 
 HINTS = {
