@@ -236,6 +236,11 @@ def stage(name: str, function: Any, code: Code) -> Stage:
     for says, what in REFUSED.items():
         if what(function):
             raise HandlerError(f"{code.name}: {name} is {says}; it must be a plain {form}.")
+    if parameters(function) is None:
+        raise HandlerError(
+            f"{code.name}: {name} is {function!r}, whose parameters Python does not know; write a "
+            f"function {form} that calls it."
+        )
     given, context = takes(function, len(wanted)), takes(function, len(wanted) + 1)
     if name in SERVING and given:
         return Stage(name, function, takes_context=False, code=code)
@@ -256,11 +261,19 @@ REFUSED: Mapping[str, Callable[[Any], bool]] = {
 """Functions whose call does nothing yet."""
 
 
+def parameters(function: Any) -> inspect.Signature | None:
+    """What a function takes; of many that are written in C nothing is known."""
+    try:
+        return inspect.signature(function)
+    except (TypeError, ValueError):
+        return None
+
+
 def takes(function: Any, count: int) -> bool:
     """Whether a function can be called with so many arguments."""
     try:
         inspect.signature(function).bind(*[None] * count)
-    except (TypeError, ValueError):  # ValueError: of one written in C nothing is known
+    except TypeError:
         return False
     return True
 

@@ -235,6 +235,8 @@ REFUSED = {
     "refused_no_function": "handler is no function; it must be handler(data, context)",
     "refused_too_few": "handler has the parameters (data); it must be handler(data, context)",
     "refused_too_many": "and may take context after them",
+    "refused_unknown_parameters": "predict_fn is <built-in function min>, whose parameters Python "
+    "does not know; write a function predict_fn(data, model)",
     "refused_asynchronous": "handler is async",
     "refused_generating": "input_handler is a generator",
     "refused_syntax": "code/inference.py, line 4: '(' was never closed",
