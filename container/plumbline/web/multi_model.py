@@ -13,6 +13,7 @@ from werkzeug.routing import BaseConverter
 from plumbline import cgroups, responses
 from plumbline.admission import Admission, Deadline
 from plumbline.allocator import tidied_after
+from plumbline.handler_answers import ANY
 from plumbline.hosting import room
 from plumbline.hosting.errors import InvalidLoad, ModelNotNamed
 from plumbline.hosting.estimates import PACKED
@@ -86,6 +87,8 @@ class ManyModels:
             body = read_body(request, self.settings.max_body, deadline)
             headers = dict(request.headers)
             kind, accept = headers.get("Content-Type", ""), headers.get("Accept", "")
+            if accept in ANY:
+                accept = self.settings.default_accept or accept
             asked = Request(body, kind, accept, options, headers=headers)
             slots = self.slots_for(asked)
             with self.hosts.entered(name) as ask, self.admission.slot(deadline, g.watch, slots):

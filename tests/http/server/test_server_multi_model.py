@@ -212,6 +212,22 @@ def test_log_lines_say_which_model_they_are_about(start: Start) -> None:
     assert {"wait", "infer", "total"} <= set(asked[0]["ms"])
 
 
+def test_settings_that_others_read_are_heeded_or_named(start: Start) -> None:
+    many = start(
+        SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT="text/csv",
+        SAGEMAKER_TFS_DEFAULT_MODEL_NAME="cats",
+        SAGEMAKER_GUNICORN_WORKERS="2",
+    )
+    assert (
+        "These settings have no meaning here and are ignored: "
+        "SAGEMAKER_GUNICORN_WORKERS, SAGEMAKER_TFS_DEFAULT_MODEL_NAME."
+    ) in many.server.said()
+    many.loaded("cats", number=7)
+    for accept in ({}, {"Accept": "*/*"}):
+        assert many.invoke("cats", **accept).body == b"7.0\n"
+    assert number(many.invoke("cats", Accept="application/json")) == 7
+
+
 def test_errors_of_a_model_are_those_it_would_answer_alone(many: Many) -> None:
     many.loaded("cats", number=7)
     bad = many.server.ask(
