@@ -21,8 +21,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from plumbline.admission import Admission, Deadline
 from plumbline.cgroups import Memory
 from plumbline.errors import ModelNotReady
-from plumbline.hosting import hosts as hosting
-from plumbline.hosting import wire
+from plumbline.hosting import launching, wire
 from plumbline.hosting.errors import (
     ModelAlreadyLoaded,
     ModelNotLoadable,
@@ -32,7 +31,8 @@ from plumbline.hosting.errors import (
 )
 from plumbline.hosting.estimates import COEFFICIENTS, PLAIN
 from plumbline.hosting.frames import Frame, receive, send
-from plumbline.hosting.hosts import Hosts, Means
+from plumbline.hosting.hosts import Hosts
+from plumbline.hosting.launching import Means
 from plumbline.hosting.ledger import Ledger
 from plumbline.hosting.model_process import next_connection
 from plumbline.hosting.nursery import Child
@@ -144,7 +144,7 @@ class Table(RuleBasedStateMachine):
             (self.root / name).mkdir()
         self.patch = pytest.MonkeyPatch()
         # All of them are in this one process, which is as large as it is.
-        self.patch.setattr(hosting, "memory_of", lambda _: COEFFICIENTS[PLAIN].base)
+        self.patch.setattr(launching, "memory_of", lambda _: COEFFICIENTS[PLAIN].base)
         self.hosts = hosts_with(room=2)
         self.loaded: dict[str, str] = {}
 
@@ -281,3 +281,41 @@ def until(holds: Callable[[], bool]) -> None:
     while not holds():
         assert time.monotonic() < end
         time.sleep(0.01)
+
+
+def test_a_process_that_has_grown_ends_before_its_successor_where_there_is_no_room_for_both(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    base = COEFFICIENTS[PLAIN].base
+    made: list[Process] = []
+
+    class Noted(Threads):
+        def fork(self, kind: str, order: Mapping[str, Any]) -> Child:
+            made.append(Process(order))
+            return made[-1].child
+
+    def memory() -> Memory:
+        grown = base * 20 * bool(made) * (not made[0].child.ended.is_set()) if made else 0
+        return Memory(base * 20, grown)
+
+    hosts = Hosts(Means(Noted(), Ledger(memory, 0)))  # type: ignore[arg-type]
+    monkeypatch.setattr(launching, "memory_of", lambda _: base)
+    hosts.load("a", str(tmp_path))
+    monkeypatch.setattr(launching, "memory_of", lambda _: base * 2)
+
+    def is_replaced() -> bool:
+        with suppress(ModelNotReady):
+            assert invoke(hosts, "a", b"").response.body == tmp_path.name.encode()
+        return len(made) > 1
+
+    for _ in range(3):
+        time.sleep(0.3)
+        assert not is_replaced(), "it was judged by the room alone"
+    monkeypatch.setattr(launching, "memory_of", lambda _: base * 20)
+    until(is_replaced)
+    monkeypatch.setattr(launching, "memory_of", lambda _: base)
+    assert made[0].child.ended.is_set()
+    until(lambda: hosts.describe("a")["state"] == "ready")
+    assert invoke(hosts, "a", b"").response.body == tmp_path.name.encode()
+    assert "has grown from 72 MiB to 1,440, of 1,440 MiB that it may have" in caplog.text
+    hosts.close()

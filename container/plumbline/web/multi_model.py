@@ -17,7 +17,8 @@ from plumbline.handler_answers import ANY
 from plumbline.hosting import room
 from plumbline.hosting.errors import InvalidLoad, ModelNotNamed
 from plumbline.hosting.estimates import PACKED
-from plumbline.hosting.hosts import Hosts, Means
+from plumbline.hosting.hosts import Hosts
+from plumbline.hosting.launching import Means
 from plumbline.hosting.ledger import Ledger
 from plumbline.hosting.nursery import Nursery
 from plumbline.hosting.running import GRACE
@@ -130,6 +131,7 @@ def many_models(chosen: Settings, sizes: Sizes, loader: str, shared: Path | None
         load_seconds=chosen.load_seconds,
         folder=shared,
         drain=chosen.deadline + GRACE,
+        passing=reserve // sizes.slots,
     )
     at_once = max(2, sizes.cores)
     return ManyModels(

@@ -123,6 +123,13 @@ def started_by(listed: Path) -> list[int]:
 
 def occupied(pid: int) -> int:
     """Bytes that the process and those below it occupy."""
-    rollups = (Path(f"/proc/{one}/smaps_rollup").read_text() for one in family(pid))
-    shares = (re.findall(r"^Pss: +(\d+) kB", rollup, re.MULTILINE)[0] for rollup in rollups)
-    return 1024 * sum(map(int, shares))
+    return sum(map(share_of, family(pid)))
+
+
+def share_of(pid: int) -> int:
+    """Bytes of one process, its share of what it shares; none, if it has just ended."""
+    try:
+        rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    except OSError:
+        return 0
+    return 1024 * sum(map(int, re.findall(r"^Pss: +(\d+) kB", rollup, re.MULTILINE)))

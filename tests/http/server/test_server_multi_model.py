@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import ExitStack
@@ -28,6 +29,8 @@ from many_models import (
 )
 
 Start = Callable[..., Many]
+
+MEBIBYTE = 1024 * 1024
 
 
 @pytest.fixture
@@ -399,6 +402,34 @@ def test_a_load_that_takes_more_than_there_is_is_broken_off_before_it_is_gone(
     again = many.load("huge", many.make("huge", number=2, megabytes=2000))
     assert again.status == 507
     assert many.names() == ["small"]
+
+
+@pytest.mark.usefixtures("measured")
+def test_a_model_that_leaks_is_replaced_before_it_takes_the_memory_of_others(
+    start: Start, crowd: Callable[..., list[Future[Any]]], tmp_path: Path
+) -> None:
+    many, gate = start("megabytes=800"), tmp_path / "gate"
+    many.loaded("good", number=1)
+    many.loaded("leaky", number=7, until=str(gate))
+    (worker,) = many.server.workers()
+    first, largest = process_of(many, "leaky"), 0
+    (in_flight,) = crowd(1, many.invoke, "leaky", -4)
+
+    while process_of(many, "leaky") == first:
+        assert number(many.invoke("leaky", -6)) == pytest.approx(6.994)
+        largest = max(largest, occupied(worker))
+        time.sleep(0.02)
+
+    assert largest < 600 * MEBIBYTE, "there was no room for others"
+    assert number(many.invoke("good")) == number(many.invoke("leaky", 1000)) - 7 == 1
+    assert not in_flight.done()
+    assert alive(first)
+    gate.touch()
+    assert in_flight.result().status == 200
+    wait_until(lambda: not alive(first))
+    said = many.server.said()
+    assert "The process of model leaky is replaced: its memory has grown from 32 MiB to" in said
+    assert not any(words in said for words in ("was sent SIGKILL", "The process of model leaky e"))
 
 
 def test_no_process_is_left_when_the_server_ends(
