@@ -10,23 +10,16 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 from gunicorn_server import APPS, CONTAINER, wait_until
-from many_models import (
-    Many,
-    alive,
-    document,
-    family,
-    many_models,
-    number,
-    occupied,
-    process_of,
-)
+from many_models import Many, document, many_models, number, process_of
+
+from processes import alive, family, occupied
 
 Start = Callable[..., Many]
 
@@ -151,7 +144,8 @@ def test_a_process_that_dies_as_it_loads_harms_no_other(many: Many) -> None:
 
 
 def test_a_load_that_takes_too_long_is_broken_off(start: Start) -> None:
-    many = start(PLUMBLINE_LOAD_SECONDS="1")
+    many = start(PLUMBLINE_LOAD_SECONDS="5")
+    many.loaded("first", number=1)  # what all need is imported by then
     answer = many.load("slow", many.make("slow", number=1, pause=60))
     assert (answer.status, answer.error) == (503, "deadline_exceeded")
     many.loaded("slow", number=2)
@@ -297,28 +291,30 @@ def test_a_process_that_was_killed_is_replaced(many: Many) -> None:
 def test_a_model_that_hangs_is_cut_off_and_in_the_end_started_anew(
     start: Start, crowd: Callable[..., list[Future[Any]]]
 ) -> None:
-    many = start(PLUMBLINE_DEADLINE_SECONDS="0.5")
+    many = start(PLUMBLINE_DEADLINE_SECONDS="3")
     many.loaded("cats", number=7)
     pid = process_of(many, "cats")
     answers = [sent.result() for sent in crowd(4, many.invoke, "cats", -2)]
     assert [answer.status for answer in answers] == [503] * 4
     assert answers[0].error == "deadline_exceeded"
+    wait_until(lambda: not alive(pid))
     wait_until(lambda: many.invoke("cats").status == 200)
     assert process_of(many, "cats") != pid
 
 
 def test_unloading_lets_requests_in_flight_finish_and_takes_no_more(
-    many: Many, crowd: Callable[..., list[Future[Any]]]
+    many: Many, crowd: Callable[..., list[Future[Any]]], tmp_path: Path
 ) -> None:
-    many.loaded("cats", number=7)
+    gate = tmp_path / "gate"
+    many.loaded("cats", number=7, until=str(gate))
     pid = process_of(many, "cats")
     in_flight = crowd(3, many.invoke, "cats", -4)
     wait_until(lambda: document(many.describe("cats"))["requests"] == 3)
     (unloading,) = crowd(1, many.unload, "cats")
     wait_until(lambda: many.invoke("cats").status == 404)
-    assert not any(answer.done() for answer in in_flight)
+    assert not any(answer.done() for answer in [*in_flight, unloading])
+    gate.touch()
     assert unloading.result().status == 200
-    assert all(answer.done() for answer in in_flight)
     assert [number(answer.result()) for answer in in_flight] == [pytest.approx(6.996)] * 3
     assert not alive(pid)
 
@@ -357,10 +353,13 @@ def test_a_load_waits_for_nobody_and_nobody_for_it(
 
 
 def test_when_many_are_loaded_at_once_the_last_are_told_to_come_back(
-    many: Many, crowd: Callable[..., list[Future[Any]]]
+    many: Many, crowd: Callable[..., list[Future[Any]]], tmp_path: Path
 ) -> None:
-    url = many.make("slow", number=1, pause=0.2)
+    gate = tmp_path / "gate"
+    url = many.make("slow", number=1, gate=str(gate))
     loads = [crowd(1, many.load, f"model{number}", url)[0] for number in range(40)]
+    wait(loads, timeout=60, return_when=FIRST_COMPLETED)
+    gate.touch()
     answers = [load.result() for load in loads]
     assert {answer.status for answer in answers} == {200, 503}
     assert {answer.error for answer in answers if answer.status == 503} == {"server_busy"}
