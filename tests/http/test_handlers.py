@@ -99,6 +99,17 @@ ANSWERS: dict[str, tuple[str, Any, str, str, Any]] = {
     "base64": ("serving_base64", flat(255), IMAGE, JSON, {"predictions": [WHITE]}),
     "helpers": ("serving_helpers", "55", "text/plain", JSON, {"predictions": [HALF]}),
     "labels": ("serving_labels", npy(np.ones((2, 32, 32, 3))), NPY, JSON, ["label 9"] * 2),
+    "public, picture": ("public_picture", flat(255), IMAGE, JSON, {"predictions": [WHITE]}),
+    "public, of its types a picture": (
+        "public_several_types", flat(255), IMAGE, JSON, {"predictions": [WHITE]},
+    ),
+    "public, of its types an array": (
+        "public_several_types", npy(np.ones((2, 32, 32, 3))), NPY, JSON,
+        {"predictions": [WHITE] * 2},
+    ),
+    "public, of its types JSON": (
+        "public_several_types", INSTANCES, JSON, JSON, {"predictions": [HALF]},
+    ),
     "own model": ("toolkit_all", '{"values": [[1, 1]]}', JSON, JSON, {"sums": [[4.0, 6.0]]}),
     "imported": ("toolkit_imported", "[[1, 1]]", JSON, JSON, [[4.0, 6.0]]),
     "defaults": ("toolkit_defaults", "[[1, 2], [3, 4]]", JSON, JSON, [[2, 4], [6, 8]]),
@@ -120,6 +131,15 @@ def test_good_handlers_answer(handled: Handled, case: str) -> None:
     assert answer.status_code == 200, answer.text
     assert answer.content_type == accept
     assert answer.get_json() == expected
+
+
+@pytest.mark.parametrize("name", ["public_picture", "public_several_types"])
+def test_handlers_of_public_repositories_refuse_in_their_own_words(
+    handled: Handled, name: str
+) -> None:
+    answer = post(handled(name), b"x", "application/pdf")
+    assert answer.status_code == 500
+    assert answer.get_json() == {"error": 'Error: 415, Unsupported content type "application/pdf"'}
 
 
 def test_every_request_takes_the_handler_and_the_rest_of_the_pipeline(handled: Handled) -> None:
@@ -167,6 +187,13 @@ def test_without_a_server_it_is_called_as_well(tmp_path: Path) -> None:
     asked = in_process.load(archive(tmp_path, "serving_rest"), Settings(engine="tensorflow"), 2)
     answer = asked.invoke(INSTANCES.encode(), JSON, JSON, "")
     assert json.loads(answer.body) == {"predictions": [HALF]}
+
+
+def test_a_handler_of_a_public_document_asks_twice_over_rest(tmp_path: Path) -> None:
+    asked = in_process.load(archive(tmp_path, "public_twice"), Settings(engine="tensorflow"), 2)
+    answer = asked.invoke(b"0.55", "text/csv", JSON, "")
+    seventh = [0.0] * 6 + [1.0] + [0.0] * 3
+    assert json.loads(answer.body) == {"first": [HALF], "second": [seventh]}
 
 
 def test_running_it_leaves_nothing_in_the_archive(tmp_path: Path) -> None:
@@ -347,6 +374,7 @@ def test_every_animal_of_the_zoo_is_shown() -> None:
     tested = {case[0] for case in ANSWERS.values()} | set(REFUSED) | set(FAILURES)
     others = {"serving_context", "serving_rest", "toolkit_context", "toolkit_output"}
     in_processes = {"dangerous", "loops_at_import", "suite_parts", "suite_whole", "detector"}
+    in_processes |= {"public_keras", "public_twice"}
     assert {path.name for path in ZOO.iterdir()} == tested | others | in_processes
 
 
