@@ -20,7 +20,9 @@ SERVING: Mapping[str, tuple[str, ...]] = MappingProxyType(
 
 TOOLKIT: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
+        "pre_model_fn": ("model_dir",),
         "model_fn": ("model_dir",),
+        "model_warmup_fn": ("model_dir", "model"),
         "input_fn": ("data", "content_type"),
         "predict_fn": ("data", "model"),
         "output_fn": ("prediction", "accept"),
@@ -36,7 +38,9 @@ REPLACED: Mapping[str, str] = MappingProxyType(
         "handler": "everything between the request and its answer",
         "input_handler": "reading the request: it writes one to TensorFlow Serving",
         "output_handler": "writing the answer, from that of TensorFlow Serving",
+        "pre_model_fn": "what comes before the model is loaded",
         "model_fn": "loading the model",
+        "model_warmup_fn": "warming up the model",
         "input_fn": "reading the request",
         "predict_fn": "running the model",
         "output_fn": "writing the answer",

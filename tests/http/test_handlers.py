@@ -288,6 +288,14 @@ def test_broken_handlers_are_refused_when_they_are_loaded(tmp_path: Path, name: 
     assert REFUSED[name] in refusal.value.message
 
 
+def test_a_warm_up_without_a_model_of_its_own_is_refused(tmp_path: Path) -> None:
+    root = archive(tmp_path, "toolkit_output")
+    with (root / "code" / "inference.py").open("a") as file:
+        file.write("\n\ndef model_warmup_fn(model_dir, model):\n    pass\n")
+    with pytest.raises(HandlerError, match="defines model_warmup_fn without model_fn"):
+        load(root)
+
+
 def test_code_alone_is_an_archive_where_it_imports_its_model_fn(tmp_path: Path) -> None:
     root = archive(tmp_path, "toolkit_imported")
     shutil.rmtree(root / "digits")

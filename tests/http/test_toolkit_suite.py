@@ -130,6 +130,31 @@ def test_the_model_is_loaded_once_from_the_folder_of_the_archive(
     assert [ask(client, b"x").text for _ in range(2)] == [str(tmp_path)] * 2
 
 
+def test_what_comes_before_the_model_and_warms_it_up_is_called_once_and_in_order(
+    serve: Serve, tmp_path: Path
+) -> None:
+    code = (
+        "calls = []\n\ndef pre_model_fn(model_dir):\n    calls.append(model_dir)\n\n"
+        "def model_fn(model_dir):\n    return [*calls, 'foo']\n\n"
+        "def model_warmup_fn(model_dir, model, context):\n    model.append('warm')\n\n"
+        "def transform_fn(model, *_):\n    return ' '.join(model)\n"
+    )
+    client = serve(code)
+    assert [ask(client, b"x").text for _ in range(2)] == [f"{tmp_path} foo warm"] * 2
+
+
+FAILING = {
+    "pre_model_fn": "def pre_model_fn(model_dir):\n    raise ValueError('Foo')\n",
+    "model_warmup_fn": "def model_warmup_fn(model_dir, model):\n    raise ValueError('Foo')\n",
+}
+
+
+@pytest.mark.parametrize("name", FAILING)
+def test_one_of_these_that_fails_ends_the_loading(serve: Serve, name: str) -> None:
+    with pytest.raises(HandlerError, match=f"{name} failed: ValueError: Foo"):
+        serve(TRANSFORM + FAILING[name])
+
+
 PARTS = {
     "input_fn": "def input_fn(data, content_type):\n    return data\n",
     "predict_fn": "def predict_fn(data, model):\n    return data\n",
