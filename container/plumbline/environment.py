@@ -56,7 +56,7 @@ def from_environment(model_dir: Path | None = None) -> Settings:
 
 def ignored() -> list[str]:
     """The variables of SageMaker's TensorFlow Serving container that change nothing here."""
-    return foreign.ignored(os.environ)
+    return foreign.ignored(os.environ, many=read(os.environ).multi_model)
 
 
 def untuned(model_dir: Path) -> Settings:

@@ -87,10 +87,11 @@ def largest(asked: Mapping[str, Any], names: tuple[str, ...]) -> int | None:
     return max((asked[name] for name in names if name in asked), default=None)
 
 
-def ignored(environ: Mapping[str, str]) -> list[str]:
+ALONE = (*WORKERS, DEFAULT_MODEL)
+"""What has a meaning only where there are not many models, each loaded by its name."""
+
+
+def ignored(environ: Mapping[str, str], *, many: bool = False) -> list[str]:
     """The variables of that container that are set and change nothing here."""
-    return sorted(
-        name
-        for name in environ
-        if name.startswith(PREFIXES) and name not in READERS and name != DEFAULT_MODEL
-    )
+    heeded = {*READERS, DEFAULT_MODEL} - {*(ALONE if many else ())}
+    return sorted(name for name in environ if name.startswith(PREFIXES) and name not in heeded)

@@ -78,7 +78,8 @@ def decode(body: bytes, content_type: str) -> Tensor:
 
 def to_json(prediction: Any) -> bytes:
     """The prediction as it is."""
-    return orjson.dumps(prediction, default=listed, option=orjson.OPT_SERIALIZE_NUMPY)
+    option = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
+    return orjson.dumps(prediction, default=listed, option=option)
 
 
 def listed(value: Any) -> Any:

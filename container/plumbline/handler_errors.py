@@ -27,7 +27,7 @@ def told(exc: BaseException, name: str, folder: Path) -> PlumblineError:
     status = status_of(exc)
     if status is None:
         return HandlerFailed(own_words(exc, folder) or hidden(exc, name))
-    text = words_of(exc) or HTTPStatus(status).phrase
+    text = words_of(exc) or phrase_of(status)
     return HandlerRefused(text, status) if status < 500 else HandlerFailed(text, status)
 
 
@@ -38,15 +38,23 @@ def status_of(exc: BaseException) -> int | None:
     for name in STATUSES:
         value = getattr(exc, name, None)
         if isinstance(value, str):
-            value = value[:3]
+            value = value.partition(" ")[0]  # falcon's: "404 Not Found"
         if isinstance(value, int | str) and not isinstance(value, bool):
             text = str(int(value)) if isinstance(value, int) else value
-            if text in KNOWN:
+            if text in ALLOWED:
                 return int(text)
     return None
 
 
-KNOWN = frozenset(str(int(status)) for status in HTTPStatus if status >= 400)
+ALLOWED = frozenset(map(str, range(400, 600)))
+
+
+def phrase_of(status: int) -> str:
+    """What a status is called; some that are in use have no name."""
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Error"
 
 
 def words_of(exc: BaseException) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import suppress
 from types import MappingProxyType
 
 from plumbline.failures import HandlerError
@@ -19,7 +20,9 @@ SERVING: Mapping[str, tuple[str, ...]] = MappingProxyType(
 
 TOOLKIT: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
+        "pre_model_fn": ("model_dir",),
         "model_fn": ("model_dir",),
+        "model_warmup_fn": ("model_dir", "model"),
         "input_fn": ("data", "content_type"),
         "predict_fn": ("data", "model"),
         "output_fn": ("prediction", "accept"),
@@ -35,7 +38,9 @@ REPLACED: Mapping[str, str] = MappingProxyType(
         "handler": "everything between the request and its answer",
         "input_handler": "reading the request: it writes one to TensorFlow Serving",
         "output_handler": "writing the answer, from that of TensorFlow Serving",
+        "pre_model_fn": "what comes before the model is loaded",
         "model_fn": "loading the model",
+        "model_warmup_fn": "warming up the model",
         "input_fn": "reading the request",
         "predict_fn": "running the model",
         "output_fn": "writing the answer",
@@ -78,29 +83,59 @@ def chosen(names: Collection[str], file: str) -> tuple[str, ...]:
     return tuple(serving or toolkit)
 
 
-def names_in(source: str, file: str) -> set[str]:
+Starred = Callable[[str], Collection[str]]
+"""What `from module import *` binds, by the module's name, its dots before it."""
+
+
+def names_in(source: str, file: str, starred: Starred) -> set[str]:
     """The names that a module has at its top once it is run, found without running it.
 
     Raises `HandlerError` for what is not Python.
     """
+    return set(bound(parsed(source, file).body, starred))
+
+
+def exported_from(source: str, file: str, starred: Starred) -> set[str]:
+    """The names that another module gets by `import *`. Raises `HandlerError`."""
+    body = parsed(source, file).body
+    for node in body:
+        if isinstance(node, ast.Assign) and "__all__" in bound([node], starred):
+            with suppress(ValueError, TypeError):  # it is computed: who knows
+                return set(ast.literal_eval(node.value))
+    return {name for name in bound(body, starred) if not name.startswith("_")}
+
+
+def parsed(source: str, file: str) -> ast.Module:
+    """The module's statements."""
     try:
-        tree = ast.parse(source, file)
+        return ast.parse(source, file)
     except (SyntaxError, ValueError) as exc:  # ValueError: for a null byte
         line = getattr(exc, "lineno", None)
         place = f", line {line}" if line else ""
         raise HandlerError(f"{file}{place}: {getattr(exc, 'msg', exc)}.") from exc
-    return set(bound(tree.body))
 
 
-def bound(body: list[ast.stmt]) -> Iterator[str]:
+def bound(body: list[ast.stmt], starred: Starred) -> Iterator[str]:
     """The names that statements bind, those inside `if` and `try` among them."""
     for node in body:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             yield node.name
+        elif isinstance(node, ast.ImportFrom) and node.names[0].name == "*":
+            yield from starred("." * node.level + (node.module or ""))
         elif isinstance(node, ast.Import | ast.ImportFrom):
             yield from (alias.asname or alias.name.partition(".")[0] for alias in node.names)
         elif isinstance(node, ast.Assign):
-            yield from (target.id for target in node.targets if isinstance(target, ast.Name))
+            yield from (name for target in node.targets for name in targeted(target))
+        elif isinstance(node, ast.AnnAssign):
+            yield from targeted(node.target) if node.value else ()
         else:
             for part in ("body", "orelse", "finalbody", "handlers"):
-                yield from bound(getattr(node, part, []))
+                yield from bound(getattr(node, part, []), starred)
+
+
+def targeted(target: ast.expr) -> Iterator[str]:
+    """The names to which something is assigned, alone or among several."""
+    if isinstance(target, ast.Name):
+        yield target.id
+    elif isinstance(target, ast.Tuple | ast.List):
+        yield from (name for one in target.elts for name in targeted(one))

@@ -22,7 +22,7 @@ from plumbline.handled import Named, of_picture
 from plumbline.handler_answers import ANY, answer, article
 from plumbline.handler_bodies import as_given, decode, encode
 from plumbline.handler_context import ToolkitContext
-from plumbline.handlers import Stages
+from plumbline.handlers import Stage, Stages
 from plumbline.pipeline import Pipeline
 from plumbline.requests import Pictures, Request, read
 from plumbline.responses import JSON, Response, negotiate
@@ -235,20 +235,31 @@ def default_predict(model: Any) -> Callable[[Any], Any] | None:
 
 def ready(stages: Stages, model_dir: str) -> ToolkitHandler:
     """The handler, its model loaded by model_fn where there is one. Raises `HandlerError`."""
-    if "model_fn" not in stages:
+    if "pre_model_fn" in stages:
+        at_load(stages["pre_model_fn"], model_dir)
+    warm_up, stage = stages.get("model_warmup_fn"), stages.get("model_fn")
+    if stage is None:
+        if warm_up is not None:
+            raise HandlerError(f"{warm_up.code.name} defines model_warmup_fn without model_fn.")
         return ToolkitHandler(stages, model_dir)
-    stage = stages["model_fn"]
-    try:
-        model = stage(model_dir, context=ToolkitContext(model_dir))
-    except Exception as exc:
-        cause = exc.__cause__ or exc
-        raise HandlerError(
-            f"{stage.code.name}: model_fn failed: {type(cause).__name__}: {cause}"
-        ) from exc
+    model = at_load(stage, model_dir)
     needs = stages.keys().isdisjoint(("predict_fn", "transform_fn"))
     if needs and default_predict(model) is None:
         raise HandlerError(
             f"{stage.code.name}: model_fn returned {article(model)}, which has no predict and "
             "can't be called; define predict_fn(data, model)."
         )
+    if warm_up is not None:
+        at_load(warm_up, model_dir, model)
     return ToolkitHandler(stages, model_dir, model)
+
+
+def at_load(stage: Stage, model_dir: str, *arguments: Any) -> Any:
+    """What a function returns that is called once. Raises `HandlerError`."""
+    try:
+        return stage(model_dir, *arguments, context=ToolkitContext(model_dir))
+    except Exception as exc:
+        cause = exc.__cause__ or exc
+        raise HandlerError(
+            f"{stage.code.name}: {stage.name} failed: {type(cause).__name__}: {cause}"
+        ) from exc

@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 import logging
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import Any
 
 from plumbline.failures import HandlerError
 from plumbline.handler_errors import place, told
-from plumbline.handler_names import PARAMETERS, SERVING, TOOLKIT, chosen, names_in
+from plumbline.handler_names import PARAMETERS, SERVING, TOOLKIT, chosen, exported_from, names_in
 
 log = logging.getLogger("plumbline.handlers")
 
@@ -64,6 +64,8 @@ class Code:
 
     folder: Path
     file: Path
+    within: tuple[Path, ...] = ()
+    """The files that import all of this one, one through the other."""
 
     @property
     def name(self) -> str:
@@ -73,11 +75,39 @@ class Code:
     @property
     def names(self) -> set[str]:
         """The names at its top, found without running it. Raises `HandlerError`."""
+        return names_in(self.source, self.name, self.starred)
+
+    @property
+    def source(self) -> str:
+        """Its text. Raises `HandlerError`."""
         try:
-            source = self.file.read_text("utf-8-sig")
+            return self.file.read_text("utf-8-sig")
         except (OSError, UnicodeDecodeError) as exc:
             raise HandlerError(f"{self.name} can't be read as UTF-8 text.") from exc
-        return names_in(source, self.name)
+
+    def starred(self, module: str) -> set[str]:
+        """The names that `from module import *` binds in it; of a library nothing is known."""
+        for file in self.files_of(module):
+            if file.is_file() and file not in self.within:
+                other = Code(self.folder, file, (*self.within, self.file))
+                return exported_from(other.source, other.name, other.starred)
+        return set()
+
+    def files_of(self, module: str) -> Iterator[Path]:
+        """Where an imported module may lie in the code, the likeliest first."""
+        name = module.lstrip(".")
+        dots = len(module) - len(name)
+        folders = self.file.parents[dots - 1 : dots] if dots else (self.folder, self.libraries)
+        for folder in folders:
+            path = folder.joinpath(*filter(None, name.split(".")))
+            for file in (path / "__init__.py", path.with_suffix(".py")):
+                if file.is_relative_to(self.folder):
+                    yield file
+
+    @property
+    def libraries(self) -> Path:
+        """The folder of what it brings along."""
+        return self.folder / LIBRARIES
 
     @property
     def brings_model(self) -> bool:
@@ -206,6 +236,11 @@ def stage(name: str, function: Any, code: Code) -> Stage:
     for says, what in REFUSED.items():
         if what(function):
             raise HandlerError(f"{code.name}: {name} is {says}; it must be a plain {form}.")
+    if parameters(function) is None:
+        raise HandlerError(
+            f"{code.name}: {name} is {function!r}, whose parameters Python does not know; write a "
+            f"function {form} that calls it."
+        )
     given, context = takes(function, len(wanted)), takes(function, len(wanted) + 1)
     if name in SERVING and given:
         return Stage(name, function, takes_context=False, code=code)
@@ -226,11 +261,19 @@ REFUSED: Mapping[str, Callable[[Any], bool]] = {
 """Functions whose call does nothing yet."""
 
 
+def parameters(function: Any) -> inspect.Signature | None:
+    """What a function takes; of many that are written in C nothing is known."""
+    try:
+        return inspect.signature(function)
+    except (TypeError, ValueError):
+        return None
+
+
 def takes(function: Any, count: int) -> bool:
     """Whether a function can be called with so many arguments."""
     try:
         inspect.signature(function).bind(*[None] * count)
-    except (TypeError, ValueError):  # ValueError: of one written in C nothing is known
+    except TypeError:
         return False
     return True
 

@@ -7,7 +7,6 @@ import random
 import re
 import shutil
 import time
-from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,6 +19,9 @@ pytestmark = [pytest.mark.docker, pytest.mark.tensorflow]
 MODELS = 50
 
 STORM_SECONDS = 12.0
+
+MOST_SECONDS = 60.0
+"""On a busy machine it takes longer until all has happened that may happen."""
 
 ALLOWED = {"load": {200, 409, 507}, "unload": {200, 404}, "invoke": {200, 404}}
 
@@ -117,12 +119,14 @@ def test_a_load_is_refused_before_memory_runs_out_and_unloading_makes_room(serve
 
 def test_a_storm_within_a_memory_limit(serve, demo) -> None:
     server: Running = serve("600m")
-    workers, port, end = server.workers(), server.published, time.monotonic() + STORM_SECONDS
+    workers, port, begun = server.workers(), server.published, time.monotonic()
     labels = list(demo.pictures)
+    wanted = {(act, status) for act, statuses in ALLOWED.items() for status in statuses}
+    seen: set[tuple[str, int]] = set()
 
-    def rage(seed: int) -> Counter[tuple[str, int]]:
-        chance, seen = random.Random(seed), Counter[tuple[str, int]]()
-        while time.monotonic() < end:
+    def rage(seed: int) -> None:
+        chance = random.Random(seed)
+        while time.monotonic() < begun + (STORM_SECONDS if wanted <= seen else MOST_SECONDS):
             number, label = chance.randrange(24), chance.choice(labels)
             act = chance.choices(["load", "unload", "invoke"], [4, 1, 12])[0]
             if act == "invoke":
@@ -132,13 +136,11 @@ def test_a_storm_within_a_memory_limit(serve, demo) -> None:
             assert answer.status in ALLOWED[act] or (act, answer.status) == BUSY, (act, answer)
             if act == "invoke" and answer.status == 200:
                 assert re.fullmatch(rf"\w+-{number}", best(answer))
-            seen[act, answer.status] += 1
-        return seen
+            seen.add((act, answer.status))
 
     with ThreadPoolExecutor(8) as pool:
-        seen = sum(pool.map(rage, range(8)), Counter[tuple[str, int]]())
+        list(pool.map(rage, range(8)))
 
     assert port == server.published
-    wanted = {(act, status) for act, statuses in ALLOWED.items() for status in statuses}
-    assert set(seen) - {BUSY} == wanted
+    assert seen - {BUSY} == wanted
     assert unharmed(server, workers)

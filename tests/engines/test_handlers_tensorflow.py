@@ -106,6 +106,16 @@ def test_the_handlers_own_refusal_reaches_the_caller(client: FlaskClient) -> Non
     assert (answer.status_code, "unsupported content type" in answer.text) == (500, True)
 
 
+def test_a_keras_file_is_loaded_by_the_handler_of_a_public_repository(
+    keras_files: Any, images: np.ndarray, tmp_path: Path
+) -> None:
+    shutil.copytree(ZOO / "public_keras", tmp_path / "code")
+    shutil.copy(keras_files.keras, tmp_path)
+    answer = client_of(tmp_path).post("/invocations", json={"inputs": images.tolist()})
+    assert answer.status_code == 200, answer.text
+    np.testing.assert_allclose(answer.get_json(), keras_files.predict(images), atol=1e-6)
+
+
 @pytest.fixture(scope="module")
 def ssd(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A detector that finds its third prior wherever the picture is red, and its handler."""

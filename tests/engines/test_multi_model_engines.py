@@ -129,8 +129,9 @@ def test_a_folder_without_a_model_is_told_with_what_was_expected(
 
 
 def test_versions_of_an_archive_are_chosen_as_where_it_is_alone(
-    client: FlaskClient, tmp_path: Path
+    client: FlaskClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("SAGEMAKER_TFS_DEFAULT_MODEL_NAME", "another archive's")
     for version in (1, 2):
         constant(tmp_path / "made", [float(version)])
         (tmp_path / "made/1").rename(tmp_path / f"{version}.tmp")

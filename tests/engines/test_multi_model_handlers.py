@@ -41,9 +41,9 @@ COMMON = OWN.replace("its own", "the one of all")
 
 @pytest.fixture
 def client(monkeypatch: pytest.MonkeyPatch) -> Iterator[FlaskClient]:
-    """A client of a service with a deadline of a second."""
+    """A client of a service with a deadline of three seconds."""
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2] / "container"))
-    settings = Settings(multi_model=True, deadline=1.0)
+    settings = Settings(multi_model=True, deadline=3.0)
     service = many_models(settings, settings.sizes(machine()), LOADER, None)
     yield create_multi_model_app(service).test_client()
     service.hosts.close()

@@ -327,7 +327,7 @@ def test_every_answer_gives_its_place_and_its_slot_back(
 def test_a_model_that_takes_too_long_is_503(
     serve: Serve, picture: Image.Image, packed: Pack, refused: Refused
 ) -> None:
-    client = serve(engine=FakeEngine(delay=5), deadline=0.05)
+    client = serve(engine=FakeEngine(delay=5), deadline=1)
     answer = client.post("/invocations", data=packed(picture, "PNG"), content_type="image/png")
     assert refused(answer, 503, "deadline_exceeded") == "The model did not answer in time."
     assert answer.headers["Retry-After"] == "1"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -98,7 +99,19 @@ ANSWERS: dict[str, tuple[str, Any, str, str, Any]] = {
     "base64": ("serving_base64", flat(255), IMAGE, JSON, {"predictions": [WHITE]}),
     "helpers": ("serving_helpers", "55", "text/plain", JSON, {"predictions": [HALF]}),
     "labels": ("serving_labels", npy(np.ones((2, 32, 32, 3))), NPY, JSON, ["label 9"] * 2),
+    "public, picture": ("public_picture", flat(255), IMAGE, JSON, {"predictions": [WHITE]}),
+    "public, of its types a picture": (
+        "public_several_types", flat(255), IMAGE, JSON, {"predictions": [WHITE]},
+    ),
+    "public, of its types an array": (
+        "public_several_types", npy(np.ones((2, 32, 32, 3))), NPY, JSON,
+        {"predictions": [WHITE] * 2},
+    ),
+    "public, of its types JSON": (
+        "public_several_types", INSTANCES, JSON, JSON, {"predictions": [HALF]},
+    ),
     "own model": ("toolkit_all", '{"values": [[1, 1]]}', JSON, JSON, {"sums": [[4.0, 6.0]]}),
+    "imported": ("toolkit_imported", "[[1, 1]]", JSON, JSON, [[4.0, 6.0]]),
     "defaults": ("toolkit_defaults", "[[1, 2], [3, 4]]", JSON, JSON, [[2, 4], [6, 8]]),
     "transform": ("toolkit_transform", "0.55", "text/csv", JSON, {"best": 5, "as": "text/csv"}),
     "input_fn": ("toolkit_input", bytes([255, 140]), "x/y", JSON, {"predictions": [WHITE, HALF]}),
@@ -118,6 +131,15 @@ def test_good_handlers_answer(handled: Handled, case: str) -> None:
     assert answer.status_code == 200, answer.text
     assert answer.content_type == accept
     assert answer.get_json() == expected
+
+
+@pytest.mark.parametrize("name", ["public_picture", "public_several_types"])
+def test_handlers_of_public_repositories_refuse_in_their_own_words(
+    handled: Handled, name: str
+) -> None:
+    answer = post(handled(name), b"x", "application/pdf")
+    assert answer.status_code == 500
+    assert answer.get_json() == {"error": 'Error: 415, Unsupported content type "application/pdf"'}
 
 
 def test_every_request_takes_the_handler_and_the_rest_of_the_pipeline(handled: Handled) -> None:
@@ -165,6 +187,13 @@ def test_without_a_server_it_is_called_as_well(tmp_path: Path) -> None:
     asked = in_process.load(archive(tmp_path, "serving_rest"), Settings(engine="tensorflow"), 2)
     answer = asked.invoke(INSTANCES.encode(), JSON, JSON, "")
     assert json.loads(answer.body) == {"predictions": [HALF]}
+
+
+def test_a_handler_of_a_public_document_asks_twice_over_rest(tmp_path: Path) -> None:
+    asked = in_process.load(archive(tmp_path, "public_twice"), Settings(engine="tensorflow"), 2)
+    answer = asked.invoke(b"0.55", "text/csv", JSON, "")
+    seventh = [0.0] * 6 + [1.0] + [0.0] * 3
+    assert json.loads(answer.body) == {"first": [HALF], "second": [seventh]}
 
 
 def test_running_it_leaves_nothing_in_the_archive(tmp_path: Path) -> None:
@@ -233,6 +262,8 @@ REFUSED = {
     "refused_no_function": "handler is no function; it must be handler(data, context)",
     "refused_too_few": "handler has the parameters (data); it must be handler(data, context)",
     "refused_too_many": "and may take context after them",
+    "refused_unknown_parameters": "predict_fn is <built-in function min>, whose parameters Python "
+    "does not know; write a function predict_fn(data, model)",
     "refused_asynchronous": "handler is async",
     "refused_generating": "input_handler is a generator",
     "refused_syntax": "code/inference.py, line 4: '(' was never closed",
@@ -255,6 +286,20 @@ def test_broken_handlers_are_refused_when_they_are_loaded(tmp_path: Path, name: 
     with pytest.raises(HandlerError) as refusal:
         load(root)
     assert REFUSED[name] in refusal.value.message
+
+
+def test_a_warm_up_without_a_model_of_its_own_is_refused(tmp_path: Path) -> None:
+    root = archive(tmp_path, "toolkit_output")
+    with (root / "code" / "inference.py").open("a") as file:
+        file.write("\n\ndef model_warmup_fn(model_dir, model):\n    pass\n")
+    with pytest.raises(HandlerError, match="defines model_warmup_fn without model_fn"):
+        load(root)
+
+
+def test_code_alone_is_an_archive_where_it_imports_its_model_fn(tmp_path: Path) -> None:
+    root = archive(tmp_path, "toolkit_imported")
+    shutil.rmtree(root / "digits")
+    assert load(root).default.pipeline.engine.name == "handler"
 
 
 HINTS = {
@@ -287,6 +332,8 @@ FAILURES: dict[str, tuple[int, str]] = {
     "fails_werkzeug": (409, "somebody else was quicker"),
     "fails_toolkit_error": (415, "only cats are taken"),
     "fails_unavailable": (503, "come back later"),
+    "fails_unnamed_status": (499, "Error"),
+    "fails_unnamed_status_line": (529, "come back in a minute"),
     "fails_set_status": (422, "no cat in it"),
     "fails_exits": (500, "handler called sys.exit on this request"),
     "fails_recursion": (500, "maximum recursion depth exceeded"),
@@ -335,6 +382,7 @@ def test_every_animal_of_the_zoo_is_shown() -> None:
     tested = {case[0] for case in ANSWERS.values()} | set(REFUSED) | set(FAILURES)
     others = {"serving_context", "serving_rest", "toolkit_context", "toolkit_output"}
     in_processes = {"dangerous", "loops_at_import", "suite_parts", "suite_whole", "detector"}
+    in_processes |= {"public_keras", "public_twice"}
     assert {path.name for path in ZOO.iterdir()} == tested | others | in_processes
 
 

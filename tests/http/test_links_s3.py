@@ -95,8 +95,10 @@ def failure(url: str = LINK) -> str:
 
 @pytest.fixture(autouse=True)
 def _no_thread_stays_behind() -> Iterator[None]:
+    ENOUGH.clear()
     yield
-    end = time.monotonic() + 5
+    ENOUGH.set()
+    end = time.monotonic() + 30
     while any(thread.name == "link" for thread in threading.enumerate()):
         assert time.monotonic() < end, "a thread still fetches"
         time.sleep(0.01)
@@ -264,17 +266,22 @@ def test_an_s3_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> Non
     assert failure() == UNREACHED
 
 
+ENOUGH = threading.Event()
+"""Set once a test is over: what is slow need not go on."""
+
+
 def drip(connection: socket.socket) -> None:
-    """A body that goes on for longer than anybody waits, but not for long after."""
+    """A body that goes on for longer than anybody waits."""
     connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n")
-    for _ in range(100):
+    for _ in range(500):
         connection.sendall(b"a")
-        time.sleep(0.02)
+        if ENOUGH.wait(0.02):
+            return
 
 
 def pause(_connection: socket.socket) -> None:
     """No answer."""
-    time.sleep(2)
+    ENOUGH.wait(10)
 
 
 def flood(connection: socket.socket) -> None:
@@ -298,7 +305,7 @@ def test_an_s3_that_is_slow_ends_in_time(answer: Answer, site: Site) -> None:
     with pytest.raises(LinkFailed) as caught:
         links.fetch(LINK, forever)
     assert caught.value.message == SLOW
-    assert SECONDS <= time.monotonic() - start < SECONDS + 1
+    assert SECONDS <= time.monotonic() - start < SECONDS + 5
     assert len(site.requests) == 1
 
 
@@ -324,7 +331,7 @@ def test_a_request_whose_own_time_is_up_says_so(site: Site) -> None:
     links, start = ready(30), time.monotonic()
     with pytest.raises(DeadlineExceeded):
         links.fetch(LINK, Deadline(SECONDS).remaining)
-    assert time.monotonic() - start < SECONDS + 1
+    assert time.monotonic() - start < SECONDS + 5
     assert len(site.requests) == 1
 
 

@@ -139,6 +139,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "plumbline.handler_toolkit",
         "plumbline.handling",
         "plumbline.hosting.hosts",
+        "plumbline.hosting.launching",
         "plumbline.hosting.ledger",
         "plumbline.hosting.running",
         "plumbline.hosting.wire",

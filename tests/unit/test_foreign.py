@@ -106,6 +106,8 @@ def test_what_has_no_meaning_here_is_named(monkeypatch: pytest.MonkeyPatch) -> N
     for name in (*without, *foreign.READERS, foreign.DEFAULT_MODEL, "SAGEMAKER_REGION"):
         monkeypatch.setenv(name, "1")
     assert environment.ignored() == sorted(without)
+    monkeypatch.setenv("SAGEMAKER_MULTI_MODEL", "true")
+    assert environment.ignored() == sorted([*without, *PAIR, foreign.DEFAULT_MODEL])
 
 
 def test_a_default_model_called_none_is_none() -> None:

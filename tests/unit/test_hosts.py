@@ -7,7 +7,8 @@ import socket
 import tempfile
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from plumbline.admission import Admission, Deadline
 from plumbline.cgroups import Memory
 from plumbline.errors import ModelNotReady
-from plumbline.hosting import hosts as hosting
-from plumbline.hosting import wire
+from plumbline.hosting import launching, wire
 from plumbline.hosting.errors import (
     ModelAlreadyLoaded,
     ModelNotLoadable,
@@ -30,12 +31,17 @@ from plumbline.hosting.errors import (
 )
 from plumbline.hosting.estimates import COEFFICIENTS, PLAIN
 from plumbline.hosting.frames import Frame, receive, send
-from plumbline.hosting.hosts import Hosts, Means
+from plumbline.hosting.hosts import Hosts
+from plumbline.hosting.launching import Means
 from plumbline.hosting.ledger import Ledger
 from plumbline.hosting.model_process import next_connection
 from plumbline.hosting.nursery import Child
 from plumbline.requests import Request
 from plumbline.responses import Response
+from plumbline.settings import Settings
+from plumbline.stopwatch import Stopwatch
+from plumbline.web.app import create_multi_model_app
+from plumbline.web.multi_model import ManyModels
 
 NAMES = st.sampled_from(["a", "b", "c"])
 FOLDERS = st.sampled_from(["one", "two", "broken"])
@@ -109,6 +115,12 @@ def asked(body: bytes) -> wire.Asked:
     return wire.Asked(Request(body, ""), "id", 20)
 
 
+def invoke(hosts: Hosts, name: str, body: bytes) -> wire.Answered:
+    """A model's answer."""
+    with hosts.entered(name) as ask:
+        return ask(asked(body))
+
+
 def hosts_with(room: int) -> Hosts:
     """A table for so many models at a time, each of which takes what is guessed for none."""
     each = COEFFICIENTS[PLAIN].base
@@ -132,7 +144,7 @@ class Table(RuleBasedStateMachine):
             (self.root / name).mkdir()
         self.patch = pytest.MonkeyPatch()
         # All of them are in this one process, which is as large as it is.
-        self.patch.setattr(hosting, "memory_of", lambda _: COEFFICIENTS[PLAIN].base)
+        self.patch.setattr(launching, "memory_of", lambda _: COEFFICIENTS[PLAIN].base)
         self.hosts = hosts_with(room=2)
         self.loaded: dict[str, str] = {}
 
@@ -168,9 +180,9 @@ class Table(RuleBasedStateMachine):
         """Answered by what was loaded under the name."""
         if name not in self.loaded:
             with pytest.raises(ModelNotLoaded):
-                self.hosts.invoke(name, asked(body))
+                invoke(self.hosts, name, body)
         else:
-            answered = self.hosts.invoke(name, asked(body))
+            answered = invoke(self.hosts, name, body)
             assert answered.response.body == self.loaded[name].encode() + body
 
     @invariant()
@@ -200,7 +212,7 @@ def test_a_request_whose_connection_breaks_is_told_so(
     hosts = hosts_with(room=2)
     hosts.load("a", str(tmp_path))
     with pytest.raises(ModelProcessEnded):
-        hosts.invoke("a", asked(b"die"))
+        invoke(hosts, "a", b"die")
     hosts.close()
 
 
@@ -220,7 +232,7 @@ def test_a_process_that_ends_is_replaced_once_unless_it_has_answered_since(
 
     def invoked() -> bytes | None:
         try:
-            return hosts.invoke("a", asked(b"")).response.body
+            return invoke(hosts, "a", b"").response.body
         except (ModelNotReady, ModelProcessEnded):
             return None
 
@@ -240,4 +252,70 @@ def test_a_process_that_ends_is_replaced_once_unless_it_has_answered_since(
         time.sleep(0.1)
     assert len(made) == 4
     assert hosts.listed("", 9) == ([], None)
+    hosts.close()
+
+
+def test_requests_that_wait_for_a_slot_are_answered_before_their_model_is_unloaded(
+    tmp_path: Path,
+) -> None:
+    admission, others = Admission(1, 3), Admission(2, 2)
+    service = ManyModels(hosts_with(room=2), admission, others, others, Settings(), 2**30)
+    client = create_multi_model_app(service).test_client
+    service.hosts.load("a", str(tmp_path))
+    with ThreadPoolExecutor() as pool:
+        with admission.slot(Deadline(60), Stopwatch()):
+            sent = [pool.submit(client().post, "/models/a/invoke", data=b"!") for _ in range(3)]
+            until(lambda: len(admission._waiting) == 3)
+            unloading = pool.submit(client().delete, "/models/a")
+            until(lambda: client().get("/models/a").status_code == 404)
+            assert not unloading.done()
+        expected = f"{tmp_path.name}!".encode()
+        assert [one.result().data for one in sent] == [expected] * 3
+        assert unloading.result().status_code == 200
+    assert client().post("/models/a/invoke").status_code == 404
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Wait for it."""
+    end = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def test_a_process_that_has_grown_ends_before_its_successor_where_there_is_no_room_for_both(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    base = COEFFICIENTS[PLAIN].base
+    made: list[Process] = []
+
+    class Noted(Threads):
+        def fork(self, kind: str, order: Mapping[str, Any]) -> Child:
+            made.append(Process(order))
+            return made[-1].child
+
+    def memory() -> Memory:
+        grown = base * 20 * bool(made) * (not made[0].child.ended.is_set()) if made else 0
+        return Memory(base * 20, grown)
+
+    hosts = Hosts(Means(Noted(), Ledger(memory, 0)))  # type: ignore[arg-type]
+    monkeypatch.setattr(launching, "memory_of", lambda _: base)
+    hosts.load("a", str(tmp_path))
+    monkeypatch.setattr(launching, "memory_of", lambda _: base * 2)
+
+    def is_replaced() -> bool:
+        with suppress(ModelNotReady):
+            assert invoke(hosts, "a", b"").response.body == tmp_path.name.encode()
+        return len(made) > 1
+
+    for _ in range(3):
+        time.sleep(0.3)
+        assert not is_replaced(), "it was judged by the room alone"
+    monkeypatch.setattr(launching, "memory_of", lambda _: base * 20)
+    until(is_replaced)
+    monkeypatch.setattr(launching, "memory_of", lambda _: base)
+    assert made[0].child.ended.is_set()
+    until(lambda: hosts.describe("a")["state"] == "ready")
+    assert invoke(hosts, "a", b"").response.body == tmp_path.name.encode()
+    assert "has grown from 72 MiB to 1,440, of 1,440 MiB that it may have" in caplog.text
     hosts.close()

@@ -1,9 +1,10 @@
 """The models of a multi-model endpoint by name: loaded, asked and unloaded from many threads.
 
 A model is in the table from the moment its loading begins, and answers once it is there whole. Who
-unloads it takes it out first, so that nobody finds it any more, and then waits for those who are
-being answered. A model whose process ends by itself is loaded again; if that ends too, without
-having answered anybody, the model counts as unloaded from then on.
+unloads it takes it out first, so that nobody finds it any more, and then waits for those who have
+entered. A model whose process ends by itself is loaded again; if that ends too, without having
+answered anybody, the model counts as unloaded from then on. One whose process has grown too far is
+loaded again first, where there is room.
 """
 
 from __future__ import annotations
@@ -11,14 +12,13 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from plumbline.admission import Deadline
 from plumbline.errors import ModelNotReady, PlumblineError
 from plumbline.hosting import wire
 from plumbline.hosting.errors import (
@@ -27,16 +27,21 @@ from plumbline.hosting.errors import (
     ModelNotLoaded,
     NotEnoughMemory,
 )
-from plumbline.hosting.estimates import PLAIN, Estimates, kind_of
-from plumbline.hosting.ledger import Ledger
-from plumbline.hosting.nursery import Nursery
+from plumbline.hosting.launching import Means
+from plumbline.hosting.nursery import start
 from plumbline.hosting.process import memory_of
-from plumbline.hosting.running import Running, await_loaded, own_folder
+from plumbline.hosting.running import Running
 
 log = logging.getLogger("plumbline.hosting")
 
 ENDING_SECONDS = 5.0
 """What a process may take to end by itself, before it is killed."""
+
+RESTS = 3.0
+"""So many times as long as it took to load, a process goes on, however much it grows meanwhile."""
+
+LOOK_SECONDS = 0.2
+"""How often, at most, the memory of a process is looked at."""
 
 
 @dataclass(eq=False)
@@ -49,27 +54,15 @@ class Hosted:
     loaded: bool = False
     """Whether it has been loaded whole; it may be loading again since."""
     busy: int = 0
-    """Requests that it is computing, and loads of it that are under way."""
+    """Requests that it is to answer, and loads of it that are under way."""
     unwanted: bool = False
     revived: bool = False
     """Whether its process has ended once, and it was loaded again."""
+    renewing: bool = False
+    """Whether its process is being replaced."""
     requests: int = 0
     errors: int = 0
     load_seconds: float = 0.0
-
-
-@dataclass(frozen=True)
-class Means:
-    """What models are loaded with."""
-
-    nursery: Nursery
-    ledger: Ledger
-    engine: str = "auto"
-    load_seconds: float = 360.0
-    folder: Path | None = None
-    """Where temporary files go."""
-    drain: float = 60.0
-    """Seconds that requests in flight have to finish when a model is unloaded."""
 
 
 class Hosts:
@@ -77,7 +70,6 @@ class Hosts:
 
     def __init__(self, means: Means) -> None:
         self._means = means
-        self._estimates = Estimates()
         self._table: dict[str, Hosted] = {}
         self._changed = threading.Condition()
 
@@ -130,16 +122,43 @@ class Hosts:
                     self.unload(name)
         self._means.nursery.close()
 
-    def invoke(self, name: str, asked: wire.Asked) -> wire.Answered:
-        """A model's answer. Raises `ModelNotLoaded`, `ModelNotReady`, and what the model raises."""
-        with self._entered(name) as (hosted, running):
+    @contextmanager
+    def entered(self, name: str) -> Iterator[Callable[[wire.Asked], wire.Answered]]:
+        """What asks a model, which is not taken away meanwhile. Raises `ModelNotLoaded`.
+
+        What asks it raises `ModelNotReady`, and whatever the model raises.
+        """
+        with self._changed:
+            hosted = self._found(name)
+            hosted.busy += 1
+        try:
+            yield partial(self._ask, hosted)
+        finally:
+            self._leave(hosted)
+
+    def _ask(self, hosted: Hosted, asked: wire.Asked) -> wire.Answered:
+        with self._at_work(hosted) as running:
             hosted.requests += 1
             try:
-                answer = running.ask(wire.from_asked(asked), asked.seconds)
-                return wire.to_answered(answer)
+                return wire.to_answered(running.ask(wire.from_asked(asked), asked.seconds))
             except PlumblineError:
                 hosted.errors += 1
                 raise
+
+    @contextmanager
+    def _at_work(self, hosted: Hosted) -> Iterator[Running]:
+        """The process that answers for it now, which is looked at afterwards."""
+        with self._changed:
+            running = self._answering(hosted)
+            running.at_work += 1
+        try:
+            yield running
+        finally:
+            with self._changed:
+                running.at_work -= 1
+                self._changed.notify_all()
+            if running.is_due(LOOK_SECONDS):
+                start(partial(self._look, hosted, running))
 
     def describe(self, name: str) -> dict[str, Any]:
         """What is known of a loaded model. Raises `ModelNotLoaded`."""
@@ -173,19 +192,13 @@ class Hosts:
             raise ModelNotLoaded(f"Model {name} is not loaded yet.")
         return hosted
 
-    @contextmanager
-    def _entered(self, name: str) -> Iterator[tuple[Hosted, Running]]:
-        """The model, which is not taken away meanwhile."""
-        with self._changed:
-            hosted = self._found(name)
-            if hosted.running is None:
-                raise ModelNotReady(f"The process of model {name} has ended; it loads again.", 2)
-            running = hosted.running
-            hosted.busy += 1
-        try:
-            yield hosted, running
-        finally:
-            self._leave(hosted)
+    def _answering(self, hosted: Hosted) -> Running:
+        """The process that answers for it now."""
+        if hosted.running is not None:
+            return hosted.running
+        if self._table.get(hosted.name) is not hosted:
+            raise ModelNotLoaded(f"Model {hosted.name} is not loaded any more.")
+        raise ModelNotReady(f"The process of model {hosted.name} has ended; it loads again.", 2)
 
     def _leave(self, hosted: Hosted) -> None:
         with self._changed:
@@ -193,44 +206,22 @@ class Hosts:
             self._changed.notify_all()
 
     def _start(self, hosted: Hosted) -> None:
-        """Load it in a process of its own, and let it answer."""
-        start, root = time.monotonic(), Path(hosted.url)
-        running = self._launched(hosted, root)
+        """Load it in a process of its own, and let that answer from then on."""
+        begun = time.monotonic()
+        running = self._means.launched(hosted.name, Path(hosted.url), lambda: hosted.unwanted)
         with self._changed:
-            wanted = not hosted.unwanted
+            wanted, before = not hosted.unwanted, hosted.running
             if wanted:
                 hosted.running, hosted.loaded = running, True
-                hosted.load_seconds = time.monotonic() - start
+                hosted.load_seconds = time.monotonic() - begun
+                running.due = time.monotonic() + RESTS * hosted.load_seconds
         if not wanted:
             running.close(ENDING_SECONDS)
             return
         running.child.when_ended(partial(self._revive, hosted, running))
         log.info("The model %s is loaded, in %.2f s.", hosted.name, hosted.load_seconds)
-
-    def _launched(self, hosted: Hosted, root: Path) -> Running:
-        """A process that has loaded the archive."""
-        kind = PLAIN if self._means.engine == "tensorflow" else kind_of(root)
-        deadline = Deadline(self._means.load_seconds, gone=lambda: hosted.unwanted)
-        with self._means.ledger.promised(self._estimates.of(root, kind)) as load:
-            folder = own_folder(self._means.folder)
-            order = {"name": hosted.name, "url": hosted.url, "shared": folder}
-            running = Running(self._means.nursery.fork(kind, order), folder)
-
-            def tick() -> None:
-                deadline.remaining()
-                load.take(memory_of(running.child.pid) or 0)
-                self._means.ledger.check(load)
-
-            try:
-                running.facts = await_loaded(running.child, tick)
-            except BaseException as exc:
-                running.close(0)
-                if isinstance(exc, NotEnoughMemory):
-                    self._estimates.learn(root, max(load.most, load.estimate))
-                raise
-            load.take(memory_of(running.child.pid) or 0)
-            self._estimates.learn(root, load.most)
-        return running
+        if before is not None:
+            self._retire(before)
 
     def _revive(self, hosted: Hosted, ended: Running) -> None:
         """Load a model again whose process has ended by itself, unless that is in vain."""
@@ -241,6 +232,8 @@ class Hosts:
             hosted.busy += 1
         ended.close(0)
         try:
+            if hosted.renewing:  # it is being loaded already
+                return
             log.error("The process of model %s %s.", hosted.name, ended.child.words)
             if hosted.revived and ended.answered == 0:
                 raise ModelNotReady("It was loaded again once, and has not answered anybody since.")
@@ -251,6 +244,49 @@ class Hosts:
             self._forget(hosted)
         finally:
             self._leave(hosted)
+
+    def _look(self, hosted: Hosted, running: Running) -> None:
+        """Replace a process that has kept what it should not have."""
+        verdict = self._means.judged(running)
+        with self._changed:
+            current = hosted.running is running and not hosted.unwanted and not hosted.renewing
+            if verdict is None or not current:
+                return
+            hosted.renewing = True
+            hosted.busy += 1
+        log.warning("The process of model %s is replaced: %s.", hosted.name, verdict.reason)
+        self._renew(hosted, running, beside=verdict.beside)
+
+    def _renew(self, hosted: Hosted, worn: Running, *, beside: bool) -> None:
+        """Load a model again, if that can be; what can answer meanwhile does."""
+        try:
+            if not (beside and self._succeeded(hosted)):
+                with self._changed:
+                    hosted.running = None
+                self._retire(worn)
+                self._start(hosted)
+        except PlumblineError as exc:
+            log.warning("The model %s is not loaded again: %s", hosted.name, exc.message)
+            worn.due = time.monotonic() + RESTS * hosted.load_seconds
+            if hosted.running is None:
+                self._forget(hosted)
+        finally:
+            hosted.renewing = False
+            self._leave(hosted)
+
+    def _succeeded(self, hosted: Hosted) -> bool:
+        """Whether there was room for another process, to which requests go from now on."""
+        try:
+            self._start(hosted)
+        except NotEnoughMemory:
+            return False
+        return True
+
+    def _retire(self, running: Running) -> None:
+        """Let a process finish what it computes, and end."""
+        with self._changed:
+            self._changed.wait_for(lambda: running.at_work == 0, self._means.drain)
+        running.close(ENDING_SECONDS)
 
     def _forget(self, hosted: Hosted) -> None:
         with self._changed:

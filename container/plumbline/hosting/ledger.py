@@ -62,6 +62,11 @@ class Ledger:
             if chosen is not None and self._loads[chosen] is load:
                 raise short_of(load.most, max(0, now.free))
 
+    def share_of(self, held: int) -> int:
+        """Bytes that a process which holds so many may have: half of what is free is for others."""
+        with self._lock:
+            return held + max(0, self._room().free) // 2
+
     def _room(self) -> Room:
         memory = self._memory()
         loading = [Loading(load.estimate, load.taken) for load in self._loads]

@@ -68,7 +68,10 @@ def tidied(models: Registry) -> Registry:
 
 
 def served(order: Mapping[str, Any], load: Load, cutoff: Cutoff) -> ServedModel:
-    """The archive's models, yet to be loaded, as the environment wants them served."""
+    """The archive's models, yet to be loaded, as the environment wants them served.
+
+    It can't name the default of several: it is one environment for many archives.
+    """
     folder = Path(order["url"])
     chosen = environment.from_environment(folder)
     sizes = chosen.sizes(cgroups.machine())
@@ -81,7 +84,8 @@ def served(order: Mapping[str, Any], load: Load, cutoff: Cutoff) -> ServedModel:
         rest=lambda: loopback.serve(model, chosen),
     )
     shared = Path(order["shared"]) if order["shared"] else None
-    model = ServedModel(partial(load, folder, replace(terms, code=code, shared=shared)))
+    terms = replace(terms, code=code, shared=shared, default_model="")
+    model = ServedModel(partial(load, folder, terms))
     return model
 
 

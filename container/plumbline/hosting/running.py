@@ -6,6 +6,7 @@ import select
 import shutil
 import socket
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -68,7 +69,13 @@ class Running:
         self.child = child
         self.facts: Mapping[str, Any] = {}
         self._folder = folder
+        self.fresh = 0
+        """Bytes that its loading took."""
         self.answered = 0
+        self.at_work = 0
+        """Requests that it is computing."""
+        self.due = 0.0
+        """When its memory is to be looked at again."""
         self._stuck = 0
         self._idle: list[socket.socket] = []
 
@@ -89,6 +96,14 @@ class Running:
             ) from exc
         self.answered += 1
         return answer
+
+    def is_due(self, pause: float) -> bool:
+        """Whether to look at its memory now; then the next time is so many seconds later."""
+        now = time.monotonic()
+        if now < self.due:
+            return False
+        self.due = now + pause
+        return True
 
     def close(self, grace: float) -> None:
         """Let the process end; returns when its memory is given back."""

@@ -13,10 +13,12 @@ from werkzeug.routing import BaseConverter
 from plumbline import cgroups, responses
 from plumbline.admission import Admission, Deadline
 from plumbline.allocator import tidied_after
+from plumbline.handler_answers import ANY
 from plumbline.hosting import room
 from plumbline.hosting.errors import InvalidLoad, ModelNotNamed
 from plumbline.hosting.estimates import PACKED
-from plumbline.hosting.hosts import Hosts, Means
+from plumbline.hosting.hosts import Hosts
+from plumbline.hosting.launching import Means
 from plumbline.hosting.ledger import Ledger
 from plumbline.hosting.nursery import Nursery
 from plumbline.hosting.running import GRACE
@@ -72,7 +74,10 @@ class ManyModels:
     """Bytes that are kept free for requests."""
 
     def invoke(self, name: str) -> responses.Response:
-        """A place, the body, a slot, the model's own process."""
+        """A place, the body, the model, a slot, the model's own process.
+
+        From when its body is there, the model is not unloaded before it is answered.
+        """
         deadline = Deadline(self.settings.deadline, gone=gone(request))
         options = read_options(request.headers.get(CUSTOM_ATTRIBUTES, ""))
         g.model = name
@@ -83,9 +88,12 @@ class ManyModels:
             body = read_body(request, self.settings.max_body, deadline)
             headers = dict(request.headers)
             kind, accept = headers.get("Content-Type", ""), headers.get("Accept", "")
+            if accept in ANY:
+                accept = self.settings.default_accept or accept
             asked = Request(body, kind, accept, options, headers=headers)
-            with self.admission.slot(deadline, g.watch, self.slots_for(asked)):
-                answered = self.hosts.invoke(name, Asked(asked, g.id, deadline.remaining()))
+            slots = self.slots_for(asked)
+            with self.hosts.entered(name) as ask, self.admission.slot(deadline, g.watch, slots):
+                answered = ask(Asked(asked, g.id, deadline.remaining()))
         g.watch.laps.update(answered.laps)
         return answered.response
 
@@ -123,6 +131,7 @@ def many_models(chosen: Settings, sizes: Sizes, loader: str, shared: Path | None
         load_seconds=chosen.load_seconds,
         folder=shared,
         drain=chosen.deadline + GRACE,
+        passing=reserve // sizes.slots,
     )
     at_once = max(2, sizes.cores)
     return ManyModels(

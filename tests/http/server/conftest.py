@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -62,6 +62,11 @@ def crowd() -> Iterator[Callable[..., list[Future[Any]]]]:
         yield many
 
 
+def is_refused(sent: Future[Any]) -> bool:
+    """Whether the server has turned it away."""
+    return sent.done() and sent.result().status == 503
+
+
 @pytest.fixture
 def fill(crowd, picture: bytes) -> Callable[[Server, int], list[Future[Any]]]:
     """Fill a server that holds `count` requests; what comes back are those in flight."""
@@ -69,8 +74,8 @@ def fill(crowd, picture: bytes) -> Callable[[Server, int], list[Future[Any]]]:
     def full(server: Server, count: int) -> list[Future[Any]]:
         sent = crowd(count + 1, server.try_to_invoke, picture)
         # One too many was sent: once it is refused, the others are inside.
-        refused, in_flight = wait(sent, timeout=30, return_when=FIRST_COMPLETED)
+        refused = wait_until(lambda: [one for one in sent if is_refused(one)])
         assert [answer.result().error for answer in refused] == ["server_busy"]
-        return list(in_flight)
+        return [one for one in sent if one not in refused]
 
     return full

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -83,15 +81,6 @@ def number(answer: Answer) -> float:
     return float(value)
 
 
-def alive(pid: int) -> bool:
-    """Whether there is such a process."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
 @contextmanager
 def many_models(folder: Path, arguments: str = "", **settings: str) -> Iterator[Many]:
     """A multi-model server that is ready, with the app of `apps/many_app.py`."""
@@ -104,25 +93,3 @@ def many_models(folder: Path, arguments: str = "", **settings: str) -> Iterator[
 def process_of(many: Many, name: str) -> int:
     """The process of a model that is loaded."""
     return int(document(many.describe(name))["pid"])
-
-
-def family(pid: int) -> list[int]:
-    """The process, those that it has started, and those that they have."""
-    threads = Path(f"/proc/{pid}/task").glob("*/children")
-    found = [child for listed in threads for child in started_by(listed)]
-    return [pid, *(below for child in found for below in family(child))]
-
-
-def started_by(listed: Path) -> list[int]:
-    """The processes in a thread's list; the thread may have ended since it was found."""
-    try:
-        return [int(child) for child in listed.read_text().split()]
-    except OSError:
-        return []
-
-
-def occupied(pid: int) -> int:
-    """Bytes that the process and those below it occupy."""
-    rollups = (Path(f"/proc/{one}/smaps_rollup").read_text() for one in family(pid))
-    shares = (re.findall(r"^Pss: +(\d+) kB", rollup, re.MULTILINE)[0] for rollup in rollups)
-    return 1024 * sum(map(int, shares))

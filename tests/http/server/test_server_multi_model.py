@@ -8,26 +8,22 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 from gunicorn_server import APPS, CONTAINER, wait_until
-from many_models import (
-    Many,
-    alive,
-    document,
-    family,
-    many_models,
-    number,
-    occupied,
-    process_of,
-)
+from many_models import Many, document, many_models, number, process_of
+
+from processes import alive, family, occupied
 
 Start = Callable[..., Many]
+
+MEBIBYTE = 1024 * 1024
 
 
 @pytest.fixture
@@ -148,7 +144,8 @@ def test_a_process_that_dies_as_it_loads_harms_no_other(many: Many) -> None:
 
 
 def test_a_load_that_takes_too_long_is_broken_off(start: Start) -> None:
-    many = start(PLUMBLINE_LOAD_SECONDS="1")
+    many = start(PLUMBLINE_LOAD_SECONDS="5")
+    many.loaded("first", number=1)  # what all need is imported by then
     answer = many.load("slow", many.make("slow", number=1, pause=60))
     assert (answer.status, answer.error) == (503, "deadline_exceeded")
     many.loaded("slow", number=2)
@@ -210,6 +207,22 @@ def test_log_lines_say_which_model_they_are_about(start: Start) -> None:
     assert [line["model"] for line in loading + asked] == ["cats", "cats"]
     assert asked[0]["target"] == "cats.tar.gz"
     assert {"wait", "infer", "total"} <= set(asked[0]["ms"])
+
+
+def test_settings_that_others_read_are_heeded_or_named(start: Start) -> None:
+    many = start(
+        SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT="text/csv",
+        SAGEMAKER_TFS_DEFAULT_MODEL_NAME="cats",
+        SAGEMAKER_GUNICORN_WORKERS="2",
+    )
+    assert (
+        "These settings have no meaning here and are ignored: "
+        "SAGEMAKER_GUNICORN_WORKERS, SAGEMAKER_TFS_DEFAULT_MODEL_NAME."
+    ) in many.server.said()
+    many.loaded("cats", number=7)
+    for accept in ({}, {"Accept": "*/*"}):
+        assert many.invoke("cats", **accept).body == b"7.0\n"
+    assert number(many.invoke("cats", Accept="application/json")) == 7
 
 
 def test_errors_of_a_model_are_those_it_would_answer_alone(many: Many) -> None:
@@ -278,28 +291,30 @@ def test_a_process_that_was_killed_is_replaced(many: Many) -> None:
 def test_a_model_that_hangs_is_cut_off_and_in_the_end_started_anew(
     start: Start, crowd: Callable[..., list[Future[Any]]]
 ) -> None:
-    many = start(PLUMBLINE_DEADLINE_SECONDS="0.5")
+    many = start(PLUMBLINE_DEADLINE_SECONDS="3")
     many.loaded("cats", number=7)
     pid = process_of(many, "cats")
     answers = [sent.result() for sent in crowd(4, many.invoke, "cats", -2)]
     assert [answer.status for answer in answers] == [503] * 4
     assert answers[0].error == "deadline_exceeded"
+    wait_until(lambda: not alive(pid))
     wait_until(lambda: many.invoke("cats").status == 200)
     assert process_of(many, "cats") != pid
 
 
 def test_unloading_lets_requests_in_flight_finish_and_takes_no_more(
-    many: Many, crowd: Callable[..., list[Future[Any]]]
+    many: Many, crowd: Callable[..., list[Future[Any]]], tmp_path: Path
 ) -> None:
-    many.loaded("cats", number=7)
+    gate = tmp_path / "gate"
+    many.loaded("cats", number=7, until=str(gate))
     pid = process_of(many, "cats")
     in_flight = crowd(3, many.invoke, "cats", -4)
     wait_until(lambda: document(many.describe("cats"))["requests"] == 3)
     (unloading,) = crowd(1, many.unload, "cats")
     wait_until(lambda: many.invoke("cats").status == 404)
-    assert not any(answer.done() for answer in in_flight)
+    assert not any(answer.done() for answer in [*in_flight, unloading])
+    gate.touch()
     assert unloading.result().status == 200
-    assert all(answer.done() for answer in in_flight)
     assert [number(answer.result()) for answer in in_flight] == [pytest.approx(6.996)] * 3
     assert not alive(pid)
 
@@ -338,10 +353,13 @@ def test_a_load_waits_for_nobody_and_nobody_for_it(
 
 
 def test_when_many_are_loaded_at_once_the_last_are_told_to_come_back(
-    many: Many, crowd: Callable[..., list[Future[Any]]]
+    many: Many, crowd: Callable[..., list[Future[Any]]], tmp_path: Path
 ) -> None:
-    url = many.make("slow", number=1, pause=0.2)
+    gate = tmp_path / "gate"
+    url = many.make("slow", number=1, gate=str(gate))
     loads = [crowd(1, many.load, f"model{number}", url)[0] for number in range(40)]
+    wait(loads, timeout=60, return_when=FIRST_COMPLETED)
+    gate.touch()
     answers = [load.result() for load in loads]
     assert {answer.status for answer in answers} == {200, 503}
     assert {answer.error for answer in answers if answer.status == 503} == {"server_busy"}
@@ -383,6 +401,35 @@ def test_a_load_that_takes_more_than_there_is_is_broken_off_before_it_is_gone(
     again = many.load("huge", many.make("huge", number=2, megabytes=2000))
     assert again.status == 507
     assert many.names() == ["small"]
+
+
+@pytest.mark.usefixtures("measured")
+def test_a_model_that_leaks_is_replaced_before_it_takes_the_memory_of_others(
+    start: Start, crowd: Callable[..., list[Future[Any]]], tmp_path: Path
+) -> None:
+    many, gate = start("megabytes=800"), tmp_path / "gate"
+    many.loaded("good", number=1)
+    many.loaded("leaky", number=7, until=str(gate))
+    (worker,) = many.server.workers()
+    first, largest = process_of(many, "leaky"), 0
+    (in_flight,) = crowd(1, many.invoke, "leaky", -4)
+
+    while "The process of model leaky is replaced" not in many.server.said():
+        assert number(many.invoke("leaky", -6)) == pytest.approx(6.994)
+        largest = max(largest, occupied(worker))
+        time.sleep(0.02)
+
+    wait_until(lambda: process_of(many, "leaky") != first)
+    assert largest < 600 * MEBIBYTE, "there was no room for others"
+    assert number(many.invoke("good")) == number(many.invoke("leaky", 1000)) - 7 == 1
+    assert not in_flight.done()
+    assert alive(first)
+    gate.touch()
+    assert in_flight.result().status == 200
+    wait_until(lambda: not alive(first))
+    said = many.server.said()
+    assert "The process of model leaky is replaced: its memory has grown from 32 MiB to" in said
+    assert not any(words in said for words in ("was sent SIGKILL", "The process of model leaky e"))
 
 
 def test_no_process_is_left_when_the_server_ends(

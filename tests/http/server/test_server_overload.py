@@ -42,10 +42,10 @@ def test_pings_are_answered_while_a_crowd_saturates_the_server(
 def test_the_surplus_is_turned_away_while_the_others_wait(
     serve, fill, crowd, picture: bytes
 ) -> None:
-    server: Server = serve("delay=3", PLUMBLINE_SLOTS="6", PLUMBLINE_QUEUE="0")
+    server: Server = serve("delay=5", PLUMBLINE_SLOTS="6", PLUMBLINE_QUEUE="0")
 
     admitted = fill(server, 6)
-    surplus = [answer.result() for answer in crowd(100, server.invoke, picture)]
+    surplus = [answer.result() for answer in crowd(30, server.invoke, picture)]
 
     assert not any(answer.done() for answer in admitted), "the surplus had to wait"
     assert {(answer.status, answer.error) for answer in surplus} == {(503, "server_busy")}
@@ -56,7 +56,7 @@ def test_the_surplus_is_turned_away_while_the_others_wait(
 def test_a_request_that_waits_too_long_is_answered_at_its_deadline(
     serve, crowd, picture: bytes
 ) -> None:
-    server: Server = serve("delay=0.8", PLUMBLINE_SLOTS="1", PLUMBLINE_DEADLINE_SECONDS="1")
+    server: Server = serve("delay=3", PLUMBLINE_SLOTS="1", PLUMBLINE_DEADLINE_SECONDS="4")
 
     answers = [answer.result() for answer in crowd(3, server.invoke, picture)]
 
@@ -69,7 +69,7 @@ def test_a_request_that_waits_too_long_is_answered_at_its_deadline(
 def test_clients_that_hang_up_while_they_wait_cost_nothing_more(
     serve, crowd, picture: bytes
 ) -> None:
-    server: Server = serve("delay=2", **SMALL)
+    server: Server = serve("delay=5", **SMALL)
     clients = [server.connect(whole(picture)) for _ in range(7)]
     refused, _, _ = select.select(clients, [], [], 30)
     assert len(refused) == 1, "the server does not hold six"
@@ -82,7 +82,7 @@ def test_clients_that_hang_up_while_they_wait_cost_nothing_more(
     left = [line for line in answers(server) if line["status"] == 499]
     assert {line["error"] for line in left} == {"client_gone"}
     assert len(left) >= 4, "the two that worked may have been spared too"
-    assert max(line["ms"].get("infer", 0) for line in left) < 1000, "it was computed for nobody"
+    assert max(line["ms"].get("infer", 0) for line in left) < 2500, "it was computed for nobody"
 
 
 def whole(picture: bytes) -> bytes:

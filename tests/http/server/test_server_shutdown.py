@@ -13,7 +13,7 @@ SMALL = {"PLUMBLINE_SLOTS": "2", "PLUMBLINE_QUEUE": "4"}
 
 
 def test_sigterm_lets_requests_in_flight_finish(serve, fill) -> None:
-    server: Server = serve("delay=1", **SMALL)
+    server: Server = serve("delay=3", **SMALL)
     for _ in range(20):
         assert server.ask("GET", "/ping", Connection="close").status == 200
     in_flight = fill(server, 6)

@@ -3,8 +3,8 @@
 gunicorn calls `application`; its models' processes call `load`. A folder's `model.json` says what
 the model does: `number` (it answers that plus a thousandth of what it is sent), `failure` (why it
 does not load), `dies` (its exit status as it loads), `megabytes` that it takes, `pause` (seconds
-that its load takes), `gate` (a file that its load waits for). What it is sent may be an order, too:
-see `ORDERS`.
+that its load takes), `gate` (a file that its load waits for), `until` (one that dawdling
+waits for). What it is sent may be an order, too: see `ORDERS`.
 """
 
 from __future__ import annotations
@@ -38,14 +38,17 @@ from plumbline.web import wsgi
 
 MEBIBYTE = 1024 * 1024
 
-ORDERS: dict[float, Callable[[], Any]] = {
-    -1: lambda: os._exit(9),
-    -2: lambda: time.sleep(3600),
-    -3: lambda: sys.exit(1),
-    -4: lambda: time.sleep(1),
-    -5: lambda: 1 / 0,
+ORDERS: dict[float, Callable[[str], Any]] = {
+    -1: lambda _: os._exit(9),
+    -2: lambda _: time.sleep(3600),
+    -3: lambda _: sys.exit(1),
+    -4: lambda until: wait_for(Path(until)) if until else time.sleep(1),
+    -5: lambda _: 1 / 0,
+    -6: lambda _: LEAKED.append(b"x" * (5 * MEBIBYTE)),
 }
-"""What a model does where it is sent such a number: die, hang, exit, dawdle, fail."""
+"""What a model does where it is sent such a number: die, hang, exit, dawdle, fail, leak."""
+
+LEAKED: list[bytes] = []
 
 
 def application(megabytes: int = 0, shared: str | None = None) -> Flask:
@@ -86,6 +89,7 @@ class Adder:
 
     number: float
     held: tuple[bytes, ...] = ()
+    until: str = ""
     name: str = "adder"
     signature = Signature(
         (TensorSpec("x", (None, 1), "float32"),), (TensorSpec("y", (None, 1), "float32"),)
@@ -100,7 +104,7 @@ class Adder:
         """The sum, after what was ordered."""
         order = ORDERS.get(float(inputs["x"][0, 0]))
         if order is not None:
-            order()
+            order(self.until)
         return {"y": inputs["x"] / 1000 + self.number}
 
 
@@ -112,17 +116,23 @@ def load(root: Path, terms: Terms, say: Say) -> Registry:
         raise ArchiveError("There is no model.json.")
     said = json.loads(file.read_text())
     time.sleep(said.get("pause", 0))
-    while "gate" in said and not Path(said["gate"]).exists():
-        time.sleep(0.02)
+    if "gate" in said:
+        wait_for(Path(said["gate"]))
     if "failure" in said:
         raise ModelError(said["failure"])
     if "dies" in said:
         os._exit(said["dies"])
     held = tuple(grown(said.get("megabytes", 0)))
-    engine, spec = Adder(said["number"], held), ModelSpec(task="raw")
+    engine, spec = Adder(said["number"], held, said.get("until", "")), ModelSpec(task="raw")
     task = make_task(spec, None)
     task.fit(engine.signature)
     return Registry.of(Pipeline(spec, engine, task, terms.limits, terms.max_instances))
+
+
+def wait_for(file: Path) -> None:
+    """Until it is there."""
+    while not file.exists():
+        time.sleep(0.02)
 
 
 def grown(megabytes: int) -> list[bytes]:
