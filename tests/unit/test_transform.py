@@ -27,6 +27,7 @@ from plumbline.client.files import drawn_names
 from plumbline.client.transform import AHEAD, PAUSES, Patient, in_order
 from plumbline.engines.fake import FakeEngine
 from plumbline.errors import EngineError
+from plumbline.time_left import TimeLeft
 
 CONTAINER = Path(__file__).parents[2] / "container"
 
@@ -175,10 +176,10 @@ def test_a_model_that_fails_on_a_picture_is_told_there_with_the_cause(
 ) -> None:
     run = FakeEngine.run
 
-    def failing(self: FakeEngine, inputs: Any, timeout: float) -> Any:
+    def failing(self: FakeEngine, inputs: Any, left: TimeLeft) -> Any:
         if inputs["image"].mean() > 0.9:
             raise error from MemoryError("no memory")
-        return run(self, inputs, timeout)
+        return run(self, inputs, left)
 
     monkeypatch.setattr(FakeEngine, "run", failing)
     done = transform(photos, "--model", model, "--out", tmp_path / "out")
@@ -242,9 +243,9 @@ def test_wherever_the_results_break_off_they_come_out_the_same(
     answered: list[bytes] = []
     run = FakeEngine.run
 
-    def counting(self: FakeEngine, inputs: Any, timeout: float) -> Any:
+    def counting(self: FakeEngine, inputs: Any, left: TimeLeft) -> Any:
         answered.extend(image.tobytes() for image in inputs["image"])
-        return run(self, inputs, timeout)
+        return run(self, inputs, left)
 
     monkeypatch.setattr(FakeEngine, "run", counting)
     monkeypatch.setenv("PLUMBLINE_BATCH", "1")  # nothing is asked to find out about batches
