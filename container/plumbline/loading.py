@@ -6,6 +6,7 @@ import io
 import logging
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from pathlib import Path
@@ -158,9 +159,7 @@ def compared(archive: Archive, terms: Terms) -> Pipeline | None:
     Raises `EngineError` where TensorFlow must not serve it.
     """
     try:
-        original = unpacked.ask(archive, terms.limits, terms.cores, terms.shared_for(archive.model))
-        (form,) = original.network.forms
-        pipeline = in_form(archive, original.network, form, terms)
+        pipeline, original = with_original(archive, terms)
         difference = unpacked.check(pipeline.bare, original)
         check_goldens(pipeline, archive)
     except Exception as exc:  # whatever it is, TensorFlow may still do
@@ -177,6 +176,21 @@ def compared(archive: Archive, terms: Terms) -> Pipeline | None:
         difference,
     )
     return pipeline
+
+
+def with_original(archive: Archive, terms: Terms) -> tuple[Pipeline, unpacked.Original]:
+    """The model as OpenVINO computes it, compiled while TensorFlow is asked, and its answers."""
+    begun = []
+    with ThreadPoolExecutor(1) as pool:
+
+        def begin(network: Accelerated) -> None:
+            (form,) = network.forms
+            begun.append(pool.submit(in_form, archive, network, form, terms))
+
+        shared = terms.shared_for(archive.model)
+        original = unpacked.ask(archive, terms.limits, terms.cores, shared, begin)
+        (compiled,) = begun
+        return replace(compiled.result(), aliases=original.aliases), original
 
 
 def proven(archive: Archive, found: Accelerated, form: Form, terms: Terms) -> Pipeline:

@@ -2,7 +2,8 @@
 
 TensorFlow costs seconds and hundreds of megabytes, which are given back when that process ends. It
 leaves the network in OpenVINO's format, and the model's answers for some pictures: those golden
-ones that there are, else synthetic ones. A folder that several processes share is filled once; the
+ones that there are, else synthetic ones. The network is there long before the answers, so that it
+can be compiled meanwhile. A folder that several processes share is filled once; the
 first of them asks, and the others wait for it.
 """
 
@@ -15,7 +16,7 @@ import json
 import logging
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -56,9 +57,10 @@ class Answer:
 
 @dataclass(frozen=True)
 class Original:
-    """The network, and what TensorFlow answers for each of the pictures."""
+    """What TensorFlow answers for each of the pictures."""
 
-    network: Accelerated
+    aliases: frozenset[str]
+    """Other names of the same function."""
     pictures: Sequence[bytes]
     answers: Sequence[Answer]
 
@@ -68,9 +70,16 @@ def can_be_asked() -> bool:
     return importlib.util.find_spec("tensorflow") is not None
 
 
-def ask(archive: Archive, limits: Limits, cores: int, shared: Path | None) -> Original:
+def ask(
+    archive: Archive,
+    limits: Limits,
+    cores: int,
+    shared: Path | None,
+    begin: Callable[[Accelerated], None],
+) -> Original:
     """What TensorFlow makes of the archive's model; `shared` is a folder to keep it in.
 
+    `begin` is called with the network as soon as it is there, perhaps for nothing.
     Raises `EngineError` where nothing but TensorFlow can compute it.
     """
     if reason := hopeless(archive):
@@ -84,8 +93,12 @@ def ask(archive: Archive, limits: Limits, cores: int, shared: Path | None) -> Or
             "cores": cores,
             "folder": str(folder),
         }
+
+        def at_hand(signature: Mapping[str, Any]) -> None:
+            begin(network_of(folder, archive, signature))
+
         with locked(folder):
-            outcome = kept_or_asked(folder / OUTCOME, request)
+            outcome = kept_or_asked(folder / OUTCOME, request, at_hand)
     except OSError as exc:
         raise EngineError(f"There is no room for temporary files: {exc}.") from exc
     if "error" in outcome:
@@ -135,23 +148,33 @@ def locked(folder: Path) -> Iterator[None]:
         yield
 
 
-def kept_or_asked(file: Path, request: Mapping[str, Any]) -> dict[str, Any]:
+def kept_or_asked(
+    file: Path, request: Mapping[str, Any], at_hand: Callable[[Mapping[str, Any]], None]
+) -> dict[str, Any]:
     """The outcome in the file; where there is none yet, a process finds it out."""
-    if not file.is_file():
-        new = file.with_suffix(".new")
-        new.write_text(json.dumps(heard_of(request)), "utf-8")
-        new.replace(file)
-    outcome: dict[str, Any] = json.loads(file.read_text("utf-8"))
+    if file.is_file():
+        outcome: dict[str, Any] = json.loads(file.read_text("utf-8"))
+        if "error" not in outcome:
+            at_hand(outcome)
+        return outcome
+    outcome = heard_of(request, at_hand)
+    new = file.with_suffix(".new")
+    new.write_text(json.dumps(outcome), "utf-8")
+    new.replace(file)
     return outcome
 
 
-def heard_of(request: Mapping[str, Any]) -> dict[str, Any]:
+def heard_of(
+    request: Mapping[str, Any], at_hand: Callable[[Mapping[str, Any]], None]
+) -> dict[str, Any]:
     """What the process finds; `{"error": sentence}` where that is nothing."""
     heard: dict[str, Any] = {}
 
     def listen(message: Mapping[str, Any]) -> None:
         if "said" in message:
             log.info(message["said"])
+        elif "network" in message:
+            at_hand(message["network"])
         else:
             heard.update(message)
 
@@ -171,16 +194,19 @@ def heard_of(request: Mapping[str, Any]) -> dict[str, Any]:
 def read(folder: Path, outcome: Mapping[str, Any], archive: Archive, limits: Limits) -> Original:
     """What the process left in the folder."""
     pictures = pictures_of(archive, limits)
-    network = Accelerated(
+    answers = [read_answer(folder, number) for number in range(len(pictures))]
+    return Original(frozenset(outcome["aliases"]), pictures, answers)
+
+
+def network_of(folder: Path, archive: Archive, signature: Mapping[str, Any]) -> Accelerated:
+    """The network in the folder, in the one form that it has."""
+    return Accelerated(
         folder,
         str(archive.model.path),
         archive.spec.model.signature,
-        accelerated.signature(outcome),
+        accelerated.signature(signature),
         {FORMS[0]: 1.0},
-        frozenset(outcome["aliases"]),
     )
-    answers = [read_answer(folder, number) for number in range(len(pictures))]
-    return Original(network, pictures, answers)
 
 
 def write_answer(folder: Path, number: int, answer: Answer) -> None:

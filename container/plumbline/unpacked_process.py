@@ -1,7 +1,8 @@
 """Runs inside the process of `unpacked.py`: TensorFlow's answers, and the network for OpenVINO.
 
-It sends what the library says of the file, `{"said": text}`, and then either the signature and the
-names of others that are the same, or `{"error": sentence}`. What needs no TensorFlow does not wait
+It sends what the library says of the file, `{"said": text}`, the network's signature when that is
+written, `{"network": …}`, and then either the same and the names of other signatures that are the
+same function, or `{"error": sentence}`. What needs no TensorFlow does not wait
 for it: most of what OpenVINO does not compute is found out before TensorFlow is imported.
 """
 
@@ -44,7 +45,7 @@ def main() -> None:
     folder = Path(request["folder"])
     tempfile.tempdir = str(folder)
     try:
-        send(messages, **found(request, folder))
+        send(messages, **found(request, folder, messages))
     except PlumblineError as exc:
         send(messages, error=exc.message)
     except Exception as exc:  # TensorFlow's, OpenVINO's, or the disk's
@@ -72,7 +73,7 @@ def tell(messages: IO[str]) -> None:
     engines.addHandler(Sender())
 
 
-def found(request: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+def found(request: Mapping[str, Any], folder: Path, messages: IO[str]) -> dict[str, Any]:
     """The outcome; the network and the answers lie in the folder then. Raises a `ModelError`."""
     archive = reopened(request)
     limits = Limits(**{**request["limits"], "formats": tuple(request["limits"]["formats"])})
@@ -82,6 +83,7 @@ def found(request: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         importing = threading.Thread(target=import_module, args=("tensorflow",), daemon=True)
         importing.start()
         convert(model.path, signature, folder / NETWORK)
+        send(messages, network=asdict(signature))
         pipeline = make_pipeline(archive, load(archive, model, terms), terms)
         aliases = demand_alike(pipeline)
         if not independent(pipeline, synthetic.pictures(limits.formats[0])):
