@@ -20,6 +20,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from plumbline.failures import HandlerError
+from plumbline.handler_hints import TENSORFLOW, WITH_TENSORFLOW
 from plumbline.handlers import LIBRARIES, Code
 
 log = logging.getLogger("plumbline.handlers")
@@ -60,7 +61,9 @@ def ensure(
         return ()
     names = ", ".join(lacking)
     if not may_install:
-        raise HandlerError(f"{code.folder.name}/{FILE} names what is not here: {names}. {REMEDY}")
+        raise HandlerError(
+            f"{code.folder.name}/{FILE} names what is not here: {names}. {remedy(lacking)}"
+        )
     say(f"{code.folder.name}/{FILE} is being installed: {names}.")
     return (installed(code, shared or own_folder()),)
 
@@ -69,6 +72,22 @@ def missing(file: Path, folder: Path) -> list[str]:
     """The lines that nothing here, nor in code/lib, satisfies. Raises `HandlerError`."""
     there = versions([str(folder / LIBRARIES), *sys.path])
     return [line for line in lines(file) if not is_met(line, there, folder / LIBRARIES)]
+
+
+def remedy(lacking: list[str]) -> str:
+    """What helps where lines are not met; nothing vendors what only the slim image lacks."""
+    there = versions(sys.path)
+    names = [package(line) for line in lacking]
+    slim = [name for name in names if name in WITH_TENSORFLOW and name not in there]
+    return " ".join([TENSORFLOW] * bool(slim) + [REMEDY] * (len(slim) < len(names)))
+
+
+def package(line: str) -> str:
+    """What a requirement names; empty for addresses and paths."""
+    try:
+        return canonicalize_name(Requirement(line).name)
+    except InvalidRequirement:
+        return ""
 
 
 def versions(places: list[str]) -> dict[str, str]:

@@ -306,6 +306,8 @@ HINTS = {
     "import cv2": "opencv-python-headless",
     "raise ImportError('libGL.so.1: cannot open shared object file')": "opencv-python-headless",
     "from tensorflow_serving.apis import predict_pb2": "gRPC is not served here",
+    "import tensorflow.keras": "are in the default image, and not in the slim one",
+    "from keras.applications import resnet": "are in the default image, and not in the slim one",
     "import nobodys_library": "plumbline pack --code DIR",
 }
 
@@ -314,7 +316,8 @@ HINTS = {
 def test_what_helps_is_said_where_an_import_fails(
     tmp_path: Path, line: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sys.modules, "cv2", None)  # as where it is not installed
+    for module in ("cv2", "keras", "tensorflow"):
+        monkeypatch.setitem(sys.modules, module, None)  # as where it is not installed
     root = archive(tmp_path, "refused_nothing")
     (root / "code" / "inference.py").write_text(f"{line}\n")
     with pytest.raises(HandlerError) as refusal:

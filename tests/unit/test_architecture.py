@@ -48,6 +48,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "plumbline.handler_answers",
         "plumbline.handler_bodies",
         "plumbline.handler_context",
+        "plumbline.handler_hints",
         "plumbline.handler_names",
         "plumbline.hosting.room",
         "plumbline.images",

@@ -56,6 +56,25 @@ def test_what_lacks_is_named_with_what_to_do(code: Code) -> None:
     assert "PLUMBLINE_INSTALL_REQUIREMENTS=1" in refusal.value.message
 
 
+SLIM = {
+    "tensorflow>=2\n": (True, False),
+    "tf_keras\nnobody-has-this\n": (True, True),
+    "numpy==0.0.1\n": (False, True),
+}
+
+
+@pytest.mark.parametrize("text", SLIM)
+def test_what_only_the_slim_image_lacks_is_not_said_to_be_vendored(
+    code: Code, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(requirements, "versions", lambda _: {"numpy": "2.0"})
+    (code.folder / "requirements.txt").write_text(text)
+    with pytest.raises(HandlerError) as refusal:
+        ensure(code, may_install=False)
+    told = ("in the slim one" in refusal.value.message, "plumbline pack" in refusal.value.message)
+    assert told == SLIM[text]
+
+
 def test_the_wheels_of_the_archive_are_installed_without_a_network(
     code: Code, tmp_path: Path
 ) -> None:
