@@ -15,10 +15,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from plumbline.errors import PlumblineError
 from plumbline.failures import HandlerError
 from plumbline.handler_errors import place, told
 from plumbline.handler_hints import VENDORING, hint
 from plumbline.handler_names import PARAMETERS, SERVING, TOOLKIT, chosen, exported_from, names_in
+from plumbline.stand_ins import finder as stand_ins
 
 log = logging.getLogger("plumbline.handlers")
 
@@ -154,6 +156,7 @@ def load(code: Code, libraries: tuple[Path, ...] = ()) -> Stages:
     """
     sys.dont_write_bytecode = True  # an archive is as it was packed, and may be read-only
     put_on_path(code.folder, libraries)
+    stand_ins.offer()
     module = run(code)
     names = chosen(vars(module).keys(), code.name)
     return {name: stage(name, getattr(module, name), code) for name in names}
@@ -200,6 +203,8 @@ def unusable(exc: BaseException, code: Code) -> HandlerError:
         file = Path(exc.filename or "").name
         return HandlerError(f"{code.name} can't be imported: {file}, line {exc.lineno}: {exc.msg}.")
     where = f"{code.folder.name}/{place(exc, code.folder)}"
+    if isinstance(exc, PlumblineError):
+        return HandlerError(f"{where}: {exc.message}")
     helps = hint(exc)
     if isinstance(exc, ModuleNotFoundError):
         return HandlerError(f"{where}: there is no module {exc.name} here. {helps or VENDORING}")
