@@ -22,6 +22,7 @@ from packaging.utils import canonicalize_name
 from plumbline.failures import HandlerError
 from plumbline.handler_hints import TENSORFLOW, WITH_TENSORFLOW
 from plumbline.handlers import LIBRARIES, Code
+from plumbline.stand_ins.finder import PACKAGES
 
 log = logging.getLogger("plumbline.handlers")
 
@@ -127,8 +128,14 @@ def is_met(line: str, there: Mapping[str, str], libraries: Path) -> bool:
     version = there.get(canonicalize_name(wanted.name))
     if version is None:
         module = wanted.name.replace("-", "_")
-        return (libraries / module).is_dir() or (libraries / f"{module}.py").is_file()
+        inside = (libraries / module).is_dir() or (libraries / f"{module}.py").is_file()
+        return inside or is_stood_for(module, libraries.parent / WHEELS)
     return wanted.url is None and wanted.specifier.contains(version, prereleases=True)
+
+
+def is_stood_for(module: str, wheels: Path) -> bool:
+    """Whether a stand-in does, because nobody brings the package along."""
+    return module.lower() in PACKAGES and not any(wheels.glob(f"{module.lower()}-*.whl"))
 
 
 def own_folder() -> Path:

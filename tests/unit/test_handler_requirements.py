@@ -120,6 +120,7 @@ MET = {
     "options": "--index-url https://example.com\n--no-binary :none:\nnumpy --hash=sha256:00\n",
     "in lib without metadata": "my-animals>=3\n",
     "in another file": "-r more.txt\n",
+    "what a stand-in does for": "sagemaker-inference==1.10.1\nSageMaker_Containers\n",
 }
 
 LACKING = {
@@ -140,6 +141,21 @@ def test_requirements_are_read_as_pip_reads_them(tmp_path: Path, case: str) -> N
     file.write_text({**MET, **LACKING}[case])
 
     assert len(requirements.missing(file, tmp_path)) == (1 if case in LACKING else 0)
+
+
+def test_a_package_with_a_stand_in_is_vendored_where_its_wheel_is(
+    code: Code, tmp_path: Path
+) -> None:
+    (code.folder / "requirements.txt").write_text("sagemaker-inference\n")
+    archives = [tmp_path / name for name in ("without", "brought")]
+    vendoring.copy(code.folder, archives[0])
+    wheel(code.folder / "wheels", "sagemaker_inference")
+    vendoring.copy(code.folder, archives[1])
+
+    said = [[each.replace("-", "_") for each in vendoring.vendor(root)] for root in archives]
+
+    assert said == [[], ["sagemaker_inference 1.2"]]
+    assert (archives[1] / "code" / "lib" / "sagemaker_inference.py").is_file()
 
 
 def test_packing_vendors_what_the_image_lacks_and_nothing_else(code: Code, tmp_path: Path) -> None:
