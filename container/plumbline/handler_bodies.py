@@ -46,10 +46,13 @@ def from_json(body: bytes) -> Tensor:
         raise InvalidJSON(f"The body is no JSON of even lists of numbers: {exc}.") from exc
 
 
-def from_csv(body: bytes) -> Tensor:
-    """Lines of numbers; one line alone has one axis, as NumPy reads it."""
+def from_csv(body: bytes, dtype: type | None = float) -> Tensor:
+    """Lines of numbers; one line alone has one axis, as NumPy reads it.
+
+    Without a `dtype` each column has the type of its texts.
+    """
     try:
-        return np.genfromtxt(io.StringIO(body.decode("utf-8")), delimiter=",")
+        return np.genfromtxt(io.StringIO(body.decode("utf-8")), dtype, delimiter=",")
     except ValueError as exc:
         raise InvalidCSV("The body is no CSV of even lines of numbers.") from exc
 
@@ -128,3 +131,9 @@ def encode(prediction: Any, accept: str) -> Response:
             f"predict_fn returned {article(prediction)}, which can't be written as {kind}; define "
             "output_fn."
         ) from exc
+
+
+def default_predict(model: Any) -> Callable[[Any], Any] | None:
+    """How a model is run without a predict_fn: by `predict`, or by calling it."""
+    found = getattr(model, "predict", model)
+    return found if callable(found) else None

@@ -7,7 +7,7 @@ Without it the model is the house's, and so are the stages that no function name
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ from plumbline.failures import HandlerError, HandlerFailed, HandlerRefused
 from plumbline.geometry import Geometry
 from plumbline.handled import Named, of_picture
 from plumbline.handler_answers import ANY, answer, article
-from plumbline.handler_bodies import as_given, decode, encode
+from plumbline.handler_bodies import as_given, decode, default_predict, encode
 from plumbline.handler_context import ToolkitContext
 from plumbline.handlers import Stage, Stages
 from plumbline.pipeline import Pipeline
@@ -225,12 +225,6 @@ def named(prediction: Any) -> Tensors:
             "with: it must be an array, or arrays by name."
         )
     return outputs
-
-
-def default_predict(model: Any) -> Callable[[Any], Any] | None:
-    """How a model is run without a predict_fn: by `predict`, or by calling it."""
-    found = getattr(model, "predict", model)
-    return found if callable(found) else None
 
 
 def ready(stages: Stages, model_dir: str) -> ToolkitHandler:

@@ -15,9 +15,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from plumbline.errors import PlumblineError
 from plumbline.failures import HandlerError
 from plumbline.handler_errors import place, told
+from plumbline.handler_hints import VENDORING, hint
 from plumbline.handler_names import PARAMETERS, SERVING, TOOLKIT, chosen, exported_from, names_in
+from plumbline.stand_ins import finder as stand_ins
 
 log = logging.getLogger("plumbline.handlers")
 
@@ -26,26 +29,6 @@ FOLDER = "code"
 PROGRAM = "inference.py"
 
 LIBRARIES = "lib"
-
-VENDORING = (
-    "Put it into code/lib, or pack the archive with plumbline pack --code DIR, which vendors what "
-    "requirements.txt names."
-)
-
-
-OPENCV = (
-    "OpenCV without windows, opencv-python-headless in code/requirements.txt, needs no libraries "
-    "of the system; plumbline pack --code DIR puts it into the archive."
-)
-
-HINTS = {
-    "tensorflow_serving": "gRPC is not served here: ask context.rest_uri, or return the request "
-    "from input_handler.",
-    "cv2": OPENCV,
-    "libGL": OPENCV,
-    "libgthread": OPENCV,
-}
-"""What helps where a word is in the message of a failed import."""
 
 
 @dataclass(frozen=True)
@@ -173,6 +156,7 @@ def load(code: Code, libraries: tuple[Path, ...] = ()) -> Stages:
     """
     sys.dont_write_bytecode = True  # an archive is as it was packed, and may be read-only
     put_on_path(code.folder, libraries)
+    stand_ins.offer()
     module = run(code)
     names = chosen(vars(module).keys(), code.name)
     return {name: stage(name, getattr(module, name), code) for name in names}
@@ -219,12 +203,14 @@ def unusable(exc: BaseException, code: Code) -> HandlerError:
         file = Path(exc.filename or "").name
         return HandlerError(f"{code.name} can't be imported: {file}, line {exc.lineno}: {exc.msg}.")
     where = f"{code.folder.name}/{place(exc, code.folder)}"
-    hint = next((text for word, text in HINTS.items() if word in str(exc)), "")
+    if isinstance(exc, PlumblineError):
+        return HandlerError(f"{where}: {exc.message}")
+    helps = hint(exc)
     if isinstance(exc, ModuleNotFoundError):
-        return HandlerError(f"{where}: there is no module {exc.name} here. {hint or VENDORING}")
+        return HandlerError(f"{where}: there is no module {exc.name} here. {helps or VENDORING}")
     if isinstance(exc, SystemExit):
         return HandlerError(f"{where}: it calls sys.exit when it is imported; it must not.")
-    return HandlerError(f"{where}: {type(exc).__name__}: {exc}. {hint}".rstrip())
+    return HandlerError(f"{where}: {type(exc).__name__}: {exc}. {helps}".rstrip())
 
 
 def stage(name: str, function: Any, code: Code) -> Stage:

@@ -20,7 +20,9 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from plumbline.failures import HandlerError
+from plumbline.handler_hints import TENSORFLOW, WITH_TENSORFLOW
 from plumbline.handlers import LIBRARIES, Code
+from plumbline.stand_ins.finder import PACKAGES
 
 log = logging.getLogger("plumbline.handlers")
 
@@ -60,7 +62,9 @@ def ensure(
         return ()
     names = ", ".join(lacking)
     if not may_install:
-        raise HandlerError(f"{code.folder.name}/{FILE} names what is not here: {names}. {REMEDY}")
+        raise HandlerError(
+            f"{code.folder.name}/{FILE} names what is not here: {names}. {remedy(lacking)}"
+        )
     say(f"{code.folder.name}/{FILE} is being installed: {names}.")
     return (installed(code, shared or own_folder()),)
 
@@ -69,6 +73,22 @@ def missing(file: Path, folder: Path) -> list[str]:
     """The lines that nothing here, nor in code/lib, satisfies. Raises `HandlerError`."""
     there = versions([str(folder / LIBRARIES), *sys.path])
     return [line for line in lines(file) if not is_met(line, there, folder / LIBRARIES)]
+
+
+def remedy(lacking: list[str]) -> str:
+    """What helps where lines are not met; nothing vendors what only the slim image lacks."""
+    there = versions(sys.path)
+    names = [package(line) for line in lacking]
+    slim = [name for name in names if name in WITH_TENSORFLOW and name not in there]
+    return " ".join([TENSORFLOW] * bool(slim) + [REMEDY] * (len(slim) < len(names)))
+
+
+def package(line: str) -> str:
+    """What a requirement names; empty for addresses and paths."""
+    try:
+        return canonicalize_name(Requirement(line).name)
+    except InvalidRequirement:
+        return ""
 
 
 def versions(places: list[str]) -> dict[str, str]:
@@ -108,8 +128,14 @@ def is_met(line: str, there: Mapping[str, str], libraries: Path) -> bool:
     version = there.get(canonicalize_name(wanted.name))
     if version is None:
         module = wanted.name.replace("-", "_")
-        return (libraries / module).is_dir() or (libraries / f"{module}.py").is_file()
+        inside = (libraries / module).is_dir() or (libraries / f"{module}.py").is_file()
+        return inside or is_stood_for(module, libraries.parent / WHEELS)
     return wanted.url is None and wanted.specifier.contains(version, prereleases=True)
+
+
+def is_stood_for(module: str, wheels: Path) -> bool:
+    """Whether a stand-in does, because nobody brings the package along."""
+    return module.lower() in PACKAGES and not any(wheels.glob(f"{module.lower()}-*.whl"))
 
 
 def own_folder() -> Path:

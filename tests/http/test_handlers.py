@@ -110,6 +110,17 @@ ANSWERS: dict[str, tuple[str, Any, str, str, Any]] = {
     "public, of its types JSON": (
         "public_several_types", INSTANCES, JSON, JSON, {"predictions": [HALF]},
     ),
+    "public, decoder": ("public_decoder", "[[1, 1]]", JSON, JSON, [[4.0, 6.0]]),
+    "public, decoder of arrays": ("public_decoder", npy(np.eye(2)), NPY, JSON, [[1, 2], [3, 4]]),
+    "public, errors": (
+        "public_errors", '{"dim": 2, "vector": {"1": 3}}', JSON, JSON,
+        {"dim": 2, "vector": [0.0, 6.0]},
+    ),
+    "public, subclass": ("public_subclass", "1,3", "text/csv", JSON, [2, 6, 1, 9]),
+    "public, worker": (
+        "public_worker", "1,2\n3,4", "text/csv", JSON,
+        {"instances": [{"features": [2, 4]}, {"features": [6, 8]}]},
+    ),
     "own model": ("toolkit_all", '{"values": [[1, 1]]}', JSON, JSON, {"sums": [[4.0, 6.0]]}),
     "imported": ("toolkit_imported", "[[1, 1]]", JSON, JSON, [[4.0, 6.0]]),
     "defaults": ("toolkit_defaults", "[[1, 2], [3, 4]]", JSON, JSON, [[2, 4], [6, 8]]),
@@ -274,6 +285,8 @@ REFUSED = {
     "refused_no_model": "model_fn failed: FileNotFoundError: ",
     "refused_useless_model": "model_fn returned a list, which has no predict and can't be called",
     "refused_lacking": "names what is not here: a-library-that-nobody-has==1.0",
+    "refused_stand_in": "code/inference.py, line 3: sagemaker_inference.environment.Environment is "
+    "not here, only a part of sagemaker_inference",
     "refused_other_name": "code/ has no inference.py; there are serve.py",
 }
 
@@ -306,6 +319,8 @@ HINTS = {
     "import cv2": "opencv-python-headless",
     "raise ImportError('libGL.so.1: cannot open shared object file')": "opencv-python-headless",
     "from tensorflow_serving.apis import predict_pb2": "gRPC is not served here",
+    "import tensorflow.keras": "are in the default image, and not in the slim one",
+    "from keras.applications import resnet": "are in the default image, and not in the slim one",
     "import nobodys_library": "plumbline pack --code DIR",
 }
 
@@ -314,7 +329,8 @@ HINTS = {
 def test_what_helps_is_said_where_an_import_fails(
     tmp_path: Path, line: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sys.modules, "cv2", None)  # as where it is not installed
+    for module in ("cv2", "keras", "tensorflow"):
+        monkeypatch.setitem(sys.modules, module, None)  # as where it is not installed
     root = archive(tmp_path, "refused_nothing")
     (root / "code" / "inference.py").write_text(f"{line}\n")
     with pytest.raises(HandlerError) as refusal:
@@ -331,6 +347,7 @@ FAILURES: dict[str, tuple[int, str]] = {
     "fails_falcon": (400, "send a picture of a cat"),
     "fails_werkzeug": (409, "somebody else was quicker"),
     "fails_toolkit_error": (415, "only cats are taken"),
+    "fails_stand_in": (500, "sagemaker_inference.decoder for application/x-npz is not here"),
     "fails_unavailable": (503, "come back later"),
     "fails_unnamed_status": (499, "Error"),
     "fails_unnamed_status_line": (529, "come back in a minute"),

@@ -56,6 +56,25 @@ def test_what_lacks_is_named_with_what_to_do(code: Code) -> None:
     assert "PLUMBLINE_INSTALL_REQUIREMENTS=1" in refusal.value.message
 
 
+SLIM = {
+    "tensorflow>=2\n": (True, False),
+    "tf_keras\nnobody-has-this\n": (True, True),
+    "numpy==0.0.1\n": (False, True),
+}
+
+
+@pytest.mark.parametrize("text", SLIM)
+def test_what_only_the_slim_image_lacks_is_not_said_to_be_vendored(
+    code: Code, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(requirements, "versions", lambda _: {"numpy": "2.0"})
+    (code.folder / "requirements.txt").write_text(text)
+    with pytest.raises(HandlerError) as refusal:
+        ensure(code, may_install=False)
+    told = ("in the slim one" in refusal.value.message, "plumbline pack" in refusal.value.message)
+    assert told == SLIM[text]
+
+
 def test_the_wheels_of_the_archive_are_installed_without_a_network(
     code: Code, tmp_path: Path
 ) -> None:
@@ -101,6 +120,7 @@ MET = {
     "options": "--index-url https://example.com\n--no-binary :none:\nnumpy --hash=sha256:00\n",
     "in lib without metadata": "my-animals>=3\n",
     "in another file": "-r more.txt\n",
+    "what a stand-in does for": "sagemaker-inference==1.10.1\nSageMaker_Containers\n",
 }
 
 LACKING = {
@@ -121,6 +141,21 @@ def test_requirements_are_read_as_pip_reads_them(tmp_path: Path, case: str) -> N
     file.write_text({**MET, **LACKING}[case])
 
     assert len(requirements.missing(file, tmp_path)) == (1 if case in LACKING else 0)
+
+
+def test_a_package_with_a_stand_in_is_vendored_where_its_wheel_is(
+    code: Code, tmp_path: Path
+) -> None:
+    (code.folder / "requirements.txt").write_text("sagemaker-inference\n")
+    archives = [tmp_path / name for name in ("without", "brought")]
+    vendoring.copy(code.folder, archives[0])
+    wheel(code.folder / "wheels", "sagemaker_inference")
+    vendoring.copy(code.folder, archives[1])
+
+    said = [[each.replace("-", "_") for each in vendoring.vendor(root)] for root in archives]
+
+    assert said == [[], ["sagemaker_inference 1.2"]]
+    assert (archives[1] / "code" / "lib" / "sagemaker_inference.py").is_file()
 
 
 def test_packing_vendors_what_the_image_lacks_and_nothing_else(code: Code, tmp_path: Path) -> None:

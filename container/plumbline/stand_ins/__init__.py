@@ -1,0 +1,1 @@
+"""What handlers import of SageMaker's own packages, where nobody brings these along."""
