@@ -151,7 +151,7 @@ def load(
 
 def form_of(log: str) -> str:
     """Which form of the model Plumbline has chosen, by its own log; "" of a peer."""
-    found = re.search(r"OpenVINO computes the model, in (\w+)", log)
+    found = re.search(r"OpenVINO computes the model, in ([\w+]+)\.", log)
     return found[1] if found else ""
 
 

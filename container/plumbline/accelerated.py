@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +58,36 @@ class Accelerated:
     """Each, and its agreement with the original on the golden pictures when it was packed."""
     aliases: frozenset[str] = frozenset()
     """Other signatures of the model that are the same function, as Keras 3 exports it twice."""
+
+
+def in_order(forms: Iterable[Form], chosen: str) -> Iterator[Sequence[Form]]:
+    """Those among which the fastest is chosen, and then those that are left if none of them does.
+
+    What has been `chosen` already comes first, and then the forms of one network after the other:
+    the more compact is hardly ever slower.
+    """
+    yield [form for form in forms if form.name == chosen]
+    for _, alike in groupby(forms, key=lambda form: form.network):
+        yield [form for form in alike if form.name != chosen]
+
+
+class Choice:
+    """The form that the first process of a server has chosen, in a folder that they share."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self._file = folder and folder / "form"
+
+    @property
+    def name(self) -> str:
+        """Its name; empty until there is one."""
+        return self._file.read_text("utf-8") if self._file and self._file.is_file() else ""
+
+    def keep(self, name: str) -> None:
+        """Let the others know; without room for the file each chooses by itself."""
+        if self._file:
+            with suppress(OSError):
+                self._file.parent.mkdir(exist_ok=True)
+                self._file.write_text(name, "utf-8")
 
 
 def write(found: Accelerated, measured: Sequence[Mapping[str, Any]]) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from PIL import Image
 
 from plumbline import handling, manifest, unpacked
-from plumbline.accelerated import Accelerated, Form
+from plumbline.accelerated import Accelerated, Choice, Form, in_order
 from plumbline.archive import Archive, open_archive
 from plumbline.batching import batching
 from plumbline.discovery import ModelFile
@@ -131,26 +131,45 @@ def accelerated(archive: Archive, terms: Terms) -> Pipeline | None:
     Raises `EngineError` where it must not be served otherwise.
     """
     found = archive.accelerated
-    forms: dict[str, Pipeline] = {}
     if found is None and terms.engine != "tensorflow" and unpacked.can_be_asked():
         return compared(archive, terms)
     if found is not None and terms.engine != "tensorflow":
-        for form in found.forms:
-            try:
-                forms[form.name] = proven(archive, found, form, terms)
-            except Exception as exc:  # whatever it is, TensorFlow may still do
-                log.warning("OpenVINO in %s is not used here: %s", form.name, reason_of(exc))
-    if forms:
-        one, *others = forms
-        fastest = min(forms, key=lambda name: pace(forms[name])) if others else one
-        log.info("OpenVINO computes the model, in %s.", fastest)
-        return forms[fastest]
+        pipeline = fastest(archive, found, terms)
+        if pipeline:
+            return pipeline
     if terms.engine == "openvino":
         raise EngineError(
             "PLUMBLINE_ENGINE=openvino, but the archive has no form of the model that OpenVINO "
             "computes rightly on this machine; pack it again, or leave the engine to the server."
         )
     return None
+
+
+def fastest(archive: Archive, found: Accelerated, terms: Terms) -> Pipeline | None:
+    """The fastest of the forms that answer rightly here; None if none does.
+
+    All processes of a server take what the first has chosen, so that they answer alike.
+    """
+    choice = Choice(terms.shared_for(archive.model))
+    for forms in in_order(found.forms, choice.name):
+        right = {form.name: one for form in forms if (one := tried(archive, found, form, terms))}
+        if right:
+            name, *others = right
+            if others:
+                name = min(right, key=lambda name: pace(right[name]))
+            log.info("OpenVINO computes the model, in %s.", name)
+            choice.keep(name)
+            return right[name]
+    return None
+
+
+def tried(archive: Archive, found: Accelerated, form: Form, terms: Terms) -> Pipeline | None:
+    """A form that answers rightly on this machine; None, and a warning, if it does not."""
+    try:
+        return proven(archive, found, form, terms)
+    except Exception as exc:  # whatever it is, another form may do, or TensorFlow
+        log.warning("OpenVINO in %s is not used here: %s", form.name, reason_of(exc))
+        return None
 
 
 def compared(archive: Archive, terms: Terms) -> Pipeline | None:

@@ -204,6 +204,33 @@ def test_a_form_that_means_something_else_is_dropped_with_a_warning(
     )
 
 
+def test_all_processes_of_a_server_compute_in_the_form_that_the_first_has_chosen(
+    packed: Packed, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    terms = Terms(cores=2, shared=tmp_path)
+
+    def chosen() -> str:
+        caplog.clear()
+        load_models(packed.folder, terms, lambda _: None)
+        (said,) = (text for text in caplog.messages if text.startswith("OpenVINO computes the"))
+        return said
+
+    quantized = (
+        "OpenVINO computes the model, in int8.",
+        "OpenVINO computes the model, in int8+bf16.",
+    )
+    first = chosen()
+    assert first in quantized
+    assert chosen() == first
+
+    (note,) = tmp_path.glob("*/form")
+    note.write_text("bf16")
+    assert chosen() == "OpenVINO computes the model, in bf16."
+    note.write_text("nonsense")
+    assert chosen() in quantized
+
+
 def test_layers_that_cost_agreement_are_put_back_into_floats(tmp_path: Path) -> None:
     """The last layer's weights differ by less than a 127th of them, which int8 can't tell."""
     import tensorflow as tf

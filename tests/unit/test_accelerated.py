@@ -7,7 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from plumbline.accelerated import FILE, FOLDER, FORMS, Accelerated, read, weight, write
+from plumbline.accelerated import (
+    FILE,
+    FOLDER,
+    FORMS,
+    Accelerated,
+    Choice,
+    in_order,
+    read,
+    weight,
+    write,
+)
 from plumbline.errors import ArchiveError
 from plumbline.signature import Signature, TensorSpec
 
@@ -29,6 +39,25 @@ def written(tmp_path: Path) -> Accelerated:
     )
     write(found, [{"name": "f32"}])
     return found
+
+
+def test_the_forms_of_the_most_compact_network_are_tried_first() -> None:
+    f32, bf16, int8, both = FORMS
+    forms = (both, int8, bf16, f32)
+    assert list(in_order(forms, "")) == [[], [both, int8], [bf16, f32]]
+    assert list(in_order(forms, "bf16")) == [[bf16], [both, int8], [f32]]
+    assert list(in_order(forms, "f32")) == [[f32], [both, int8], [bf16]]
+
+
+def test_a_choice_is_remembered_where_there_is_room_for_it(tmp_path: Path) -> None:
+    Choice(tmp_path / "model-1").keep("bf16")
+    assert Choice(tmp_path / "model-1").name == "bf16"
+    assert Choice(tmp_path / "model-2").name == ""
+    Choice(None).keep("bf16")
+    assert Choice(None).name == ""
+    (tmp_path / "file").touch()
+    Choice(tmp_path / "file" / "model-1").keep("bf16")
+    assert Choice(tmp_path / "file" / "model-1").name == ""
 
 
 def test_what_was_written_is_read_back_in_its_order(written: Accelerated, tmp_path: Path) -> None:
