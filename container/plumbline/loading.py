@@ -23,10 +23,7 @@ from plumbline.engines.deferred import DeferredEngine
 from plumbline.engines.loaders import load_engine
 from plumbline.engines.metadata import signature_defs
 from plumbline.engines.openvino import OpenVINOEngine, Threads, load_network
-from plumbline.errors import (
-    EngineError,
-    InputRefused,
-)
+from plumbline.errors import EngineError, InputRefused
 from plumbline.gathering import Fetch, no_links
 from plumbline.golden import check_goldens, time_left
 from plumbline.handled import Handler, Named, around

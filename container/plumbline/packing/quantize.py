@@ -19,8 +19,40 @@ from plumbline.spec import Acceleration
 COARSE = 1e-3
 """A budget below this is out of reach for values that are rounded to one of 256 levels."""
 
-SECONDS = 600.0
+SECONDS = 900.0
 """After these quantisation is given up."""
+
+RANKING_SECONDS = 240.0
+"""For finding out which layers cost most; each is left in floats once."""
+
+RESTORING_SECONDS = 240.0
+"""For putting such layers back, group by group, until the rest agrees."""
+
+MOST_RANKED, FEWEST_RANKED = 50, 8
+"""So many pictures tell what a layer costs."""
+
+MOST_ROUNDS, FEWEST_ROUNDS = 20, 4
+"""So many groups of layers are put back into floats at most, one after the other."""
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Seconds that a network takes to be compiled, and for a picture; its layers with weights."""
+
+    compiling: float
+    picture: float
+    layers: int
+
+    @property
+    def ranked_by(self) -> int:
+        """How many pictures there is time to rank the layers by."""
+        each = RANKING_SECONDS / max(1, self.layers) - self.compiling
+        return max(FEWEST_RANKED, min(MOST_RANKED, int(each / self.picture)))
+
+    def rounds(self, pictures: int) -> int:
+        """How often there is time to look at all pictures again."""
+        each = self.compiling + pictures * self.picture
+        return max(FEWEST_ROUNDS, min(MOST_ROUNDS, int(RESTORING_SECONDS / each)))
 
 
 @dataclass(frozen=True)

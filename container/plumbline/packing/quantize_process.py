@@ -6,6 +6,7 @@ It sends `{"done": name}` for each picture that calibrates, or `{"error": text}`
 from __future__ import annotations
 
 import sys
+import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from plumbline.engines.openvino import core, name_layers, one_of, places_in
 from plumbline.errors import PackingError
 from plumbline.images import Limits
 from plumbline.inputs import Prepared, prepared
+from plumbline.packing.quantize import Pace
 from plumbline.signature import Signature
 from plumbline.spec import ModelSpec
 from plumbline.stopwatch import Stopwatch
@@ -31,11 +33,8 @@ from plumbline.tasks.base import Task
 BYTES = 512 * 1024**2
 """Of the pictures as the model takes them, and of what NNCF remembers of its outputs."""
 
-RANKED_BY = 50
-"""So many pictures tell which layers cost most."""
-
-MOST_ROUNDS = 20
-"""So many groups of layers are put back into floats at most, one after the other."""
+WEIGHTED = ("Convolution", "GroupConvolution", "ConvolutionBackpropData", "MatMul")
+"""The layers that are quantised."""
 
 
 def main() -> None:
@@ -94,6 +93,7 @@ def quantize(request: Mapping[str, Any], done: Callable[[str], None]) -> None:
     places = places_in(network, signature)
     network.reshape({places.inputs[spec.name]: one_of(spec) for spec in signature.inputs})
     samples = read_samples(request, signature, places.outputs)
+    pace = pace_of(network, samples)
     numbers = range(len(samples.pictures))
     waiting = set(numbers)
 
@@ -113,8 +113,8 @@ def quantize(request: Mapping[str, Any], done: Callable[[str], None]) -> None:
         target_device=nncf.TargetDevice.CPU,
         subset_size=len(numbers),
         advanced_accuracy_restorer_parameters=nncf.AdvancedAccuracyRestorerParameters(
-            max_num_iterations=MOST_ROUNDS,
-            ranking_subset_size=RANKED_BY,
+            max_num_iterations=pace.rounds(len(numbers)),
+            ranking_subset_size=pace.ranked_by,
             num_ranking_workers=1,
         ),
     )
@@ -122,6 +122,17 @@ def quantize(request: Mapping[str, Any], done: Callable[[str], None]) -> None:
         raise PackingError("to keep to min_agreement, every layer had to be put back into floats")
     name_layers(quantized)
     openvino.save_model(quantized, request["target"], compress_to_fp16=False)
+
+
+def pace_of(network: Any, samples: Samples) -> Pace:
+    """How long the network takes here, as it is."""
+    start = time.perf_counter()
+    compiled = core().compile_model(network, "CPU")
+    samples.outputs(compiled, 0)  # the first takes longer
+    begun = time.perf_counter()
+    samples.outputs(compiled, 0)
+    layers = [layer for layer in network.get_ops() if layer.get_type_name() in WEIGHTED]
+    return Pace(begun - start, time.perf_counter() - begun, len(layers))
 
 
 def read_samples(
