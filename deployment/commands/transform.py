@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from deployment import asking, batch, cli, launch, logs, show
+from deployment import asking, batch, cli, launch, limits, logs, show
 from deployment.aws import Aws
 from deployment.batch import Job
 from deployment.changes import Changes, changed
@@ -86,8 +86,8 @@ def ordered(aws: Aws, name: str, asked: Mapping[str, Any]) -> Order:
             "--image URI --model model.tar.gz --role ARN."
         )
     only = (Variant(DEFAULT_VARIANT, archive),)
-    return Order(
-        name, aws.region, asked["role"], image, only, bucket=bucket, environment=environment
+    return limits.check(
+        Order(name, aws.region, asked["role"], image, only, bucket=bucket, environment=environment)
     )
 
 

@@ -144,6 +144,26 @@ def test_without_an_endpoint_the_model_is_made(
     assert "models" not in inventory(account)
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "phrase"),
+    [
+        ("--role", "nonsense", "arn:aws:iam::123456789012:role/"),
+        ("--image", "plumbline:1", "./build_and_push.sh"),
+        ("--env", "1A=3", "no name for an environment variable"),
+    ],
+)
+def test_without_an_endpoint_what_is_named_is_checked_as_by_up(
+    account: Account, transform: Deploy, archive: Path, option: str, value: str, phrase: str
+) -> None:
+    named = {"--image": IMAGE, "--model": archive, "--role": ROLE, option: value}
+
+    ended = transform(*(word for pair in named.items() for word in pair), "--no-check")
+
+    assert ended.exit_code == 2, ended.output
+    assert phrase in ended.stderr
+    assert "models" not in inventory(account)
+
+
 def test_another_archive_than_the_endpoint_s(
     account: Account, up: Deploy, transform: Deploy, tmp_path: Path, pictures: Any
 ) -> None:
