@@ -72,6 +72,8 @@ class Aws:
             answer: dict[str, Any] = method(**call.parameters)
         except (BotoCoreError, OSError) as exc:
             raise unreached(exc) from exc
+        if failed := answer.get("Errors"):  # S3 deletes what it may, and answers 200
+            raise ClientError({"Error": failed[0]}, call.operation)
         return answer
 
     def pages(self, call: Call, key: str) -> Iterator[Any]:

@@ -13,12 +13,16 @@ from deployment import upload
 from deployment.aws import Aws, filled
 from deployment.calls import Call, Look, Make, Plan, Remove, Step, Upload, Wait
 from deployment.errors import DeploymentError, EndpointFailed, NotReached, Refused
+from deployment.refusals import in_another_region
 
 PAUSE = 10.0
 """Seconds between two looks."""
 
 MOST_SECONDS = 3 * 3600.0
 """More than SageMaker takes for anything."""
+
+GOING = (None, "Deleting", "Stopping")
+"""What is found of a thing that is gone, or goes by itself: AWS removes no such thing."""
 
 Say = Callable[[str], None]
 
@@ -104,12 +108,24 @@ class Performer:
     def remove(self, step: Remove) -> None:
         """Remove a thing, and wait until it is gone."""
         self.say(f"Removing the {step.what} …")
-        self.aws.look(Look(step.call))  # what is gone already counts as removed
-        while step.gone and self.aws.look(step.gone) is not None:
-            self.status(f"The {step.what} is going …")
-            time.sleep(PAUSE)
+        try:
+            self.aws.look(Look(step.call))  # what is gone already counts as removed
+        except Refused:
+            if step.gone is None or self.aws.look(step.gone) not in GOING:
+                raise
+        if step.gone:
+            self.wait_until_gone(step.what, step.gone)
         self.changed += 1
         self.done.append(step.what)
+
+    def wait_until_gone(self, what: str, gone: Look) -> None:
+        """Look until nothing is found. Raises `NotReached`."""
+        deadline = time.monotonic() + MOST_SECONDS
+        while self.aws.look(gone) is not None:
+            if time.monotonic() > deadline:
+                raise NotReached(f"The {what} is still there after hours; look again later.")
+            self.status(f"The {what} is going …")
+            time.sleep(PAUSE)
 
     def filled(self, call: Call) -> Call:
         """The call with what earlier steps answered."""
@@ -150,6 +166,8 @@ def same(found: Any, wanted: Any) -> bool:
 
 def taken(step: Make, different: list[str]) -> DeploymentError:
     """A thing of this name is there, and another one."""
+    if region := step.expected.get("BucketRegion"):
+        return in_another_region(step.call.parameters["Bucket"], region)
     return Refused(
         f"The {step.what} is there already, and not as asked for: {'; '.join(different)}. "
         "`python deploy.py update` changes it; `down` removes it; or choose another name.",

@@ -205,11 +205,16 @@ def look_at(name: str) -> Look:
     return Look(Call("sagemaker", "DescribeEndpoint", {"EndpointName": name}))
 
 
+def state_of(name: str) -> Look:
+    """The endpoint's state alone."""
+    return Look(look_at(name).call, "EndpointStatus")
+
+
 def clearing_steps(name: str, state: str | None) -> Iterator[Step]:
     """What makes room for an endpoint: SageMaker does nothing for one that failed but remove it."""
     if state == "Failed":
         call = Call("sagemaker", "DeleteEndpoint", {"EndpointName": name})
-        yield Remove(f"endpoint {name}, which failed", call, gone=look_at(name))
+        yield Remove(f"endpoint {name}, which failed", call, gone=state_of(name))
     elif state == "Deleting":
         yield Wait(f"endpoint {name}", look_at(name), "EndpointStatus", ("missing",), ())
 

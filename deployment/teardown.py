@@ -11,7 +11,7 @@ from deployment import batch, names
 from deployment.aws import Aws
 from deployment.calls import Call, Look, Plan, Remove, Step, Wait
 from deployment.errors import NotAllowed, Refused
-from deployment.plan import STARTING, look_at
+from deployment.plan import STARTING, look_at, state_of
 
 AUTOSCALING = "application-autoscaling"
 
@@ -237,7 +237,7 @@ def endpoint_steps(found: Existing) -> Iterator[Step]:
         if found.endpoint["EndpointStatus"] in STARTING:
             yield Wait(f"endpoint {found.name}", look, "EndpointStatus", RESTING, ())
         call = Call("sagemaker", "DeleteEndpoint", {"EndpointName": found.name})
-        yield Remove(f"endpoint {found.name}", call, gone=look)
+        yield Remove(f"endpoint {found.name}", call, gone=state_of(found.name))
 
 
 def described_steps(found: Existing) -> Iterator[Step]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import boto3
 import botocore.endpoint
 import botocore.handlers
 import pytest
@@ -195,6 +196,32 @@ def test_another_model_under_a_name_in_use(account: Account, up: Deploy, archive
     assert ended.exit_code == 4
     assert inventory(account) == before
     assert "python deploy.py update" in ended.stderr
+
+
+def test_a_bucket_of_one_s_own_in_another_region(account: Account, up: Deploy) -> None:
+    place = {"LocationConstraint": "eu-west-1"}
+    s3 = boto3.client("s3", region_name="eu-west-1")
+    s3.create_bucket(Bucket="mine", CreateBucketConfiguration=place)
+
+    ended = up("--bucket", "mine")
+
+    assert ended.exit_code == 4
+    assert "The bucket mine is in another region than eu-central-1." in ended.stderr
+    assert "name a bucket there with --bucket" in ended.stderr
+    assert "update" not in ended.stderr
+
+
+def test_objects_that_may_not_be_deleted_though_s3_answers(
+    account: Account, up: Deploy, deploy: Deploy
+) -> None:
+    up()
+    error = {"Key": "plumbline/cats/1", "Code": "AccessDenied", "Message": "Access Denied"}
+    with Weather(stubs={"DeleteObjects": lambda _: {"Errors": [error]}}).prevailing():
+        ended = deploy("down", "cats", "--yes", "--data")
+
+    assert ended.exit_code == 3
+    assert '"Action": "s3:DeleteObject"' in ended.stderr
+    assert f'"Resource": "arn:aws:s3:::{BUCKET}/*"' in ended.stderr
 
 
 # -- throttling ---------------------------------------------------------------------------------

@@ -60,6 +60,29 @@ def test_a_job_is_stopped_by_stop_and_by_down(
     assert "models" not in inventory(account)
 
 
+def test_a_job_that_ends_while_down_looks_keeps_nothing_from_being_removed(
+    account: Account, up: Deploy, transform: Deploy, deploy: Deploy, pictures: Any
+) -> None:
+    up()
+    sagemaker = Batch(pictures, looks=100)
+    weather = sagemaker.weather()
+    weather.before["ListObjectsV2"] = kill_once_at_work(sagemaker)
+    with weather.prevailing(), suppress(Died):
+        transform()
+    refusing = refused("ValidationException", "The job is in the status Completed.")
+
+    def end() -> Any:
+        for job in sagemaker.backend.transform_jobs.values():
+            job.transform_job_status = "Completed"
+        return refusing()
+
+    with Weather(before={"StopTransformJob": end}).prevailing():
+        ended = deploy("down", "cats", "--yes")
+
+    assert ended.exit_code == 0, ended.stderr
+    assert "endpoints" not in inventory(account)
+
+
 def kill_once_at_work(sagemaker: Batch) -> Fault:
     """Nothing, and death as soon as a job is at work."""
 

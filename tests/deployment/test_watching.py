@@ -12,7 +12,7 @@ from faults import Weather, refused
 
 import moto_server
 from deployment import archive as archives
-from deployment import names
+from deployment import names, perform
 
 
 def test_status_says_what_runs(account: Account, up: Deploy, deploy: Deploy) -> None:
@@ -137,6 +137,42 @@ def test_down_waits_for_an_endpoint_that_is_being_made(
     assert ended.exit_code == 0, ended.stderr
     assert operations.index("DeleteEndpoint") > 2
     assert set(inventory(account)) == {"objects"}
+
+
+def test_down_waits_for_an_endpoint_that_somebody_else_removes(
+    account: Account, up: Deploy, deploy: Deploy
+) -> None:
+    from moto.sagemaker.models import sagemaker_backends
+
+    up()
+    endpoints = sagemaker_backends["123456789012"][REGION].endpoints
+    endpoints["cats"].endpoint_status = "Deleting"
+    refusing = refused("ValidationException", "Cannot update in-progress endpoint.")
+    looks: list[None] = []
+
+    def look() -> None:
+        looks.append(None)
+        if len(looks) == 4:
+            del endpoints["cats"]
+
+    weather = Weather(before={"DeleteEndpoint": refusing}, after={"DescribeEndpoint": look})
+    with weather.prevailing():
+        ended = deploy("down", "cats", "--yes")
+
+    assert ended.exit_code == 0, ended.stderr
+    assert set(inventory(account)) == {"objects"}
+
+
+def test_down_does_not_wait_for_ever(
+    account: Account, up: Deploy, deploy: Deploy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    up()
+    monkeypatch.setattr(perform, "MOST_SECONDS", 0.0)
+    with Weather(stubs={"DeleteEndpoint": lambda _: {}}).prevailing():
+        ended = deploy("down", "cats", "--yes")
+
+    assert ended.exit_code == 5
+    assert "The endpoint cats is still there after hours" in ended.stderr
 
 
 def test_an_upload_that_broke_off_is_found(account: Account, up: Deploy, deploy: Deploy) -> None:
