@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -89,7 +90,7 @@ def variant(text: str, option: str) -> Variant:
 
 def is_number(text: str) -> bool:
     """Whether this is a weight: digits, perhaps with a point."""
-    return text.replace(".", "", 1).isdigit()
+    return re.fullmatch(r"[0-9]{1,9}(\.[0-9]*)?|\.[0-9]+", text) is not None
 
 
 def kind(asked: Mapping[str, Any]) -> Kind:
@@ -169,10 +170,10 @@ def refuse_unscaled(asked: Mapping[str, Any]) -> None:
 
 def bounds(text: str) -> tuple[int, int]:
     """FEWEST:MOST. Raises `Misuse`."""
-    least, _, most = text.partition(":")
-    if not (least.isdecimal() and most.isdecimal()):
+    found = re.fullmatch(r"([0-9]{1,6}):([0-9]{1,6})", text)
+    if not found:
         raise Misuse(f"--autoscale {text}: the fewest machines, a colon and the most, such as 1:4.")
-    return int(least), int(most)
+    return int(found[1]), int(found[2])
 
 
 def target(asked: Mapping[str, Any], metric: str) -> float:

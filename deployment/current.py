@@ -21,6 +21,7 @@ from deployment.order import (
     Serverless,
     Timeouts,
     Variant,
+    as_kept,
 )
 from deployment.plan import STARTING
 
@@ -147,7 +148,8 @@ def variant(
     """A variant with the share that it has by now."""
     name = described["VariantName"]
     archive = Archive(url=models[described["ModelName"]]["PrimaryContainer"]["ModelDataUrl"])
-    return Variant(name, archive, (weights or {}).get(name, described["InitialVariantWeight"]))
+    weight = (weights or {}).get(name, described["InitialVariantWeight"])
+    return Variant(name, archive, as_kept(weight))
 
 
 def kind(config: Described) -> Kind:

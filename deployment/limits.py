@@ -10,16 +10,17 @@ from deployment.order import Async, Order, RealTime, Serverless
 
 MEMORIES = (1024, 2048, 3072, 4096, 5120, 6144)
 
-ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+")
+ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+", re.ASCII)
 
 ECR = re.compile(
     r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(\.cn)?/"
-    r"(?P<repository>[a-z0-9._/-]+)([:@].+)?"
+    r"(?P<repository>[a-z0-9._/-]+)([:@].+)?",
+    re.ASCII,
 )
 
 INSTANCE = re.compile(r"ml\.[a-z0-9-]+\.[a-z0-9]+")
 
-VARIANT = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
+VARIANT = re.compile(r"(?=.{1,63}$)[a-zA-Z0-9](-*[a-zA-Z0-9])*")
 
 URL = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?")
 
@@ -78,7 +79,10 @@ def variant_problems(order: Order) -> Iterator[str]:
     listed = [variant.name for variant in order.all_variants]
     for name in listed:
         if not VARIANT.fullmatch(name):
-            yield f"{name!r} can't be the name of a variant: letters, digits and single hyphens."
+            yield (
+                f"{name!r} can't be the name of a variant: at most 63 letters, digits and hyphens "
+                "inside."
+            )
     if len(set(listed)) < len(listed):
         yield f"Two variants have the same name: {', '.join(listed)}."
     if len(order.variants) > 10:

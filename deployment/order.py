@@ -28,6 +28,11 @@ class Variant:
     weight: float = 1.0
 
 
+def as_kept(weight: float) -> float:
+    """A weight to the six digits that are left of it: AWS keeps 0.1 as 0.10000000149011612."""
+    return float(f"{weight:.6g}")
+
+
 @dataclass(frozen=True)
 class RealTime:
     """Machines that answer at once, and cost while they exist."""

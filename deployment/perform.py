@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -20,6 +21,9 @@ PAUSE = 10.0
 
 MOST_SECONDS = 3 * 3600.0
 """More than SageMaker takes for anything."""
+
+PRECISION = 1e-6
+"""What single precision, in which AWS keeps weights, may differ by."""
 
 GOING = (None, "Deleting", "Stopping")
 """What is found of a thing that is gone, or goes by itself: AWS removes no such thing."""
@@ -161,6 +165,8 @@ def same(found: Any, wanted: Any) -> bool:
         return isinstance(found, Mapping) and all(
             same(found.get(key), value) for key, value in wanted.items()
         )
+    if isinstance(wanted, float) and isinstance(found, int | float):
+        return math.isclose(found, wanted, rel_tol=PRECISION)
     return bool(found == wanted)
 
 

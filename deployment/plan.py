@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from deployment import names
 from deployment.calls import Call, Look, Make, Plan, Remove, Step, Upload, Wait
 from deployment.cost import costs
-from deployment.order import Archive, Async, Order, Serverless, Variant
+from deployment.order import Archive, Async, Order, Serverless, Variant, as_kept
 from deployment.scaling import scaling_steps
 
 STARTING = ("Creating", "Updating", "SystemUpdating", "RollingBack")
@@ -151,7 +151,7 @@ def variant_parameters(order: Order, variant: Variant) -> dict[str, Any]:
     parameters: dict[str, Any] = {
         "VariantName": variant.name,
         "ModelName": model_parameters(order, variant)["ModelName"],
-        "InitialVariantWeight": variant.weight,
+        "InitialVariantWeight": as_kept(variant.weight),
     }
     if isinstance(order.kind, Serverless):
         return {**parameters, "ServerlessConfig": serverless_parameters(order.kind)}

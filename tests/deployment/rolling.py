@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +11,14 @@ from aws_account import ACCOUNT, REGION
 from faults import Answers, refused
 
 Parameters = Mapping[str, Any]
+
+
+def narrow(variants: list[dict[str, Any]]) -> None:
+    """Let the weights have single precision, as AWS's do."""
+    for variant in variants:
+        for key in variant:
+            if key.endswith("Weight"):
+                [variant[key]] = struct.unpack("f", struct.pack("f", variant[key]))
 
 
 @dataclass
@@ -32,6 +41,7 @@ class Rolling:
         return {
             "UpdateEndpoint": self.update,
             "DescribeEndpoint": self.describe,
+            "DescribeEndpointConfig": self.describe_config,
             "PutMetricData": self.hear,
         }
 
@@ -58,9 +68,11 @@ class Rolling:
 
     def describe(self, asked: Parameters) -> Any:
         """How it is, meanwhile; where nothing changes, moto knows."""
+        endpoint = self.backend.endpoints.get(asked["EndpointName"])
+        if endpoint:
+            narrow(endpoint.production_variants)
         if not self.coming:
             return None
-        endpoint = self.backend.endpoints[asked["EndpointName"]]
         if not self.left:
             self.end(endpoint)
             return None
@@ -78,6 +90,11 @@ class Rolling:
             ],
             "PendingDeploymentSummary": {"EndpointConfigName": self.coming},
         }
+
+    def describe_config(self, asked: Parameters) -> None:
+        """As moto knows it, with weights as AWS keeps them."""
+        if config := self.backend.endpoint_configs.get(asked["EndpointConfigName"]):
+            narrow(config.production_variants)
 
     def end(self, endpoint: Any) -> None:
         """The new configuration, or the old one."""

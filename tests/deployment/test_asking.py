@@ -162,6 +162,9 @@ REFUSED: dict[str, tuple[tuple[object, ...], str]] = {
     "shadow of nothing": (("--shadow", "next"), "new=model.tar.gz:10"),
     "no such file": (("--shadow", "next=nowhere.tar.gz"), "plumbline pack"),
     "same name": (("--shadow", "all=s3://models/b.tar.gz"), "same name"),
+    "long name": (("--shadow", f"{'a-' * 32}a=s3://models/b.tar.gz"), "at most 63"),
+    "weight of a footnote": (("--shadow", "next=nowhere.tar.gz:²"), "no file nowhere"),
+    "bounds of another script": (("--autoscale", "١:٤", "--target", 5), "such as 1:4"),
 }
 
 
@@ -199,7 +202,9 @@ def test_a_role_that_is_none(up: Deploy) -> None:
     assert "arn:aws:iam::123456789012:role/" in ended.stderr
 
 
-@pytest.mark.parametrize("name", ["c_ats", "-cats", "cats-", "a" * 46, "cats/1", ""])
+@pytest.mark.parametrize(
+    "name", ["c_ats", "-cats", "cats-", "a" * 46, "a-" * 44 + "a", "cats/1", ""]
+)
 def test_a_name_that_aws_would_not_take(deploy: Deploy, name: str) -> None:
     ended = deploy("down", "--region", REGION, "--yes", "--", name)
 

@@ -177,6 +177,21 @@ def test_one_variant_more_comes_all_at_once(
     assert weights == {"all": 1, "new": 0.5}
 
 
+def test_a_variant_with_a_share_that_has_no_end_in_binary_comes_once(
+    account: Account, up: Deploy, change: Deploy, better: Path, sagemaker: Rolling
+) -> None:
+    up()
+    change("--variant", f"new={better}:0.1")
+    before = inventory(account)
+
+    ended = change("--variant", f"new={better}:0.1")
+
+    assert ended.exit_code == 0, ended.stderr
+    assert "Nothing had to be changed." in ended.stderr
+    assert len(sagemaker.asked) == 1
+    assert inventory(account) == before
+
+
 def test_the_loser_of_a_comparison_goes(
     account: Account, up: Deploy, change: Deploy, deploy: Deploy, archive: Path, better: Path
 ) -> None:

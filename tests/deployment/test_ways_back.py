@@ -112,12 +112,12 @@ def test_weights_shift_the_traffic(
 ) -> None:
     up("--variant", f"a={archive}:1", "--variant", f"b={archive}:1", model=False)
 
-    ended = deploy("weights", "cats", "a=90", "b=10")
+    ended = deploy("weights", "cats", "a=0.9", "b=0.1")
 
     assert ended.exit_code == 0, ended.stderr
-    assert ended.stdout == "a: 90, 90% of the requests\nb: 10, 10% of the requests\n"
+    assert ended.stdout == "a: 0.9, 90% of the requests\nb: 0.1, 10% of the requests\n"
     weather.calls.clear()
-    assert deploy("weights", "cats", "a=90", "b=10").exit_code == 0
+    assert deploy("weights", "cats", "a=0.9", "b=0.1").exit_code == 0
     assert not [each for each in weather.calls if each.changes]
 
 
@@ -127,6 +127,7 @@ def test_weights_shift_the_traffic(
         (("c=1",), "no variant c"),
         (("a=0", "b=0"), "nobody would answer"),
         (("a",), "such as new=10"),
+        (("a=²",), "such as new=10"),
     ],
 )
 def test_shares_that_can_not_be(
