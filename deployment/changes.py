@@ -9,7 +9,7 @@ from typing import Any
 from deployment.current import Running
 from deployment.errors import Misuse
 from deployment.limits import check
-from deployment.order import Archive, Order, Serverless, Variant
+from deployment.order import Archive, Order, Serverless, Variant, as_kept
 from deployment.rollout import RollOut, problems
 
 
@@ -27,17 +27,16 @@ class Changes:
     bucket: str = ""
     dropped: tuple[str, ...] = ()
     """The variants that go."""
+    weighed: tuple[str, ...] = ()
+    """The variants whose weight was typed, too."""
 
 
 def changed(running: Running, changes: Changes) -> Order:
     """The order after the changes. Raises `Misuse` for those that can't be."""
     now = running.order
+    check_variants(running, changes)
     named = {variant.name: variant for variant in changes.variants}
     if changes.model:
-        if len(now.variants) > 1:
-            listed = ", ".join(variant.name for variant in now.variants)
-            first = now.variants[0].name
-            raise Misuse(f"{now.name} has several variants ({listed}): --variant {first}=MODEL.")
         named[now.variants[0].name] = Variant(now.variants[0].name, changes.model)
     kept = tuple(
         replace(variant, archive=named.pop(variant.name, variant).archive)
@@ -56,6 +55,27 @@ def changed(running: Running, changes: Changes) -> Order:
             bucket=changes.bucket or now.bucket,
         )
     )
+
+
+def check_variants(running: Running, changes: Changes) -> None:
+    """Raise `Misuse` where it would have to be guessed which variant gets what."""
+    now = {variant.name: variant for variant in running.order.variants}
+    first, listed = next(iter(now)), ", ".join(now)
+    if changes.model and len(now) > 1:
+        name = running.order.name
+        raise Misuse(f"{name} has several variants ({listed}): --variant {first}=MODEL.")
+    named = [*(each.name for each in changes.variants), *([first] if changes.model else ())]
+    for variant in changes.variants:
+        if named.count(variant.name) > 1:
+            raise Misuse(f"Two archives are named for the variant {variant.name}: one of them.")
+        before = now.get(variant.name)
+        if before is None or variant.name in changes.dropped or variant.name not in changes.weighed:
+            continue
+        if as_kept(variant.weight) != before.weight:
+            raise Misuse(
+                f"The variant {variant.name} has the weight {before.weight:g}, and `weights` "
+                "changes it, without new machines: leave it out here."
+            )
 
 
 def check_dropped(running: Running, changes: Changes) -> None:
@@ -103,9 +123,10 @@ def check_rollout(running: Running, order: Order, rollout: RollOut, *, asked: bo
     if not guarded(running, order):
         if asked:
             raise Misuse(
-                "--canary, --linear, --rolling and --bake are for endpoints on machines (but not "
-                "ml.inf1) whose variants keep their names. SageMaker changes this one all at once: "
-                "leave them out; deploy.py itself goes back if golden pictures come out wrong."
+                "--canary, --linear, --rolling, --bake, --max-latency and --max-errors are for "
+                "endpoints on machines (but not ml.inf1) whose variants keep their names. "
+                "SageMaker changes this one all at once: leave them out; deploy.py itself goes "
+                "back if golden pictures come out wrong."
             )
         return
     for problem in problems(rollout, machines(running, order)):

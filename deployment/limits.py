@@ -22,7 +22,9 @@ INSTANCE = re.compile(r"ml\.[a-z0-9-]+\.[a-z0-9]+")
 
 VARIANT = re.compile(r"(?=.{1,63}$)[a-zA-Z0-9](-*[a-zA-Z0-9])*")
 
-URL = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?")
+BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+
+URL = re.compile(rf"s3://{BUCKET.pattern}(/.*)?")
 
 ENVIRONMENT_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 
@@ -98,6 +100,7 @@ def setting_problems(order: Order) -> Iterator[str]:
     for name in order.environment:
         if not ENVIRONMENT_NAME.fullmatch(name):
             yield f"--env {name}: that is no name for an environment variable."
+    yield from bucket_problems(order.bucket)
     if bool(order.network.subnets) != bool(order.network.security_groups):
         yield "--subnet and --security-group go together: SageMaker needs one of each at least."
     if order.capture and not URL.fullmatch(order.capture.url):
@@ -106,6 +109,15 @@ def setting_problems(order: Order) -> Iterator[str]:
         url = variant.archive.url
         if url and not URL.fullmatch(url):
             yield f"{url}: it must be like s3://my-bucket/models/model.tar.gz."
+
+
+def bucket_problems(bucket: str) -> Iterator[str]:
+    """The name of a bucket; none is the account's own."""
+    if bucket and not BUCKET.fullmatch(bucket):
+        yield (
+            f"--bucket {bucket}: it must be the name of a bucket alone, such as my-bucket, without "
+            "s3:// and without a folder."
+        )
 
 
 def serverless_problems(order: Order, kind: Serverless) -> Iterator[str]:
@@ -127,7 +139,8 @@ def serverless_problems(order: Order, kind: Serverless) -> Iterator[str]:
         (order.network.isolated, "--isolated", "be cut off from the network"),
         (order.capture, "--capture", "keep requests"),
         (len(order.variants) > 1, "--variant", "have several variants"),
-        (order.timeouts.health or order.timeouts.download, "--health-timeout", "be waited for"),
+        (order.timeouts.health is not None, "--health-timeout", "be waited for"),
+        (order.timeouts.download is not None, "--download-timeout", "be waited for"),
     ):
         if present:
             yield f"A serverless endpoint can't {what}: leave out {option}, or --serverless."

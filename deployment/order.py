@@ -9,6 +9,9 @@ from pathlib import Path
 DEFAULT_VARIANT = "all"
 """The name of the only variant, where none is named."""
 
+IN_COOLDOWN, OUT_COOLDOWN = 300, 60
+"""Seconds after a machine less, and after one more, in which there is no other."""
+
 
 @dataclass(frozen=True)
 class Archive:
@@ -102,8 +105,8 @@ class Scaling:
     most: int
     target: float
     metric: str = "invocations"
-    in_cooldown: int = 300
-    out_cooldown: int = 60
+    in_cooldown: int = IN_COOLDOWN
+    out_cooldown: int = OUT_COOLDOWN
 
 
 @dataclass(frozen=True)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import Any
 
 import click
 
-from deployment import cli, names, show, teardown
+from deployment import cli, limits, names, show, teardown
 from deployment.aws import Aws
 from deployment.cli import DRY_RUN, NAME, WHERE, connect, options, say
-from deployment.errors import Refused
+from deployment.errors import Misuse, Refused
 from deployment.teardown import Existing
 
 
@@ -31,6 +32,8 @@ def down(name: str, data: bool, bucket: tuple[str, ...], yes: bool, **asked: Any
     python deploy.py down cats
     python deploy.py down cats --data --yes
     """  # noqa: D301 - \b keeps click from rewrapping
+    for problem in chain.from_iterable(map(limits.bucket_problems, bucket)):
+        raise Misuse(problem)
     aws = connect(asked)
     found = look(aws, name, bucket)
     plan = teardown.plan_down(found, aws.region, data=data)

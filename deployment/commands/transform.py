@@ -72,10 +72,12 @@ def transform(name: str, source: str, target: str, **asked: Any) -> None:
 
 def ordered(aws: Aws, name: str, asked: Mapping[str, Any]) -> Order:
     """The endpoint's model, with what was named instead; without an endpoint, what was named."""
+    there = aws.look(look_at(name)) is not None
+    refuse_idle(name, asked, there=there)
     archive = asking.archive(asked["model"]) if asked["model"] else None
     environment = asking.environment(asked["env"])
     image, bucket = asked["image"] or "", asked["bucket"] or ""
-    if aws.look(look_at(name)) is not None:
+    if there:
         running = read(aws, name)
         chosen = one_variant(running.order, asked["variant"])
         changes = Changes(archive, image=image, environment=environment, bucket=bucket)
@@ -89,6 +91,14 @@ def ordered(aws: Aws, name: str, asked: Mapping[str, Any]) -> Order:
     return limits.check(
         Order(name, aws.region, asked["role"], image, only, bucket=bucket, environment=environment)
     )
+
+
+def refuse_idle(name: str, asked: Mapping[str, Any], *, there: bool) -> None:
+    """Raise `Misuse` for an option that would be ignored."""
+    if there and asked["role"]:
+        raise Misuse(f"--role is for models without an endpoint, and {name} has its own role.")
+    if not there and asked["variant"]:
+        raise Misuse(f"--variant is one of an endpoint, and there is no endpoint {name}.")
 
 
 def one_variant(order: Order, wanted: str | None) -> Order:

@@ -43,7 +43,7 @@ def update(name: str, **asked: Any) -> None:
     running = read(aws, name)
     order = changed(running, wanted)
     rollout = steps(asked)
-    check_rollout(running, order, rollout, asked=any(asked[each] for each in (*HOW, "bake")))
+    check_rollout(running, order, rollout, asked=any(asked[each] for each in (*HOW, *WATCHED)))
     if asked["dry_run"]:
         show.show(plan_update(running, order, rollout))
         return
@@ -53,6 +53,8 @@ def update(name: str, **asked: Any) -> None:
 
 
 HOW = ("canary", "linear", "rolling")
+
+WATCHED = ("bake", "max_latency", "max_errors")
 
 
 def changes(asked: Mapping[str, Any]) -> Changes:
@@ -67,6 +69,7 @@ def changes(asked: Mapping[str, Any]) -> Changes:
         count=asked["count"] or 0,
         bucket=asked["bucket"] or "",
         dropped=asked["drop"],
+        weighed=tuple(name for name, _, weight in map(asking.parts, asked["variant"]) if weight),
     )
     if made == Changes(bucket=made.bucket):
         raise Misuse(
@@ -82,8 +85,8 @@ def steps(asked: Mapping[str, Any]) -> RollOut:
         raise Misuse(f"--{' and --'.join(chosen)}: one way of rolling out at a time.")
     made = RollOut(
         bake=parse_seconds(asked["bake"] or "5m", "--bake"),
-        latency=asked["max_latency"],
-        errors=asked["max_errors"],
+        latency=asked["max_latency"] or RollOut.latency,
+        errors=asked["max_errors"] or RollOut.errors,
     )
     if not chosen:
         return made

@@ -164,6 +164,17 @@ def test_without_an_endpoint_what_is_named_is_checked_as_by_up(
     assert "models" not in inventory(account)
 
 
+def test_without_an_endpoint_there_is_no_variant(
+    account: Account, transform: Deploy, archive: Path
+) -> None:
+    named = ("--image", IMAGE, "--model", archive, "--role", ROLE, "--no-check")
+
+    ended = transform(*named, "--variant", "b")
+
+    assert ended.exit_code == 2
+    assert "there is no endpoint cats" in ended.stderr
+
+
 def test_another_archive_than_the_endpoint_s(
     account: Account, up: Deploy, transform: Deploy, tmp_path: Path, pictures: Any
 ) -> None:
@@ -195,6 +206,7 @@ REFUSED = {
     "among themselves": ((IN, f"{IN}answers"), "among the pictures"),
     "machine": ((IN, OUT, "--instance", "c5.large"), "ml.c5.xlarge"),
     "variant": ((IN, OUT, "--variant", "b"), "no variant b"),
+    "role": ((IN, OUT, "--role", ROLE), "has its own role"),
 }
 
 

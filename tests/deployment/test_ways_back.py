@@ -128,6 +128,7 @@ def test_weights_shift_the_traffic(
         (("a=0", "b=0"), "nobody would answer"),
         (("a",), "such as new=10"),
         (("a=²",), "such as new=10"),
+        (("a=1", "a=2"), "named twice"),
     ],
 )
 def test_shares_that_can_not_be(
