@@ -84,11 +84,11 @@ def told(done: subprocess.CompletedProcess[str]) -> str:
 
 
 def plumbline(
-    *arguments: str, shown: bool = False, **variables: str
+    *arguments: str, shown: bool = False, profile: str | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Plumbline's command line, run by this Python, on this terminal if `shown`.
 
-    Raises `Misuse` where it can't run.
+    Raises `Misuse` where it can't run, or does not end.
     """
     lacking = [name for name in ("numpy", "orjson", "PIL") if not importlib.util.find_spec(name)]
     if lacking:
@@ -97,12 +97,33 @@ def plumbline(
             "the environment that `make venv` makes (.venv/bin/python deploy.py), or leave "
             "archives unchecked with --no-check."
         )
+    try:
+        return subprocess.run(
+            [sys.executable, "-m", "plumbline", *arguments],
+            env=environment(profile),
+            capture_output=not shown,
+            text=True,
+            check=False,
+            timeout=None if shown else SECONDS,
+        )
+    except subprocess.TimeoutExpired as exc:
+        raise Misuse(
+            f"`plumbline {' '.join(arguments)}` did not end within {SECONDS / 60:g} minutes. Give "
+            "the same command on a faster machine, or leave archives unchecked with --no-check."
+        ) from exc
+
+
+KEYS = (
+    *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"),
+    *("AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_DEFAULT_PROFILE"),
+)
+"""The variables that boto3 heeds before AWS_PROFILE."""
+
+
+def environment(profile: str | None) -> dict[str, str]:
+    """The variables of this process, with Plumbline's place, and with a profile if one is named."""
     paths = [str(CONTAINER), *filter(None, [os.environ.get("PYTHONPATH")])]
-    return subprocess.run(
-        [sys.executable, "-m", "plumbline", *arguments],
-        env={**os.environ, **variables, "PYTHONPATH": os.pathsep.join(paths)},
-        capture_output=not shown,
-        text=True,
-        check=False,
-        timeout=None if shown else SECONDS,
-    )
+    made = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+    if not profile:
+        return made
+    return {**{key: made[key] for key in made if key not in KEYS}, "AWS_PROFILE": profile}
