@@ -45,7 +45,7 @@ def down(name: str, data: bool, bucket: tuple[str, ...], yes: bool, **asked: Any
     else:
         agree(found, data=data, yes=yes)
         cli.performer(aws).perform(plan)
-    tell_what_stays(teardown.find(aws, name, found.buckets), data=data)
+    tell_what_stays(aws, teardown.find(aws, name, found.buckets), data=data)
 
 
 def look(aws: Aws, name: str, buckets: tuple[str, ...]) -> Existing:
@@ -63,7 +63,7 @@ def agree(found: Existing, *, data: bool, yes: bool) -> None:
         click.confirm("Remove all of it?", abort=True, err=True)
 
 
-def tell_what_stays(left: Existing, *, data: bool) -> None:
+def tell_what_stays(aws: Aws, left: Existing, *, data: bool) -> None:
     """What is there now. Raises `Refused` if that is something that was to go."""
     lines = list(teardown.in_words(left))
     if left.running or (data and left.data):
@@ -75,6 +75,6 @@ def tell_what_stays(left: Existing, *, data: bool) -> None:
     if lines:
         places = "".join(f" --bucket {bucket}" for bucket in left.buckets)
         say(f"Still there, as data: {'; '.join(lines)}. This removes it, too:")
-        say(f"  python deploy.py down {left.name} --data{places}")
+        say(f"  python deploy.py down {left.name} --data{places} {aws.where}")
     elif not left.unseen:
         say(f"Nothing of {left.name} is left.")

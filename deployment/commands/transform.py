@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -165,11 +166,12 @@ class Run:
     def offer(self) -> None:
         """What stops the job; it does not stop by itself."""
         if f"job {self.title}" in self.performer.done:
-            again = (
-                f"python deploy.py transform {self.order.name} {self.job.source} {self.job.target}"
+            command = shlex.join(
+                ("transform", self.order.name, self.job.source, self.job.target, "--stop")
             )
-            say(f"The job {self.title} goes on without this command. This waits for it again:")
-            say(f"  {again}\nThis stops it, and its bill:\n  {again} --stop")
+            say(f"The job {self.title} goes on; the same command waits for it again.")
+            say("This stops it, and its bill:")
+            say(f"  python deploy.py {command} {self.performer.aws.where}")
 
     def conclude(self, wanted: Mapping[str, str]) -> None:
         """What was answered, and what was not."""

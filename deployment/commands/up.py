@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from deployment import asking, cli, launch, show
+from deployment.aws import Aws
 from deployment.cli import DRY_RUN, NAME, WHERE, connect, options, say, told
 from deployment.commands.choices import CHECK, DETAILS, KINDS, SCALING, WHAT
 from deployment.order import Order
@@ -42,13 +43,13 @@ def up(name: str, **asked: Any) -> None:
     performer = cli.performer(aws)
     with (
         launch.inspected(aws, order, skip=asked["no_check"]) as found,
-        told(performer, removal(order)),
+        told(performer, removal(aws, order)),
         launch.explained(aws, name),
     ):
         bring_up(performer, order)
         launch.prove(aws, order, found)
     say(f"The endpoint {name} is in service in {aws.region}. Try it:")
-    say(f"  python deploy.py invoke {name} PICTURE")
+    say(f"  python deploy.py invoke {name} PICTURE {aws.where}")
 
 
 def bring_up(performer: Performer, order: Order) -> None:
@@ -61,7 +62,7 @@ def bring_up(performer: Performer, order: Order) -> None:
         say(sentence)
 
 
-def removal(order: Order) -> str:
+def removal(aws: Aws, order: Order) -> str:
     """The command that removes all of it."""
     bucket = f" --bucket {order.bucket}" if order.bucket else ""
-    return f"python deploy.py down {order.name} --region {order.region} --data{bucket}"
+    return f"python deploy.py down {order.name} {aws.where} --data{bucket}"

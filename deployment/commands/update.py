@@ -116,14 +116,14 @@ def roll_out(
     performer.meanwhile = watch = guard.Watch(aws, order, found if whole else {})
     plan = plan_update(running, order, rollout)
     with launch.explained(aws, name):
-        with going_on(name):
+        with going_on(aws, name):
             performer.perform(plan)
         back = running.before if running.config == config else running.config
         prove(performer, order, found, config, back)
         guard.conclude(performer, running, order, config, watch)
     say("Nothing had to be changed." if running.config == config else f"{name} runs {config} now.")
     if back:
-        say(f"`python deploy.py rollback {name}` goes back to {back}.")
+        say(f"`python deploy.py rollback {name} {aws.where}` goes back to {back}.")
     for sentence in costs(order):
         say(sentence)
 
@@ -135,19 +135,22 @@ def prove(
     if read(performer.aws, order.name).config != config:
         return
     try:
-        launch.prove(performer.aws, order, found)
+        with going_on(performer.aws, order.name):
+            launch.prove(performer.aws, order, found)
     except AnsweredWrong as exc:
         guard.go_back(performer, order.name, back, exc)
 
 
 @contextmanager
-def going_on(name: str) -> Iterator[None]:
-    """Where this breaks off, say how to go on, and how back."""
+def going_on(aws: Aws, name: str) -> Iterator[None]:
+    """Where this breaks off, say how to go on, and how back; wrong answers take it back anyway."""
     try:
         yield
+    except AnsweredWrong:
+        raise
     except (DeploymentError, KeyboardInterrupt):
         say(
-            f"The same command goes on from here; `python deploy.py rollback {name}` goes back, "
-            f"and `status {name}` shows how it is."
+            f"The same command goes on from here; `python deploy.py rollback {name} {aws.where}` "
+            f"goes back, and `python deploy.py status {name} {aws.where}` shows how it is."
         )
         raise

@@ -15,6 +15,7 @@ from aws_account import ACCOUNT, BUCKET, IMAGE, REGION, ROLE, Account, Deploy, i
 from botocore.awsrequest import AWSResponse
 from faults import Weather, refused
 from moto.core.models import botocore_stubber
+from rolling import Rolling
 
 MINE = f"arn:aws:iam::{ACCOUNT}:user/me"
 
@@ -118,6 +119,34 @@ def test_half_way_it_says_what_there_is_and_how_to_remove_it(account: Account, u
     assert "There is by now:\n" in ended.stderr
     assert "  model cats-" in ended.stderr
     assert f"python deploy.py down cats --region {REGION} --data" in ended.stderr
+
+
+def test_what_is_to_be_pasted_names_the_profile(
+    account: Account,
+    up: Deploy,
+    deploy: Deploy,
+    better: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    config = tmp_path / "config"
+    keys = "aws_access_key_id = testing\naws_secret_access_key = testing"
+    config.write_text(f"[profile 'my other']\nregion = {REGION}\n{keys}\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    other = ("--profile", "my other")
+    named = f"--region {REGION} --profile 'my other'"
+    with Weather(before={"CreateEndpoint": REFUSALS["quota"][1]}).prevailing():
+        broken = up(*other)
+    with Weather(stubs=Rolling().stubs).prevailing():
+        made, there = up(*other), up()
+        changed = deploy("update", "cats", "--no-check", "--model", better, *other)
+    removed = deploy("down", "cats", "--yes", *other)
+
+    assert f"python deploy.py down cats {named} --data" in broken.stderr
+    assert f"python deploy.py invoke cats PICTURE {named}\n" in made.stderr
+    assert f"python deploy.py invoke cats PICTURE --region {REGION}\n" in there.stderr
+    assert f"`python deploy.py rollback cats {named}` goes back" in changed.stderr
+    assert f"down cats --data --bucket {BUCKET} {named}\n" in removed.stderr
 
 
 def test_at_ctrl_c_it_says_the_same(account: Account, up: Deploy) -> None:

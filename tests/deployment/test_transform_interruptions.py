@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from aws_account import Account, Deploy, inventory
+from aws_account import REGION, Account, Deploy, inventory
 from batching import IN, OUT, Batch
 from faults import Died, Fault, Weather, died, lost, refused
 
@@ -31,7 +31,8 @@ def test_ctrl_c_offers_what_stops_the_job_and_the_same_command_waits_for_it(
         ended = transform()
 
     assert broken.exit_code == 130
-    assert f"python deploy.py transform cats {IN} {OUT} --stop" in broken.stderr
+    stopping = f"python deploy.py transform cats {IN} {OUT} --stop --region {REGION}\n"
+    assert stopping in broken.stderr
     assert json.loads(stopped.stdout)["calls"][0]["operation"] == "StopTransformJob"
     assert ended.exit_code == 0, ended.stderr
     assert len(sagemaker.backend.transform_jobs) == 1

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aws_account import IMAGE, Account, Deploy, inventory
+from aws_account import IMAGE, REGION, Account, Deploy, inventory
 from faults import Weather
 from rolling import Rolling
 
@@ -52,7 +52,7 @@ def test_another_archive_is_served_and_all_else_stays(
     assert new["PrimaryContainer"]["Image"] == IMAGE
     variant = account("sagemaker").describe_endpoint_config(EndpointConfigName=config)
     assert variant["ProductionVariants"][0]["InstanceType"] == "ml.c5.xlarge"
-    assert f"rollback cats` goes back to {before}" in ended.stderr
+    assert f"rollback cats --region {REGION}` goes back to {before}" in ended.stderr
     assert "alarms" not in inventory(account)
 
 

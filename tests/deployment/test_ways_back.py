@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aws_account import Account, Deploy, inventory
+from aws_account import REGION, Account, Deploy, inventory
 from faults import Weather
 from rolling import Rolling
 
@@ -79,7 +79,7 @@ def test_a_roll_out_is_broken_off_by_its_alarm(
     ended = deploy("rollback", "cats")
 
     assert broken.exit_code == 130
-    assert "`python deploy.py rollback cats` goes back" in broken.stderr
+    assert f"`python deploy.py rollback cats --region {REGION}` goes back" in broken.stderr
     assert ended.exit_code == 0, ended.stderr
     assert runs(account) == before
     assert {**inventory(account), "objects": None} == {**first, "objects": None}
