@@ -68,10 +68,17 @@ def golden_pictures(inspected: Inspected) -> dict[str, bytes]:
 
 
 def compare(file: Path, answers: Path) -> int:
-    """How many answers in the folder are as expected. Raises `AnsweredWrong` if one is not."""
+    """How many answers in the folder are as expected. Raises `AnsweredWrong` if one is not.
+
+    Raises `Misuse` where they could not be compared, which says nothing of them.
+    """
     done = plumbline("compare", str(file), str(answers), "--json")
     if not done.stdout:
-        raise AnsweredWrong(told(done))
+        [*_, last] = told(done).splitlines() or [f"It ended with the status {done.returncode}."]
+        raise Misuse(
+            f"The answers could not be compared with the golden pictures of {file}. {last} "
+            "Nothing is known of them, and nothing was taken back."
+        )
     document = json.loads(done.stdout)
     if document["wrong"]:
         raise AnsweredWrong(document["wrong"])
