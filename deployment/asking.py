@@ -157,13 +157,16 @@ def environment(pairs: Iterable[str]) -> dict[str, str]:
     return {name: value for name, _, value in split}
 
 
+NO_SCALING = "none"
+"""What --autoscale takes for a number of machines that stays as it is."""
+
 BACKLOG = 5.0
 """Requests that may wait in an async endpoint's queue for each machine."""
 
 
 def scaling(asked: Mapping[str, Any], kind: Kind) -> Scaling | None:
     """What --autoscale says, with a target that was given or measured. Raises `Misuse`."""
-    if not asked["autoscale"]:
+    if asked["autoscale"] in (None, NO_SCALING):
         refuse_unscaled(asked)
         return None
     least, most = bounds(asked["autoscale"])

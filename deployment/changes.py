@@ -29,6 +29,8 @@ class Changes:
     """The variants that go."""
     weighed: tuple[str, ...] = ()
     """The variants whose weight was typed, too."""
+    unscaled: bool = False
+    """Whether the number of machines is to follow the load no longer."""
 
 
 def changed(running: Running, changes: Changes) -> Order:
@@ -48,13 +50,25 @@ def changed(running: Running, changes: Changes) -> Order:
         replace(
             now,
             variants=(*kept, *named.values()),
-            shadow=changes.shadow or now.shadow,
+            shadow=changes.shadow or staying(now.shadow, changes),
             image=changes.image or now.image,
             environment={**now.environment, **changes.environment},
             kind=resized(running, changes),
             bucket=changes.bucket or now.bucket,
+            scaling=None if changes.unscaled else now.scaling,
         )
     )
+
+
+def staying(shadow: Variant | None, changes: Changes) -> Variant | None:
+    """The variant that listens, unless it is to go."""
+    return shadow if shadow and shadow.name not in changes.dropped else None
+
+
+def unscaled(running: Running, changes: Changes) -> tuple[str, ...]:
+    """The variants whose machines follow the load no longer: AWS lets no other variant go."""
+    gone = running.scaled if changes.unscaled else changes.dropped
+    return tuple(each for each in running.scaled if each in gone)
 
 
 def check_variants(running: Running, changes: Changes) -> None:
@@ -80,16 +94,12 @@ def check_variants(running: Running, changes: Changes) -> None:
 
 def check_dropped(running: Running, changes: Changes) -> None:
     """Raise `Misuse` for variants that can't go."""
-    listed = [variant.name for variant in running.order.variants]
+    order = running.order
+    listed = [variant.name for variant in order.all_variants]
     for name in changes.dropped:
         if name not in listed:
-            raise Misuse(f"{running.order.name} has no variant {name}; it has {', '.join(listed)}.")
-        if name in running.scaled:
-            raise Misuse(
-                f"The number of machines of {name} follows the load, and AWS lets no such variant "
-                "go. `down`, and `up` with what is to stay."
-            )
-    if not set(listed) - set(changes.dropped):
+            raise Misuse(f"{order.name} has no variant {name}; it has {', '.join(listed)}.")
+    if not {variant.name for variant in order.variants} - set(changes.dropped):
         raise Misuse("All variants would go: `down` is what removes an endpoint.")
 
 
@@ -100,10 +110,11 @@ def resized(running: Running, changes: Changes) -> Any:
         return kind
     if isinstance(kind, Serverless):
         raise Misuse("A serverless endpoint has no machines: leave out --instance and --count.")
-    if running.scaled and changes.instance not in ("", kind.instance):
+    scaled = running.scaled and not changes.unscaled
+    if scaled and changes.instance not in ("", kind.instance):
         raise Misuse(
             f"The number of machines of {', '.join(running.scaled)} follows the load, and AWS lets "
-            "nobody change the kind of machine then. `down` and `up` with the new --instance."
+            "nobody change the kind of machine then: add --autoscale none, which ends that."
         )
     return replace(
         kind, instance=changes.instance or kind.instance, count=changes.count or kind.count

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from deployment import names, runtime, teardown
+from deployment import names, runtime, teardown, unscaling
 from deployment.aws import Aws
 from deployment.calls import Call, Look
 from deployment.errors import Refused
@@ -24,6 +24,7 @@ from deployment.order import (
     as_kept,
 )
 from deployment.plan import STARTING
+from deployment.scaling import scaling_of
 
 Described = Mapping[str, Any]
 
@@ -35,8 +36,14 @@ class Running:
     endpoint: Described
     order: Order
     before: str = ""
-    scaled: tuple[str, ...] = ()
-    """The variants whose number of machines AWS changes."""
+    targets: tuple[Described, ...] = ()
+    policies: tuple[Described, ...] = ()
+    """What lets AWS change the number of machines, and by which rules."""
+
+    @property
+    def scaled(self) -> tuple[str, ...]:
+        """The variants whose number of machines AWS changes."""
+        return tuple(each["ResourceId"].rpartition("/")[2] for each in self.targets)
 
     @property
     def config(self) -> str:
@@ -78,12 +85,14 @@ def read(aws: Aws, name: str) -> Running:
     models = {
         model: describe(aws, "Model", model) for model in {each["ModelName"] for each in listed}
     }
-    targets, _ = teardown.scaled(aws, name)
+    targets, policies = unscaling.scaled(aws, name)
+    made = order(name, aws.region, described, config, models)
     return Running(
         described,
-        order(name, aws.region, described, config, models),
+        replace(made, scaling=scaling_of(targets, policies)),
         before(aws, config["EndpointConfigArn"]),
-        tuple(target["ResourceId"].rpartition("/")[2] for target in targets),
+        targets,
+        policies,
     )
 
 
@@ -99,6 +108,12 @@ def describe(aws: Aws, kind: str, name: str) -> Described:
             "not found",
         )
     return found
+
+
+def variants_of(aws: Aws, config: str) -> tuple[str, ...]:
+    """The variants of a configuration. Raises `Refused` where it is gone."""
+    listed = describe(aws, "EndpointConfig", config)["ProductionVariants"]
+    return tuple(each["VariantName"] for each in listed)
 
 
 def before(aws: Aws, arn: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from deployment.asking import NO_SCALING
 from deployment.benchmark import P95, SAFETY
 from deployment.order import IN_COOLDOWN, OUT_COOLDOWN
 
@@ -59,13 +60,20 @@ CHANGES = (
         metavar="NAME=MODEL:WEIGHT",
         help="Another archive for a variant, or one more variant; several times.",
     ),
-    click.option("--drop", multiple=True, metavar="NAME", help="A variant that is to go."),
+    click.option(
+        "--drop", multiple=True, metavar="NAME", help="A variant that is to go, or the shadow."
+    ),
     click.option("--shadow", metavar="NAME=MODEL", help="A model that only listens, or another."),
     click.option(
         "--env", multiple=True, metavar="NAME=VALUE", help="A setting more, or another value."
     ),
     click.option("--instance", help="Another kind of machine."),
     click.option("--count", type=AT_LEAST_ONE, help="Another number of machines."),
+    click.option(
+        "--autoscale",
+        type=click.Choice((NO_SCALING,)),
+        help="The number of machines is to follow the load no longer.",
+    ),
     click.option("--bucket", help="Where the archive goes.  [default: sagemaker-REGION-ACCOUNT]"),
 )
 
@@ -163,7 +171,9 @@ DETAILS = (
 
 SCALING = (
     click.option(
-        "--autoscale", metavar="FEWEST:MOST", help="Let AWS change the number of machines by load."
+        "--autoscale",
+        metavar="FEWEST:MOST",
+        help=f"Let AWS change the number of machines by load; {NO_SCALING} ends that.",
     ),
     click.option(
         "--target", type=float, help="What one machine should have: requests a minute, say."

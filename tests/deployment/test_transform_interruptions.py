@@ -34,6 +34,7 @@ def test_ctrl_c_offers_what_stops_the_job_and_the_same_command_waits_for_it(
     stopping = f"python deploy.py transform cats {IN} {OUT} --stop --region {REGION}\n"
     assert stopping in broken.stderr
     assert json.loads(stopped.stdout)["calls"][0]["operation"] == "StopTransformJob"
+    assert "what was answered stays, billed as storage" in stopped.stderr
     assert ended.exit_code == 0, ended.stderr
     assert len(sagemaker.backend.transform_jobs) == 1
 
