@@ -97,7 +97,9 @@ def check_dropped(running: Running, changes: Changes) -> None:
     order = running.order
     listed = [variant.name for variant in order.all_variants]
     for name in changes.dropped:
-        if name not in listed:
+        if (
+            name not in listed and name not in running.former
+        ):  # it may have gone by this very change
             raise Misuse(f"{order.name} has no variant {name}; it has {', '.join(listed)}.")
     if not {variant.name for variant in order.variants} - set(changes.dropped):
         raise Misuse("All variants would go: `down` is what removes an endpoint.")

@@ -39,6 +39,8 @@ class Running:
     targets: tuple[Described, ...] = ()
     policies: tuple[Described, ...] = ()
     """What lets AWS change the number of machines, and by which rules."""
+    former: tuple[str, ...] = ()
+    """The variants of the configuration before, those that listened included."""
 
     @property
     def scaled(self) -> tuple[str, ...]:
@@ -87,12 +89,14 @@ def read(aws: Aws, name: str) -> Running:
     }
     targets, policies = unscaling.scaled(aws, name)
     made = order(name, aws.region, described, config, models)
+    back = before(aws, config["EndpointConfigArn"])
     return Running(
         described,
         replace(made, scaling=scaling_of(targets, policies)),
-        before(aws, config["EndpointConfigArn"]),
+        back,
         targets,
         policies,
+        former(aws, back) if back else (),
     )
 
 
@@ -114,6 +118,13 @@ def variants_of(aws: Aws, config: str) -> tuple[str, ...]:
     """The variants of a configuration. Raises `Refused` where it is gone."""
     listed = describe(aws, "EndpointConfig", config)["ProductionVariants"]
     return tuple(each["VariantName"] for each in listed)
+
+
+def former(aws: Aws, config: str) -> tuple[str, ...]:
+    """The variants of a configuration that may be gone."""
+    call = Call("sagemaker", "DescribeEndpointConfig", {"EndpointConfigName": config})
+    listed = "[ProductionVariants, ShadowProductionVariants][].VariantName"
+    return tuple(aws.look(Look(call, listed)) or ())
 
 
 def before(aws: Aws, arn: str) -> str:

@@ -59,8 +59,19 @@ def plan_update(
 
 def plan_scaling(running: Running, order: Order) -> Plan:
     """Let the machines of new variants follow the load as those of the others do."""
-    steps = scaling_steps(order, running.scaled) if running.scaled else ()
+    stays = {each.name for each in order.variants} & set(running.scaled)
+    steps = scaling_steps(order, settled(running, order)) if stays else ()
     return Plan(order.name, order.region, tuple(steps))
+
+
+def settled(running: Running, order: Order) -> tuple[str, ...]:
+    """The variants whose scaling is whole; with what wakes from nothing, each part is looked at."""
+    if order.scaling is None or order.scaling.least == 0:
+        return ()
+    ruled = {each["ResourceId"] for each in running.policies}
+    return tuple(
+        each for each in running.scaled if names.scalable(running.order.name, each) in ruled
+    )
 
 
 def unscaling_steps(running: Running, variants: Collection[str]) -> Iterator[Step]:

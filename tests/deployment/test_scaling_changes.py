@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aws_account import IMAGE, Account, Deploy, inventory
-from faults import Weather
+from aws_account import Account, Deploy, inventory
+from faults import Died, Fault, Weather, died, lost
+from moto.moto_api._internal.models import moto_api_backend
 from rolling import Rolling
 
-OTHER = IMAGE.replace("0" * 64, "1" * 64)
+pytestmark = pytest.mark.usefixtures("clients_made_once")
 
 SCALED = ("--autoscale", "1:3", "--target", 600, "--scale-in-cooldown", 60)
 
@@ -100,7 +102,8 @@ def test_a_shadow_goes_as_it_came(account: Account, up: Deploy, change: Deploy) 
     config = client.describe_endpoint_config(EndpointConfigName=name)
     assert not config.get("ShadowProductionVariants")
     assert [each["VariantName"] for each in config["ProductionVariants"]] == ["all"]
-    unknown = change("--drop", "next")
+    assert "Nothing had to be changed." in change("--drop", "next").stderr
+    unknown = change("--drop", "other")
     assert unknown.exit_code == 2
     assert "it has all." in unknown.stderr
 
@@ -163,6 +166,42 @@ def test_a_variant_that_goes_takes_its_scaling_with_it(
     assert after_back == (["all"], ["plumbline/cats/all/load"])
     assert dropped.exit_code == 0, dropped.stderr
     assert scaling(account) == (["new"], ["plumbline/cats/new/load"])
+
+
+CHANGES: dict[str, tuple[tuple[object, ...], list[str]]] = {
+    "one more": (("--variant", "new=s3://models/b.tar.gz:0.5"), ["all", "new"]),
+    "one less": (("--drop", "a"), ["b"]),
+    "no more scaling": (("--instance", "ml.m5.xlarge", "--autoscale", "none"), []),
+}
+
+
+@pytest.mark.parametrize("fault", [died, lost])
+@pytest.mark.parametrize("case", CHANGES)
+def test_whatever_call_fails_the_same_command_ends_the_change(
+    account: Account, up: Deploy, change: Deploy, deploy: Deploy, case: str, fault: Fault
+) -> None:
+    options, scaled = CHANGES[case]
+    pair = [f"{each}=s3://models/{each}.tar.gz" for each in "ab"]
+    base = ("--variant", pair[0], "--variant", pair[1]) if case == "one less" else ()
+    up(*SCALED, *base, model=not base)
+    with Weather(stubs=Rolling().stubs).prevailing() as fair:
+        assert change(*options).exit_code == 0
+    complete = inventory(account)
+    for number, call in enumerate(fair.calls):
+        if call.changes:
+            moto_api_backend.reset()
+            up(*SCALED, *base, model=not base)
+            stubs = Rolling().stubs
+            with Weather(after={number: fault}, stubs=stubs).prevailing(), suppress(Died):
+                change(*options)
+            with Weather(stubs=stubs).prevailing():
+                ended = change(*options)
+
+            assert ended.exit_code == 0, (ended.stderr, call)
+            assert scaling(account)[0] == scaled, call
+            assert inventory(account) == complete, call
+            assert deploy("down", "cats", "--yes", "--data").exit_code == 0
+            assert inventory(account) == {}
 
 
 # -- what a dry run says of the bill --------------------------------------------------------------
