@@ -5,6 +5,12 @@ from __future__ import annotations
 
 import sys
 
+if sys.version_info < (3, 11):  # noqa: UP036 - whoever has an older one should read why
+    sys.exit(
+        "deploy.py needs Python 3.11 or newer, and this is {}.{}: take the environment that "
+        "`make venv` makes: .venv/bin/python deploy.py".format(*sys.version_info)
+    )
+
 try:
     from deployment.cli import main
 except ModuleNotFoundError as missing:

@@ -68,10 +68,17 @@ def golden_pictures(inspected: Inspected) -> dict[str, bytes]:
 
 
 def compare(file: Path, answers: Path) -> int:
-    """How many answers in the folder are as expected. Raises `AnsweredWrong` if one is not."""
+    """How many answers in the folder are as expected. Raises `AnsweredWrong` if one is not.
+
+    Raises `Misuse` where they could not be compared, which says nothing of them.
+    """
     done = plumbline("compare", str(file), str(answers), "--json")
     if not done.stdout:
-        raise AnsweredWrong(told(done))
+        [*_, last] = told(done).splitlines() or [f"It ended with the status {done.returncode}."]
+        raise Misuse(
+            f"The answers could not be compared with the golden pictures of {file}. {last} "
+            "Nothing is known of them, and nothing was taken back."
+        )
     document = json.loads(done.stdout)
     if document["wrong"]:
         raise AnsweredWrong(document["wrong"])
@@ -84,11 +91,11 @@ def told(done: subprocess.CompletedProcess[str]) -> str:
 
 
 def plumbline(
-    *arguments: str, shown: bool = False, **variables: str
+    *arguments: str, shown: bool = False, profile: str | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Plumbline's command line, run by this Python, on this terminal if `shown`.
 
-    Raises `Misuse` where it can't run.
+    Raises `Misuse` where it can't run, or does not end.
     """
     lacking = [name for name in ("numpy", "orjson", "PIL") if not importlib.util.find_spec(name)]
     if lacking:
@@ -97,12 +104,33 @@ def plumbline(
             "the environment that `make venv` makes (.venv/bin/python deploy.py), or leave "
             "archives unchecked with --no-check."
         )
+    try:
+        return subprocess.run(
+            [sys.executable, "-m", "plumbline", *arguments],
+            env=environment(profile),
+            capture_output=not shown,
+            text=True,
+            check=False,
+            timeout=None if shown else SECONDS,
+        )
+    except subprocess.TimeoutExpired as exc:
+        raise Misuse(
+            f"`plumbline {' '.join(arguments)}` did not end within {SECONDS / 60:g} minutes. Give "
+            "the same command on a faster machine, or leave archives unchecked with --no-check."
+        ) from exc
+
+
+KEYS = (
+    *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"),
+    *("AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_DEFAULT_PROFILE"),
+)
+"""The variables that boto3 heeds before AWS_PROFILE."""
+
+
+def environment(profile: str | None) -> dict[str, str]:
+    """The variables of this process, with Plumbline's place, and with a profile if one is named."""
     paths = [str(CONTAINER), *filter(None, [os.environ.get("PYTHONPATH")])]
-    return subprocess.run(
-        [sys.executable, "-m", "plumbline", *arguments],
-        env={**os.environ, **variables, "PYTHONPATH": os.pathsep.join(paths)},
-        capture_output=not shown,
-        text=True,
-        check=False,
-        timeout=None if shown else SECONDS,
-    )
+    made = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+    if not profile:
+        return made
+    return {**{key: made[key] for key in made if key not in KEYS}, "AWS_PROFILE": profile}

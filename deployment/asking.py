@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -11,6 +12,8 @@ from deployment import benchmark, limits, upload
 from deployment.errors import Misuse
 from deployment.order import (
     DEFAULT_VARIANT,
+    IN_COOLDOWN,
+    OUT_COOLDOWN,
     Archive,
     Async,
     Capture,
@@ -43,13 +46,20 @@ def order(name: str, region: str, asked: Mapping[str, Any]) -> Order:
             environment=environment(asked["env"]),
             network=Network(asked["subnet"], asked["security_group"], asked["isolated"]),
             kms_key=asked["kms_key"] or "",
-            capture=Capture(asked["capture"], asked["capture_percent"])
-            if asked["capture"]
-            else None,
+            capture=capture(asked),
             timeouts=Timeouts(asked["health_timeout"], asked["download_timeout"]),
             scaling=scaling(asked, chosen),
         )
     )
+
+
+def capture(asked: Mapping[str, Any]) -> Capture | None:
+    """What is kept of requests. Raises `Misuse` for a share of nothing."""
+    if asked["capture"]:
+        return Capture(asked["capture"], asked["capture_percent"] or 100)
+    if asked["capture_percent"] is not None:
+        raise Misuse("--capture-percent goes with --capture s3://my-bucket/captured/.")
+    return None
 
 
 def archive(text: str) -> Archive:
@@ -78,29 +88,35 @@ def variants(model: str | None, named: Iterable[str]) -> tuple[Variant, ...]:
 
 def variant(text: str, option: str) -> Variant:
     """NAME=ARCHIVE or NAME=ARCHIVE:WEIGHT. Raises `Misuse`."""
+    name, place, weight = parts(text)
+    if not name or not place:
+        raise Misuse(f"{option} {text}: it must be like new=model.tar.gz:10.")
+    return Variant(name, archive(place), float(weight or 1))
+
+
+def parts(text: str) -> tuple[str, str, str]:
+    """Name, archive and weight of a variant, as far as they are there."""
     name, _, rest = text.partition("=")
     place, _, weight = rest.rpartition(":")
     if not place or not is_number(weight):  # a weight is a number; s3:// is none
-        place, weight = rest, "1"
-    if not name or not place:
-        raise Misuse(f"{option} {text}: it must be like new=model.tar.gz:10.")
-    return Variant(name, archive(place), float(weight))
+        return name, rest, ""
+    return name, place, weight
 
 
 def is_number(text: str) -> bool:
     """Whether this is a weight: digits, perhaps with a point."""
-    return text.replace(".", "", 1).isdigit()
+    return re.fullmatch(r"[0-9]{1,9}(\.[0-9]*)?|\.[0-9]+", text) is not None
 
 
 def kind(asked: Mapping[str, Any]) -> Kind:
     """Which kind of endpoint. Raises `Misuse` for two at once."""
-    if asked["serverless"] is not None and asked["async_"]:
+    if asked["serverless"] is not None and asked["async_"] is not None:
         raise Misuse("--serverless or --async, one of the two.")
     refuse_strangers(asked)
     instance, count = asked["instance"] or DEFAULT_INSTANCE, asked["count"] or 1
     if asked["serverless"] is not None:
         return Serverless(asked["serverless"], asked["concurrency"] or 5, asked["provisioned"] or 0)
-    if asked["async_"]:
+    if asked["async_"] is not None:
         topics = asked["success_topic"] or "", asked["error_topic"] or ""
         return Async(asked["async_"], instance, count, asked["concurrency"] or 4, *topics)
     return RealTime(instance, count)
@@ -121,7 +137,8 @@ BELONG: Mapping[str, tuple[str, ...]] = MappingProxyType(
 
 def refuse_strangers(asked: Mapping[str, Any]) -> None:
     """Raise `Misuse` for an option of another kind, which would be ignored."""
-    chosen = next((each for each in ("serverless", "async_") if asked[each]), "real-time")
+    special = (each for each in ("serverless", "async_") if asked[each] is not None)
+    chosen = next(special, "real-time")
     for option, kinds in BELONG.items():
         if asked[option] is not None and chosen not in kinds:
             owners = " and ".join(each.rstrip("_") for each in kinds)
@@ -140,13 +157,16 @@ def environment(pairs: Iterable[str]) -> dict[str, str]:
     return {name: value for name, _, value in split}
 
 
+NO_SCALING = "none"
+"""What --autoscale takes for a number of machines that stays as it is."""
+
 BACKLOG = 5.0
 """Requests that may wait in an async endpoint's queue for each machine."""
 
 
 def scaling(asked: Mapping[str, Any], kind: Kind) -> Scaling | None:
     """What --autoscale says, with a target that was given or measured. Raises `Misuse`."""
-    if not asked["autoscale"]:
+    if asked["autoscale"] in (None, NO_SCALING):
         refuse_unscaled(asked)
         return None
     least, most = bounds(asked["autoscale"])
@@ -156,32 +176,54 @@ def scaling(asked: Mapping[str, Any], kind: Kind) -> Scaling | None:
             "--metric backlog counts the requests that wait for an --async endpoint; a real-time "
             "one is scaled by invocations or concurrency."
         )
-    cooldowns = asked["scale_in_cooldown"], asked["scale_out_cooldown"]
-    return Scaling(least, most, target(asked, metric), metric, *cooldowns)
+    return Scaling(
+        least,
+        most,
+        target(asked, metric),
+        metric,
+        given(asked["scale_in_cooldown"], IN_COOLDOWN),
+        given(asked["scale_out_cooldown"], OUT_COOLDOWN),
+    )
+
+
+def given(value: Any, default: Any) -> Any:
+    """What was typed, and the default where nothing was."""
+    return default if value is None else value
 
 
 def refuse_unscaled(asked: Mapping[str, Any]) -> None:
     """Raise `Misuse` for an option that means nothing without --autoscale."""
-    for option in ("target", "benchmark", "metric"):
+    for option in ("target", "benchmark", "metric", *MEASURED, *COOLDOWNS):
         if asked[option] is not None:
-            raise Misuse(f"--{option} goes with --autoscale FEWEST:MOST, such as --autoscale 1:4.")
+            raise Misuse(
+                f"--{option.replace('_', '-')} goes with --autoscale FEWEST:MOST, such as "
+                "--autoscale 1:4."
+            )
+
+
+MEASURED = ("p95", "safety")
+"""The options that say how a benchmark is read."""
+
+COOLDOWNS = ("scale_in_cooldown", "scale_out_cooldown")
 
 
 def bounds(text: str) -> tuple[int, int]:
     """FEWEST:MOST. Raises `Misuse`."""
-    least, _, most = text.partition(":")
-    if not (least.isdecimal() and most.isdecimal()):
+    found = re.fullmatch(r"([0-9]{1,6}):([0-9]{1,6})", text)
+    if not found:
         raise Misuse(f"--autoscale {text}: the fewest machines, a colon and the most, such as 1:4.")
-    return int(least), int(most)
+    return int(found[1]), int(found[2])
 
 
 def target(asked: Mapping[str, Any], metric: str) -> float:
     """What one machine should have to do. Raises `Misuse` where nobody says it."""
+    refuse_unread(asked, metric)
     if asked["target"] is not None:
         return float(asked["target"])
-    if asked["benchmark"] is not None and metric != "backlog":
-        run = benchmark.best(benchmark.read(asked["benchmark"]), asked["p95"])
-        return benchmark.target(run, metric, asked["safety"])
+    if asked["benchmark"] is not None:
+        runs = benchmark.read(asked["benchmark"])
+        run = benchmark.best(runs, given(asked["p95"], benchmark.P95))
+        return benchmark.target(run, metric, given(asked["safety"], benchmark.SAFETY))
     if metric == "backlog":
         return BACKLOG
     raise Misuse(
@@ -189,3 +231,18 @@ def target(asked: Mapping[str, Any], metric: str) -> float:
         "measures it, best on such a machine: then --benchmark bench.json. Or say it yourself: "
         "--target 600 is 600 requests a minute for each machine."
     )
+
+
+def refuse_unread(asked: Mapping[str, Any], metric: str) -> None:
+    """Raise `Misuse` for a benchmark that would not be read, or options of one that is not."""
+    if asked["benchmark"] is None:
+        for option in MEASURED:
+            if asked[option] is not None:
+                raise Misuse(f"--{option} goes with --benchmark bench.json.")
+    elif asked["target"] is not None:
+        raise Misuse("--target or --benchmark, one of the two: each says what a machine can do.")
+    elif metric == "backlog":
+        raise Misuse(
+            "--benchmark does not say how many requests may wait, by which an --async endpoint is "
+            f"scaled: leave it out ({BACKLOG:g} may wait for each machine), or say --target."
+        )

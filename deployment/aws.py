@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -35,7 +36,14 @@ class Aws:
                 "variable AWS_DEFAULT_REGION. Take the one in which the image was pushed."
             )
         self.region = str(self.session.region_name)
+        self.profile = profile
         self._clients: dict[str, Any] = {}
+
+    @property
+    def where(self) -> str:
+        """The options with which a command that is pasted asks here again."""
+        chosen = ("--profile", self.profile) if self.profile else ()
+        return shlex.join(("--region", self.region, *chosen))
 
     def client(self, service: str) -> Any:
         """boto3's client of a service, made when it is first needed."""
@@ -72,6 +80,8 @@ class Aws:
             answer: dict[str, Any] = method(**call.parameters)
         except (BotoCoreError, OSError) as exc:
             raise unreached(exc) from exc
+        if failed := answer.get("Errors"):  # S3 deletes what it may, and answers 200
+            raise ClientError({"Error": failed[0]}, call.operation)
         return answer
 
     def pages(self, call: Call, key: str) -> Iterator[Any]:

@@ -137,7 +137,11 @@ def stop(name: str) -> Remove:
 
 def plan_stop(name: str, region: str, jobs: list[str]) -> Plan:
     """End these jobs."""
-    return Plan(name, region, tuple(stop(job) for job in jobs))
+    cost = (
+        "The machines of the job go, and their bill ends; what was answered stays, billed as "
+        f"storage. An endpoint {name} is billed as before."
+    )
+    return Plan(name, region, tuple(stop(job) for job in jobs), (cost,))
 
 
 def costs(job: Job) -> Iterator[str]:

@@ -13,6 +13,8 @@ from deployment.errors import Misuse
 SAFETY = 0.7
 """The share of what a machine can do that it should do: while another starts, load goes on."""
 
+P95 = 200.0
+"""Milliseconds in which 95 of 100 requests should be answered."""
 
 KEYS = ("connections", "requests_per_second", "p95_ms", "errors")
 

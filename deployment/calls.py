@@ -85,7 +85,7 @@ class Wait:
 
 @dataclass(frozen=True)
 class Remove:
-    """Remove a thing; with `gone`, wait until it is no longer found."""
+    """Remove a thing; with `gone`, wait until it no longer finds a state of it."""
 
     what: str
     call: Call

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from deployment import names, runtime, teardown
+from deployment import names, runtime, teardown, unscaling
 from deployment.aws import Aws
 from deployment.calls import Call, Look
 from deployment.errors import Refused
@@ -21,8 +21,10 @@ from deployment.order import (
     Serverless,
     Timeouts,
     Variant,
+    as_kept,
 )
 from deployment.plan import STARTING
+from deployment.scaling import scaling_of
 
 Described = Mapping[str, Any]
 
@@ -34,8 +36,16 @@ class Running:
     endpoint: Described
     order: Order
     before: str = ""
-    scaled: tuple[str, ...] = ()
-    """The variants whose number of machines AWS changes."""
+    targets: tuple[Described, ...] = ()
+    policies: tuple[Described, ...] = ()
+    """What lets AWS change the number of machines, and by which rules."""
+    former: tuple[str, ...] = ()
+    """The variants of the configuration before, those that listened included."""
+
+    @property
+    def scaled(self) -> tuple[str, ...]:
+        """The variants whose number of machines AWS changes."""
+        return tuple(each["ResourceId"].rpartition("/")[2] for each in self.targets)
 
     @property
     def config(self) -> str:
@@ -77,12 +87,16 @@ def read(aws: Aws, name: str) -> Running:
     models = {
         model: describe(aws, "Model", model) for model in {each["ModelName"] for each in listed}
     }
-    targets, _ = teardown.scaled(aws, name)
+    targets, policies = unscaling.scaled(aws, name)
+    made = order(name, aws.region, described, config, models)
+    back = before(aws, config["EndpointConfigArn"])
     return Running(
         described,
-        order(name, aws.region, described, config, models),
-        before(aws, config["EndpointConfigArn"]),
-        tuple(target["ResourceId"].rpartition("/")[2] for target in targets),
+        replace(made, scaling=scaling_of(targets, policies)),
+        back,
+        targets,
+        policies,
+        former(aws, back) if back else (),
     )
 
 
@@ -98,6 +112,19 @@ def describe(aws: Aws, kind: str, name: str) -> Described:
             "not found",
         )
     return found
+
+
+def variants_of(aws: Aws, config: str) -> tuple[str, ...]:
+    """The variants of a configuration. Raises `Refused` where it is gone."""
+    listed = describe(aws, "EndpointConfig", config)["ProductionVariants"]
+    return tuple(each["VariantName"] for each in listed)
+
+
+def former(aws: Aws, config: str) -> tuple[str, ...]:
+    """The variants of a configuration that may be gone."""
+    call = Call("sagemaker", "DescribeEndpointConfig", {"EndpointConfigName": config})
+    listed = "[ProductionVariants, ShadowProductionVariants][].VariantName"
+    return tuple(aws.look(Look(call, listed)) or ())
 
 
 def before(aws: Aws, arn: str) -> str:
@@ -147,7 +174,8 @@ def variant(
     """A variant with the share that it has by now."""
     name = described["VariantName"]
     archive = Archive(url=models[described["ModelName"]]["PrimaryContainer"]["ModelDataUrl"])
-    return Variant(name, archive, (weights or {}).get(name, described["InitialVariantWeight"]))
+    weight = (weights or {}).get(name, described["InitialVariantWeight"])
+    return Variant(name, archive, as_kept(weight))
 
 
 def kind(config: Described) -> Kind:

@@ -12,7 +12,7 @@ from deployment.archive import Inspected
 from deployment.aws import Aws
 from deployment.calls import Call, Look, Plan
 from deployment.cli import say
-from deployment.current import Running, read
+from deployment.current import Running, read, variants_of
 from deployment.errors import AnsweredWrong, DeploymentError, EndpointFailed
 from deployment.order import Order
 from deployment.perform import Performer
@@ -107,7 +107,7 @@ def go_back(performer: Performer, name: str, config: str, error: AnsweredWrong) 
     say(f"{error}\nGoing back to {config} …")
     running = read(performer.aws, name)
     performer.meanwhile = Watch(performer.aws, running.order)
-    performer.perform(plan_rollback(running, config))
+    performer.perform(plan_rollback(running, config, variants_of(performer.aws, config)))
     prune(performer, name, {config})
     raise AnsweredWrong(f"{error} The endpoint is back on {config}.") from error
 

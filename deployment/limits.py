@@ -10,18 +10,21 @@ from deployment.order import Async, Order, RealTime, Serverless
 
 MEMORIES = (1024, 2048, 3072, 4096, 5120, 6144)
 
-ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+")
+ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+", re.ASCII)
 
 ECR = re.compile(
     r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(\.cn)?/"
-    r"(?P<repository>[a-z0-9._/-]+)([:@].+)?"
+    r"(?P<repository>[a-z0-9._/-]+)([:@].+)?",
+    re.ASCII,
 )
 
 INSTANCE = re.compile(r"ml\.[a-z0-9-]+\.[a-z0-9]+")
 
-VARIANT = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
+VARIANT = re.compile(r"(?=.{1,63}$)[a-zA-Z0-9](-*[a-zA-Z0-9])*")
 
-URL = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?")
+BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+
+URL = re.compile(rf"s3://{BUCKET.pattern}(/.*)?")
 
 ENVIRONMENT_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 
@@ -78,7 +81,10 @@ def variant_problems(order: Order) -> Iterator[str]:
     listed = [variant.name for variant in order.all_variants]
     for name in listed:
         if not VARIANT.fullmatch(name):
-            yield f"{name!r} can't be the name of a variant: letters, digits and single hyphens."
+            yield (
+                f"{name!r} can't be the name of a variant: at most 63 letters, digits and hyphens "
+                "inside."
+            )
     if len(set(listed)) < len(listed):
         yield f"Two variants have the same name: {', '.join(listed)}."
     if len(order.variants) > 10:
@@ -94,6 +100,7 @@ def setting_problems(order: Order) -> Iterator[str]:
     for name in order.environment:
         if not ENVIRONMENT_NAME.fullmatch(name):
             yield f"--env {name}: that is no name for an environment variable."
+    yield from bucket_problems(order.bucket)
     if bool(order.network.subnets) != bool(order.network.security_groups):
         yield "--subnet and --security-group go together: SageMaker needs one of each at least."
     if order.capture and not URL.fullmatch(order.capture.url):
@@ -102,6 +109,15 @@ def setting_problems(order: Order) -> Iterator[str]:
         url = variant.archive.url
         if url and not URL.fullmatch(url):
             yield f"{url}: it must be like s3://my-bucket/models/model.tar.gz."
+
+
+def bucket_problems(bucket: str) -> Iterator[str]:
+    """The name of a bucket; none is the account's own."""
+    if bucket and not BUCKET.fullmatch(bucket):
+        yield (
+            f"--bucket {bucket}: it must be the name of a bucket alone, such as my-bucket, without "
+            "s3:// and without a folder."
+        )
 
 
 def serverless_problems(order: Order, kind: Serverless) -> Iterator[str]:
@@ -123,7 +139,8 @@ def serverless_problems(order: Order, kind: Serverless) -> Iterator[str]:
         (order.network.isolated, "--isolated", "be cut off from the network"),
         (order.capture, "--capture", "keep requests"),
         (len(order.variants) > 1, "--variant", "have several variants"),
-        (order.timeouts.health or order.timeouts.download, "--health-timeout", "be waited for"),
+        (order.timeouts.health is not None, "--health-timeout", "be waited for"),
+        (order.timeouts.download is not None, "--download-timeout", "be waited for"),
     ):
         if present:
             yield f"A serverless endpoint can't {what}: leave out {option}, or --serverless."

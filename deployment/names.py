@@ -10,7 +10,7 @@ from typing import Any
 
 from deployment.errors import Misuse
 
-FORM = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,44}")
+FORM = re.compile(r"(?=.{1,45}$)[a-zA-Z0-9](-*[a-zA-Z0-9])*")
 """SageMaker takes 63 characters; the rest is for what is appended."""
 
 HASH = 8
@@ -31,8 +31,8 @@ def check_name(name: str) -> str:
     """The name. Raises `Misuse` for one that AWS would not take."""
     if not FORM.fullmatch(name):
         raise Misuse(
-            f"{name!r} can't be the name of an endpoint: at most 45 letters, digits and single "
-            "hyphens inside, such as cats or bees-2."
+            f"{name!r} can't be the name of an endpoint: at most 45 letters, digits and hyphens "
+            "inside, such as cats or bees-2."
         )
     return name
 

@@ -9,6 +9,9 @@ from pathlib import Path
 DEFAULT_VARIANT = "all"
 """The name of the only variant, where none is named."""
 
+IN_COOLDOWN, OUT_COOLDOWN = 300, 60
+"""Seconds after a machine less, and after one more, in which there is no other."""
+
 
 @dataclass(frozen=True)
 class Archive:
@@ -26,6 +29,11 @@ class Variant:
     name: str
     archive: Archive
     weight: float = 1.0
+
+
+def as_kept(weight: float) -> float:
+    """A weight to the six digits that are left of it: AWS keeps 0.1 as 0.10000000149011612."""
+    return float(f"{weight:.6g}")
 
 
 @dataclass(frozen=True)
@@ -97,8 +105,8 @@ class Scaling:
     most: int
     target: float
     metric: str = "invocations"
-    in_cooldown: int = 300
-    out_cooldown: int = 60
+    in_cooldown: int = IN_COOLDOWN
+    out_cooldown: int = OUT_COOLDOWN
 
 
 @dataclass(frozen=True)

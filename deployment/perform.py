@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -13,12 +14,19 @@ from deployment import upload
 from deployment.aws import Aws, filled
 from deployment.calls import Call, Look, Make, Plan, Remove, Step, Upload, Wait
 from deployment.errors import DeploymentError, EndpointFailed, NotReached, Refused
+from deployment.refusals import in_another_region
 
 PAUSE = 10.0
 """Seconds between two looks."""
 
 MOST_SECONDS = 3 * 3600.0
 """More than SageMaker takes for anything."""
+
+PRECISION = 1e-6
+"""What single precision, in which AWS keeps weights, may differ by."""
+
+GOING = (None, "Deleting", "Stopping")
+"""What is found of a thing that is gone, or goes by itself: AWS removes no such thing."""
 
 Say = Callable[[str], None]
 
@@ -104,12 +112,24 @@ class Performer:
     def remove(self, step: Remove) -> None:
         """Remove a thing, and wait until it is gone."""
         self.say(f"Removing the {step.what} …")
-        self.aws.look(Look(step.call))  # what is gone already counts as removed
-        while step.gone and self.aws.look(step.gone) is not None:
-            self.status(f"The {step.what} is going …")
-            time.sleep(PAUSE)
+        try:
+            self.aws.look(Look(step.call))  # what is gone already counts as removed
+        except Refused:
+            if step.gone is None or self.aws.look(step.gone) not in GOING:
+                raise
+        if step.gone:
+            self.wait_until_gone(step.what, step.gone)
         self.changed += 1
         self.done.append(step.what)
+
+    def wait_until_gone(self, what: str, gone: Look) -> None:
+        """Look until nothing is found. Raises `NotReached`."""
+        deadline = time.monotonic() + MOST_SECONDS
+        while self.aws.look(gone) is not None:
+            if time.monotonic() > deadline:
+                raise NotReached(f"The {what} is still there after hours; look again later.")
+            self.status(f"The {what} is going …")
+            time.sleep(PAUSE)
 
     def filled(self, call: Call) -> Call:
         """The call with what earlier steps answered."""
@@ -145,11 +165,15 @@ def same(found: Any, wanted: Any) -> bool:
         return isinstance(found, Mapping) and all(
             same(found.get(key), value) for key, value in wanted.items()
         )
+    if isinstance(wanted, float) and isinstance(found, int | float):
+        return math.isclose(found, wanted, rel_tol=PRECISION)
     return bool(found == wanted)
 
 
 def taken(step: Make, different: list[str]) -> DeploymentError:
     """A thing of this name is there, and another one."""
+    if region := step.expected.get("BucketRegion"):
+        return in_another_region(step.call.parameters["Bucket"], region)
     return Refused(
         f"The {step.what} is there already, and not as asked for: {'; '.join(different)}. "
         "`python deploy.py update` changes it; `down` removes it; or choose another name.",

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from deployment import names
 from deployment.calls import Call, Look, Make, Plan, Remove, Step, Upload, Wait
 from deployment.cost import costs
-from deployment.order import Archive, Async, Order, Serverless, Variant
+from deployment.order import Archive, Async, Order, Serverless, Variant, as_kept
 from deployment.scaling import scaling_steps
 
 STARTING = ("Creating", "Updating", "SystemUpdating", "RollingBack")
@@ -151,7 +151,7 @@ def variant_parameters(order: Order, variant: Variant) -> dict[str, Any]:
     parameters: dict[str, Any] = {
         "VariantName": variant.name,
         "ModelName": model_parameters(order, variant)["ModelName"],
-        "InitialVariantWeight": variant.weight,
+        "InitialVariantWeight": as_kept(variant.weight),
     }
     if isinstance(order.kind, Serverless):
         return {**parameters, "ServerlessConfig": serverless_parameters(order.kind)}
@@ -205,11 +205,16 @@ def look_at(name: str) -> Look:
     return Look(Call("sagemaker", "DescribeEndpoint", {"EndpointName": name}))
 
 
+def state_of(name: str) -> Look:
+    """The endpoint's state alone."""
+    return Look(look_at(name).call, "EndpointStatus")
+
+
 def clearing_steps(name: str, state: str | None) -> Iterator[Step]:
     """What makes room for an endpoint: SageMaker does nothing for one that failed but remove it."""
     if state == "Failed":
         call = Call("sagemaker", "DeleteEndpoint", {"EndpointName": name})
-        yield Remove(f"endpoint {name}, which failed", call, gone=look_at(name))
+        yield Remove(f"endpoint {name}, which failed", call, gone=state_of(name))
     elif state == "Deleting":
         yield Wait(f"endpoint {name}", look_at(name), "EndpointStatus", ("missing",), ())
 

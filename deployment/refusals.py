@@ -133,6 +133,8 @@ def denied_bucket(call: Call) -> DeploymentError:
     resource = f"arn:aws:s3:::{bucket}"
     if "Key" in call.parameters:
         resource += f"/{call.parameters['Key']}"
+    elif "Delete" in call.parameters:
+        resource += "/*"
     return NotAllowed(
         f"S3 does not let you use the bucket {bucket}. Either it belongs to another AWS account: "
         "then name one of your own with --bucket. Or your user or role lacks a permission: then "
@@ -172,9 +174,14 @@ def limited(error: ClientError, _call: Call, region: str) -> DeploymentError:
 
 def elsewhere(_error: ClientError, call: Call, region: str) -> DeploymentError:
     """A bucket in another region."""
+    return in_another_region(call.parameters.get("Bucket", ""), region)
+
+
+def in_another_region(bucket: str, region: str) -> DeploymentError:
+    """What SageMaker can't read from."""
     return Refused(
-        f"The bucket {call.parameters.get('Bucket', '')} is in another region than {region}. "
-        "SageMaker reads archives in its own region only: name a bucket there with --bucket.",
+        f"The bucket {bucket} is in another region than {region}. SageMaker reads archives in its "
+        "own region only: name a bucket there with --bucket.",
         "301",
     )
 

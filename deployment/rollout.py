@@ -73,7 +73,7 @@ class RollOut:
 
 def parse_size(text: str, option: str) -> Size:
     """10% or 2. Raises `Misuse`."""
-    found = re.fullmatch(r"(\d+)(%?)", text.strip())
+    found = re.fullmatch(r"([0-9]{1,9})(%?)", text.strip())
     if not found or not int(found[1]):
         raise Misuse(f"{option} {text}: a share of the machines such as 10%, or how many of them.")
     return Size(int(found[1]), bool(found[2]))
@@ -84,7 +84,7 @@ UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
 
 def parse_seconds(text: str, option: str) -> int:
     """10m, 90s, 1h or 600. Raises `Misuse`."""
-    found = re.fullmatch(r"(\d+)([smh]?)", text.strip())
+    found = re.fullmatch(r"([0-9]{1,9})([smh]?)", text.strip())
     seconds = int(found[1]) * UNITS[found[2]] if found else -1
     if not 0 <= seconds <= MOST_BAKE:
         raise Misuse(f"{option} {text}: minutes such as 10m, one hour at most.")

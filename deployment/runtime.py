@@ -87,11 +87,17 @@ class Endpoint:
 
     def ask_async(self, picture: bytes, asked: Asked) -> bytes:
         """Put the picture into S3, have it answered, and wait for the answer there."""
+        put, invoke = self.async_calls(picture, asked)
+        self.aws.ask(put)
+        answer = self.aws.ask(invoke)
+        return self.awaited(answer["OutputLocation"], answer.get("FailureLocation", ""))
+
+    def async_calls(self, picture: Any, asked: Asked) -> tuple[Call, Call]:
+        """The picture into S3, and the request that it be answered there."""
         bucket = self.requests_bucket
         key = f"{names.prefix(self.name)}requests/{uuid.uuid4()}"
-        self.aws.ask(Call("s3", "PutObject", {"Bucket": bucket, "Key": key, "Body": picture}))
-        answer = self.aws.ask(async_invocation(self.name, f"s3://{bucket}/{key}", asked))
-        return self.awaited(answer["OutputLocation"], answer.get("FailureLocation", ""))
+        put = Call("s3", "PutObject", {"Bucket": bucket, "Key": key, "Body": picture})
+        return put, async_invocation(self.name, f"s3://{bucket}/{key}", asked)
 
     def awaited(self, output: str, failure: str) -> bytes:
         """What appears in S3. Raises `Refused` with what the container said of a failure."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from deployment import names
 from deployment.calls import Answer, Call, Look, Make
-from deployment.order import Order, Scaling, Variant
+from deployment.order import IN_COOLDOWN, OUT_COOLDOWN, Order, Scaling, Variant
 
 SERVICE = "application-autoscaling"
 
@@ -20,11 +20,20 @@ PREDEFINED = {
 """AWS's names for what is measured of a machine: requests a minute, requests at a time."""
 
 
-def scaling_steps(order: Order) -> Iterator[Make]:
-    """For each variant that answers: its bounds, and what is kept at its target."""
+BACKLOG = "ApproximateBacklogSizePerInstance"
+"""AWS's name for the requests that wait in an async queue."""
+
+WAKE = "wake"
+"""What the policy and the alarm are called that bring the first machine."""
+
+
+def scaling_steps(order: Order, settled: Collection[str] = ()) -> Iterator[Make]:
+    """For each variant that answers, but for `settled`: its bounds, and what is at its target."""
     if order.scaling is None:
         return
     for variant in order.variants:
+        if variant.name in settled:
+            continue
         yield make_target(order, order.scaling, variant)
         yield make_policy(order, order.scaling, variant)
         if order.scaling.least == 0:
@@ -80,10 +89,40 @@ def make_policy(order: Order, scaling: Scaling, variant: Variant) -> Make:
     )
 
 
+def scaling_of(
+    targets: Iterable[Mapping[str, Any]], policies: Iterable[Mapping[str, Any]]
+) -> Scaling | None:
+    """The scaling that makes the first of these; None where no policy is as one from here."""
+    places = {each["ResourceId"]: each for each in targets}
+    for policy in policies:
+        target = places.get(policy["ResourceId"])
+        tracked = policy.get("TargetTrackingScalingPolicyConfiguration") or {}
+        metric = metric_of(tracked)
+        if target and metric:
+            return Scaling(
+                target["MinCapacity"],
+                target["MaxCapacity"],
+                tracked["TargetValue"],
+                metric,
+                tracked.get("ScaleInCooldown", IN_COOLDOWN),
+                tracked.get("ScaleOutCooldown", OUT_COOLDOWN),
+            )
+    return None
+
+
+def metric_of(tracked: Mapping[str, Any]) -> str:
+    """Our name for what a policy measures; empty for what is measured by none from here."""
+    measured = tracked.get("PredefinedMetricSpecification", {}).get("PredefinedMetricType")
+    own = tracked.get("CustomizedMetricSpecification", {}).get("MetricName")
+    known = {theirs: ours for ours, theirs in PREDEFINED.items()} | {BACKLOG: "backlog"}
+    return known.get(measured or own, "")
+
+
 def look_at_policy(order: Order, variant: Variant, policy: str) -> Look:
     """One policy of a variant."""
     asked = {**place(order, variant), "PolicyNames": [policy]}
-    return Look(Call(SERVICE, "DescribeScalingPolicies", asked), "ScalingPolicies[0]")
+    found = f"ScalingPolicies[?PolicyName=='{policy}'] | [0]"
+    return Look(Call(SERVICE, "DescribeScalingPolicies", asked), found)
 
 
 def measure(order: Order, scaling: Scaling) -> dict[str, Any]:
@@ -93,7 +132,7 @@ def measure(order: Order, scaling: Scaling) -> dict[str, Any]:
         return {"PredefinedMetricSpecification": metric}
     return {
         "CustomizedMetricSpecification": {
-            "MetricName": "ApproximateBacklogSizePerInstance",
+            "MetricName": BACKLOG,
             "Namespace": "AWS/SageMaker",
             "Dimensions": [{"Name": "EndpointName", "Value": order.name}],
             "Statistic": "Average",
@@ -103,7 +142,7 @@ def measure(order: Order, scaling: Scaling) -> dict[str, Any]:
 
 def waking_steps(order: Order, variant: Variant) -> Iterator[Make]:
     """From no machine to one as soon as a request waits: target tracking alone would not."""
-    policy = names.alarm(order.name, f"{variant.name}/wake")
+    policy = names.alarm(order.name, f"{variant.name}/{WAKE}")
     step = f"waking policy of {variant.name}"
     parameters = {
         "PolicyName": policy,

@@ -20,14 +20,17 @@ def show(plan: Plan) -> None:
     click.echo("Nothing was done: this is --dry-run.", err=True)
 
 
-def show_calls(name: str, region: str, calls: Iterable[Call]) -> None:
+FREE = "It would cost nothing more."
+
+
+def show_calls(name: str, region: str, calls: Iterable[Call], cost: str = FREE) -> None:
     """The same of calls that only look, or ask."""
     listed = [
         {"service": each.service, "operation": each.operation, "parameters": plain(each.parameters)}
         for each in calls
     ]
     click.echo(json.dumps({"name": name, "region": region, "calls": listed}, indent=2))
-    click.echo("Nothing was done: this is --dry-run. It would cost nothing more.", err=True)
+    click.echo(f"Nothing was done: this is --dry-run. {cost}", err=True)
 
 
 def document(plan: Plan) -> dict[str, Any]:

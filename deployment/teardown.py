@@ -7,13 +7,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from deployment import batch, names
+from deployment import batch, names, unscaling
 from deployment.aws import Aws
 from deployment.calls import Call, Look, Plan, Remove, Step, Wait
 from deployment.errors import NotAllowed, Refused
-from deployment.plan import STARTING, look_at
-
-AUTOSCALING = "application-autoscaling"
+from deployment.plan import STARTING, look_at, state_of
 
 RESTING = ("InService", "OutOfService", "Failed", "UpdateRollbackFailed", "missing")
 """States of an endpoint in which SageMaker lets it be removed."""
@@ -82,7 +80,7 @@ def find(aws: Aws, name: str, buckets: tuple[str, ...] = ()) -> Existing:
         )
     configs = listed(aws, name, "ListEndpointConfigs", "EndpointConfigs", "EndpointConfig")
     models = listed(aws, name, "ListModels", "Models", "Model")
-    watched = (*scaled(aws, name), alarms(aws, name), jobs(aws, name))
+    watched = (*unscaling.scaled(aws, name), alarms(aws, name), jobs(aws, name))
     found = Existing(name, endpoint, configs, models, *watched)
     return with_data(aws, found, (*buckets, *buckets_of(aws, models, configs)))
 
@@ -144,18 +142,6 @@ def buckets_of(aws: Aws, models: tuple[str, ...], configs: tuple[str, ...]) -> I
                 yield url.removeprefix("s3://").partition("/")[0]
 
 
-def scaled(aws: Aws, name: str) -> tuple[tuple[Described, ...], tuple[Described, ...]]:
-    """What is scaled, and by which policies; also where the endpoint itself is gone."""
-    begins = names.scalable(name, "")
-    asked = {"ServiceNamespace": "sagemaker"}
-    targets = aws.pages(Call(AUTOSCALING, "DescribeScalableTargets", asked), "ScalableTargets")
-    policies = aws.pages(Call(AUTOSCALING, "DescribeScalingPolicies", asked), "ScalingPolicies")
-    return (
-        tuple(each for each in targets if each["ResourceId"].startswith(begins)),
-        tuple(each for each in policies if each["ResourceId"].startswith(begins)),
-    )
-
-
 def alarms(aws: Aws, name: str) -> tuple[str, ...]:
     """The names of the alarms."""
     asked = Call("cloudwatch", "DescribeAlarms", {"AlarmNamePrefix": names.alarm(name, "")})
@@ -208,26 +194,25 @@ def log_streams(aws: Aws, name: str) -> Iterator[str]:
 def plan_down(found: Existing, region: str, *, data: bool) -> Plan:
     """What is billed goes first; then what is found by others, before these others."""
     stored = data_steps(found) if data else ()
-    billed = (*map(batch.stop, found.jobs), *scaling_steps(found), *endpoint_steps(found))
+    scaling = unscaling.steps(found.targets, found.policies, found.alarms)
+    billed = (*map(batch.stop, found.jobs), *scaling, *endpoint_steps(found))
     steps = (*billed, *stored, *described_steps(found))
-    return Plan(found.name, region, steps)
+    return Plan(found.name, region, steps, tuple(costs(found, region, data=data)))
 
 
-def scaling_steps(found: Existing) -> Iterator[Step]:
-    """Alarms, scaling policies, scaling targets."""
-    if found.alarms:
-        call = Call("cloudwatch", "DeleteAlarms", {"AlarmNames": list(found.alarms)})
-        yield Remove(f"alarms {', '.join(found.alarms)}", call)
-    for kind, operation, each in (
-        *(("policy", "DeleteScalingPolicy", policy) for policy in found.policies),
-        *(("target", "DeregisterScalableTarget", target) for target in found.targets),
-    ):
-        keys = ("PolicyName", "ServiceNamespace", "ResourceId", "ScalableDimension")
-        parameters = {key: each[key] for key in keys if key in each}
-        yield Remove(
-            f"scaling {kind} {each.get('PolicyName', each['ResourceId'])}",
-            Call(AUTOSCALING, operation, parameters),
+def costs(found: Existing, region: str, *, data: bool) -> Iterator[str]:
+    """What is billed afterwards, in words."""
+    if found.running:
+        yield f"Afterwards nothing of {found.name} is billed in {region} but what is stored."
+    else:
+        yield f"There is nothing of {found.name} in {region} that is billed by the time it runs."
+    if found.data and not data:
+        yield (
+            "Archives, requests and logs stay: billed as storage, until "
+            f"`down {found.name} --data`."
         )
+    if found.unseen:
+        yield "It can't be seen whether data is left, which would be billed as storage."
 
 
 def endpoint_steps(found: Existing) -> Iterator[Step]:
@@ -237,7 +222,7 @@ def endpoint_steps(found: Existing) -> Iterator[Step]:
         if found.endpoint["EndpointStatus"] in STARTING:
             yield Wait(f"endpoint {found.name}", look, "EndpointStatus", RESTING, ())
         call = Call("sagemaker", "DeleteEndpoint", {"EndpointName": found.name})
-        yield Remove(f"endpoint {found.name}", call, gone=look)
+        yield Remove(f"endpoint {found.name}", call, gone=state_of(found.name))
 
 
 def described_steps(found: Existing) -> Iterator[Step]:

@@ -6,10 +6,10 @@ from any machine. What is older is removed once a roll-out has ended.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from deployment import names
+from deployment import names, unscaling
 from deployment.calls import Answer, Call, Look, Make, Plan, Step, Wait
 from deployment.changes import guarded, machines
 from deployment.cost import costs
@@ -25,6 +25,7 @@ from deployment.plan import (
     wait_for,
 )
 from deployment.rollout import RollOut, alarm_steps, deployment_config
+from deployment.scaling import scaling_steps
 
 RESTING = ("InService", "UpdateRollbackFailed")
 """States from which SageMaker begins a change."""
@@ -33,8 +34,13 @@ RESTING = ("InService", "UpdateRollbackFailed")
 # -- update ---------------------------------------------------------------------------------------
 
 
-def plan_update(running: Running, order: Order, rollout: RollOut) -> Plan:
-    """Upload, models, configuration, alarms, and the roll-out; all of it can be taken up again."""
+def plan_update(
+    running: Running, order: Order, rollout: RollOut, unscaled: Collection[str] = ()
+) -> Plan:
+    """Upload, models, configuration, alarms, and the roll-out; all of it can be taken up again.
+
+    The machines of the variants in `unscaled` follow the load no longer.
+    """
     config = config_parameters(order)
     name = config["EndpointConfigName"]
     steps = (
@@ -43,11 +49,35 @@ def plan_update(running: Running, order: Order, rollout: RollOut) -> Plan:
         make_config(config),
         *remembering_steps(running, name),
         *resting_steps(running, name),
+        *unscaling_steps(running, unscaled),
         *(alarm_steps(order, rollout) if guarded(running, order) else ()),
         change(running, name, changing(running, order, rollout)),
         wait_for(order.name),
     )
     return Plan(order.name, order.region, steps, tuple(update_costs(running, order)))
+
+
+def plan_scaling(running: Running, order: Order) -> Plan:
+    """Let the machines of new variants follow the load as those of the others do."""
+    stays = {each.name for each in order.variants} & set(running.scaled)
+    steps = scaling_steps(order, settled(running, order)) if stays else ()
+    return Plan(order.name, order.region, tuple(steps))
+
+
+def settled(running: Running, order: Order) -> tuple[str, ...]:
+    """The variants whose scaling is whole; with what wakes from nothing, each part is looked at."""
+    if order.scaling is None or order.scaling.least == 0:
+        return ()
+    ruled = {each["ResourceId"] for each in running.policies}
+    return tuple(
+        each for each in running.scaled if names.scalable(running.order.name, each) in ruled
+    )
+
+
+def unscaling_steps(running: Running, variants: Collection[str]) -> Iterator[Step]:
+    """End what lets the number of machines follow the load."""
+    scaled = running.targets, running.policies
+    return unscaling.steps_of(running.order.name, scaled, variants)
 
 
 def remembering_steps(running: Running, config: str) -> Iterator[Make]:
@@ -138,11 +168,13 @@ def update_costs(running: Running, order: Order) -> Iterator[str]:
 # -- rollback -------------------------------------------------------------------------------------
 
 
-def plan_rollback(running: Running, config: str) -> Plan:
-    """Back to a configuration that is there, all at once."""
+def plan_rollback(running: Running, config: str, variants: Collection[str] | None = None) -> Plan:
+    """Back to a configuration that is there, of these variants, all at once."""
     how = {} if isinstance(running.order.kind, Serverless) else retaining(running, running.order)
+    gone = () if variants is None else set(running.scaled) - set(variants)
     steps: tuple[Step, ...] = (
         *resting_steps(running, config),
+        *unscaling_steps(running, gone),
         change(running, config, how),
         wait_for(running.order.name),
     )

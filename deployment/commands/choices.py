@@ -3,17 +3,42 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from deployment.benchmark import SAFETY
+from deployment.asking import NO_SCALING
+from deployment.benchmark import P95, SAFETY
+from deployment.order import IN_COOLDOWN, OUT_COOLDOWN
+
+AT_LEAST_ONE = click.IntRange(min=1)
+
+
+class Needed(click.types.StringParamType):
+    """A text that must be given; where it is missing, how to come by one is said."""
+
+    def __init__(self, origin: str) -> None:
+        self.origin = origin
+
+    def get_missing_message(self, *_: Any, **__: Any) -> str:
+        """What click adds to its own words."""
+        return self.origin
+
 
 WHAT = (
     click.option(
-        "--image", required=True, help="The image: the URI that build_and_push.sh prints."
+        "--image",
+        type=Needed("./build_and_push.sh pushes the image, and prints the URI to take."),
+        required=True,
+        help="The image: the URI that build_and_push.sh prints.",
     ),
     click.option("--model", help="The archive: model.tar.gz, or s3://my-bucket/model.tar.gz."),
-    click.option("--role", required=True, help="The ARN of the IAM role for the container."),
+    click.option(
+        "--role",
+        type=Needed("docs/deploy.md, section 1, says how to make one, which prints its ARN."),
+        required=True,
+        help="The ARN of the IAM role for the container.",
+    ),
     click.option(
         "--variant",
         multiple=True,
@@ -35,13 +60,20 @@ CHANGES = (
         metavar="NAME=MODEL:WEIGHT",
         help="Another archive for a variant, or one more variant; several times.",
     ),
-    click.option("--drop", multiple=True, metavar="NAME", help="A variant that is to go."),
+    click.option(
+        "--drop", multiple=True, metavar="NAME", help="A variant that is to go, or the shadow."
+    ),
     click.option("--shadow", metavar="NAME=MODEL", help="A model that only listens, or another."),
     click.option(
         "--env", multiple=True, metavar="NAME=VALUE", help="A setting more, or another value."
     ),
     click.option("--instance", help="Another kind of machine."),
-    click.option("--count", type=click.IntRange(min=1), help="Another number of machines."),
+    click.option("--count", type=AT_LEAST_ONE, help="Another number of machines."),
+    click.option(
+        "--autoscale",
+        type=click.Choice((NO_SCALING,)),
+        help="The number of machines is to follow the load no longer.",
+    ),
     click.option("--bucket", help="Where the archive goes.  [default: sagemaker-REGION-ACCOUNT]"),
 )
 
@@ -55,40 +87,44 @@ STEPS = (
     click.option(
         "--max-latency",
         type=click.FloatRange(min=0, min_open=True),
-        default=5000.0,
-        show_default=True,
-        help="Milliseconds; if 1 of 20 answers takes longer meanwhile, back.",
+        help="Milliseconds; if 1 of 20 answers takes longer meanwhile, back.  [default: 5000]",
     ),
     click.option(
         "--max-errors",
-        type=click.IntRange(min=1),
-        default=5,
-        show_default=True,
-        help="So many answers of 500 and above in a minute, and back.",
+        type=AT_LEAST_ONE,
+        help="So many answers of 500 and above in a minute, and back.  [default: 5]",
     ),
 )
 
 KINDS = (
     click.option("--instance", help="The kind of machine.  [default: ml.c5.large]"),
-    click.option("--count", type=int, help="How many machines.  [default: 1]"),
+    click.option("--count", type=AT_LEAST_ONE, help="How many machines.  [default: 1]"),
     click.option(
         "--serverless", type=int, metavar="MEMORY", help="No machines: memory in MB, such as 2048."
     ),
     click.option(
         "--async", "async_", metavar="S3_URL", help="Answers go to S3, and may take an hour each."
     ),
-    click.option("--concurrency", type=int, help="Serverless, async: requests answered at a time."),
-    click.option("--provisioned", type=int, help="Serverless: so many are kept ready, and billed."),
+    click.option(
+        "--concurrency", type=AT_LEAST_ONE, help="Serverless, async: requests answered at a time."
+    ),
+    click.option(
+        "--provisioned",
+        type=click.IntRange(min=0),
+        help="Serverless: so many are kept ready, and billed.",
+    ),
     click.option("--success-topic", help="Async: the SNS topic that is told of answers."),
     click.option("--error-topic", help="Async: the SNS topic that is told of errors."),
 )
 
 BATCH = (
     click.option("--instance", default="ml.c5.xlarge", show_default=True, help="The machine."),
-    click.option("--count", type=click.IntRange(min=1), default=1, show_default=True),
+    click.option(
+        "--count", type=AT_LEAST_ONE, default=1, show_default=True, help="How many machines."
+    ),
     click.option(
         "--concurrency",
-        type=click.IntRange(min=1),
+        type=AT_LEAST_ONE,
         default=16,
         show_default=True,
         help="Requests at a time to each machine.",
@@ -129,15 +165,15 @@ DETAILS = (
     click.option(
         "--capture-percent",
         type=click.IntRange(1, 100),
-        default=100,
-        show_default=True,
-        help="How many of a hundred requests are kept.",
+        help="How many of a hundred requests are kept.  [default: 100]",
     ),
 )
 
 SCALING = (
     click.option(
-        "--autoscale", metavar="FEWEST:MOST", help="Let AWS change the number of machines by load."
+        "--autoscale",
+        metavar="FEWEST:MOST",
+        help=f"Let AWS change the number of machines by load; {NO_SCALING} ends that.",
     ),
     click.option(
         "--target", type=float, help="What one machine should have: requests a minute, say."
@@ -150,16 +186,12 @@ SCALING = (
     click.option(
         "--p95",
         type=click.FloatRange(min=0, min_open=True),
-        default=200.0,
-        show_default=True,
-        help="Milliseconds within which 95 of 100 requests are to be answered.",
+        help=f"Milliseconds in which 95 of 100 requests are answered.  [default: {P95:g}]",
     ),
     click.option(
         "--safety",
         type=click.FloatRange(0, 1, min_open=True),
-        default=SAFETY,
-        show_default=True,
-        help="The share of what was measured that a machine should have to do.",
+        help=f"The share of what was measured that a machine should do.  [default: {SAFETY}]",
     ),
     click.option(
         "--metric",
@@ -169,16 +201,12 @@ SCALING = (
     click.option(
         "--scale-in-cooldown",
         type=click.IntRange(min=0),
-        default=300,
-        show_default=True,
-        help="Seconds from taking a machine away to taking another.",
+        help=f"Seconds from taking a machine away to taking another.  [default: {IN_COOLDOWN}]",
     ),
     click.option(
         "--scale-out-cooldown",
         type=click.IntRange(min=0),
-        default=60,
-        show_default=True,
-        help="Seconds from adding a machine to adding another.",
+        help=f"Seconds from adding a machine to adding another.  [default: {OUT_COOLDOWN}]",
     ),
 )
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import Any
 
 import click
 
-from deployment import cli, names, show, teardown
+from deployment import cli, limits, names, show, teardown
 from deployment.aws import Aws
 from deployment.cli import DRY_RUN, NAME, WHERE, connect, options, say
-from deployment.errors import Refused
+from deployment.errors import Misuse, Refused
 from deployment.teardown import Existing
 
 
@@ -31,6 +32,8 @@ def down(name: str, data: bool, bucket: tuple[str, ...], yes: bool, **asked: Any
     python deploy.py down cats
     python deploy.py down cats --data --yes
     """  # noqa: D301 - \b keeps click from rewrapping
+    for problem in chain.from_iterable(map(limits.bucket_problems, bucket)):
+        raise Misuse(problem)
     aws = connect(asked)
     found = look(aws, name, bucket)
     plan = teardown.plan_down(found, aws.region, data=data)
@@ -42,7 +45,7 @@ def down(name: str, data: bool, bucket: tuple[str, ...], yes: bool, **asked: Any
     else:
         agree(found, data=data, yes=yes)
         cli.performer(aws).perform(plan)
-    tell_what_stays(teardown.find(aws, name, found.buckets), data=data)
+    tell_what_stays(aws, teardown.find(aws, name, found.buckets), data=data)
 
 
 def look(aws: Aws, name: str, buckets: tuple[str, ...]) -> Existing:
@@ -60,7 +63,7 @@ def agree(found: Existing, *, data: bool, yes: bool) -> None:
         click.confirm("Remove all of it?", abort=True, err=True)
 
 
-def tell_what_stays(left: Existing, *, data: bool) -> None:
+def tell_what_stays(aws: Aws, left: Existing, *, data: bool) -> None:
     """What is there now. Raises `Refused` if that is something that was to go."""
     lines = list(teardown.in_words(left))
     if left.running or (data and left.data):
@@ -72,6 +75,6 @@ def tell_what_stays(left: Existing, *, data: bool) -> None:
     if lines:
         places = "".join(f" --bucket {bucket}" for bucket in left.buckets)
         say(f"Still there, as data: {'; '.join(lines)}. This removes it, too:")
-        say(f"  python deploy.py down {left.name} --data{places}")
+        say(f"  python deploy.py down {left.name} --data{places} {aws.where}")
     elif not left.unseen:
         say(f"Nothing of {left.name} is left.")

@@ -10,8 +10,9 @@ from typing import Any
 import click
 
 from deployment import archive, runtime
+from deployment.aws import Aws
 from deployment.cli import DRY_RUN, NAME, WHERE, connect, options, say
-from deployment.errors import Misuse
+from deployment.errors import Misuse, Refused
 from deployment.runtime import Asked, Endpoint
 from deployment.show import show_calls
 
@@ -45,18 +46,39 @@ def invoke(
     """  # noqa: D301 - \b keeps click from rewrapping
     aws = connect(asked)
     if asked["dry_run"]:
-        wanted = Asked(variant=variant or "")
-        show_calls(
-            name, aws.region, [runtime.invocation(name, str(each), wanted) for each in pictures]
-        )
+        show_asking(aws, name, pictures, Asked(variant=variant or ""))
         return
     endpoint = runtime.endpoint(aws, name)
     if endpoint.answers_to:
-        ask_async(endpoint, pictures, out)
-        return
+        refuse_choice(variant, as_json=as_json)
+        sys.exit(ask_async(endpoint, pictures, out))
     arguments = predict_arguments(endpoint, pictures, out, variant, as_json)
-    variables = {"AWS_PROFILE": asked["profile"]} if asked["profile"] else {}
-    sys.exit(archive.plumbline(*arguments, shown=True, **variables).returncode)
+    done = archive.plumbline(*arguments, shown=True, profile=asked["profile"])
+    sys.exit(done.returncode)
+
+
+def show_asking(aws: Aws, name: str, pictures: tuple[Path, ...], wanted: Asked) -> None:
+    """What would be asked, by the kind of the endpoint; one that is not there may be any."""
+    try:
+        endpoint = runtime.endpoint(aws, name)
+    except Refused as exc:
+        say(str(exc))
+        endpoint = None
+    if endpoint and endpoint.answers_to:
+        refuse_choice(wanted.variant, as_json=False)
+        pairs = [endpoint.async_calls(str(each), wanted) for each in pictures]
+        cost = f"Pictures and answers stay in S3: billed as storage, until `down {name} --data`."
+        show_calls(name, aws.region, [call for pair in pairs for call in pair], cost)
+        return
+    show_calls(name, aws.region, [runtime.invocation(name, str(each), wanted) for each in pictures])
+
+
+def refuse_choice(variant: str | None, *, as_json: bool) -> None:
+    """Raise `Misuse` for an option that an async endpoint would ignore."""
+    if variant:
+        raise Misuse("An async endpoint does not let one choose a variant: leave out --variant.")
+    if as_json:
+        raise Misuse("Every answer of an async endpoint is a line of JSON: leave out --json.")
 
 
 def predict_arguments(
@@ -77,13 +99,26 @@ def predict_arguments(
     yield from ("--", *map(str, pictures))
 
 
-def ask_async(endpoint: Endpoint, pictures: tuple[Path, ...], out: Path | None) -> None:
-    """Each answer as a line of JSON; the drawing, if one is wanted, is asked for by itself."""
+def ask_async(endpoint: Endpoint, pictures: tuple[Path, ...], out: Path | None) -> int:
+    """Each answer as a line of JSON; 1 if a picture could not be answered, and 0."""
     if out and len(pictures) > 1:
         raise Misuse("--out of an async endpoint takes one picture; send them one by one.")
+    status = 0
     for picture in pictures:
         say(f"{picture}: waiting for the answer in {endpoint.answers_to} …")
-        click.echo(endpoint.ask(picture.read_bytes(), Asked()).decode())
-        if out:
-            out.write_bytes(endpoint.ask(picture.read_bytes(), Asked("image/png")))
-            say(f"drawn: {out}")
+        try:
+            ask_for(endpoint, picture, out)
+        except Refused as exc:
+            if exc.code != "ModelError":
+                raise
+            say(f"{picture}: {exc}")
+            status = 1
+    return status
+
+
+def ask_for(endpoint: Endpoint, picture: Path, out: Path | None) -> None:
+    """One answer; the drawing, if one is wanted, is asked for by itself."""
+    click.echo(endpoint.ask(picture.read_bytes(), Asked()).decode())
+    if out:
+        out.write_bytes(endpoint.ask(picture.read_bytes(), Asked("image/png")))
+        say(f"drawn: {out}")

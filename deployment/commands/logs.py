@@ -21,7 +21,9 @@ PAUSE = 3.0
 
 @click.command()
 @options(NAME)
-@click.option("--lines", type=click.IntRange(1, 1000), default=50, show_default=True)
+@click.option(
+    "--lines", type=click.IntRange(1, 1000), default=50, show_default=True, help="How many."
+)
 @click.option("--follow", is_flag=True, help="Go on showing what comes, until Ctrl-C.")
 @options(DRY_RUN, WHERE)
 def logs(name: str, lines: int, follow: bool, **asked: Any) -> None:

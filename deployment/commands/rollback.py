@@ -10,7 +10,7 @@ from deployment import cli, guard, launch, rollout, show
 from deployment.aws import Aws
 from deployment.calls import Call, Look, Plan
 from deployment.cli import DRY_RUN, NAME, WHERE, connect, options, say
-from deployment.current import Running, read
+from deployment.current import Running, read, variants_of
 from deployment.errors import EndpointFailed, Refused
 from deployment.perform import Performer
 from deployment.plan import wait_for
@@ -89,4 +89,4 @@ def way_back(aws: Aws, running: Running) -> Plan:
             "well.",
             NOTHING,
         )
-    return plan_rollback(running, config)
+    return plan_rollback(running, config, variants_of(aws, config))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -9,7 +10,7 @@ from typing import Any
 
 import click
 
-from deployment import asking, batch, cli, launch, logs, show
+from deployment import asking, batch, cli, launch, limits, logs, show
 from deployment.aws import Aws
 from deployment.batch import Job
 from deployment.changes import Changes, changed
@@ -72,10 +73,12 @@ def transform(name: str, source: str, target: str, **asked: Any) -> None:
 
 def ordered(aws: Aws, name: str, asked: Mapping[str, Any]) -> Order:
     """The endpoint's model, with what was named instead; without an endpoint, what was named."""
+    there = aws.look(look_at(name)) is not None
+    refuse_idle(name, asked, there=there)
     archive = asking.archive(asked["model"]) if asked["model"] else None
     environment = asking.environment(asked["env"])
     image, bucket = asked["image"] or "", asked["bucket"] or ""
-    if aws.look(look_at(name)) is not None:
+    if there:
         running = read(aws, name)
         chosen = one_variant(running.order, asked["variant"])
         changes = Changes(archive, image=image, environment=environment, bucket=bucket)
@@ -86,9 +89,17 @@ def ordered(aws: Aws, name: str, asked: Mapping[str, Any]) -> Order:
             "--image URI --model model.tar.gz --role ARN."
         )
     only = (Variant(DEFAULT_VARIANT, archive),)
-    return Order(
-        name, aws.region, asked["role"], image, only, bucket=bucket, environment=environment
+    return limits.check(
+        Order(name, aws.region, asked["role"], image, only, bucket=bucket, environment=environment)
     )
+
+
+def refuse_idle(name: str, asked: Mapping[str, Any], *, there: bool) -> None:
+    """Raise `Misuse` for an option that would be ignored."""
+    if there and asked["role"]:
+        raise Misuse(f"--role is for models without an endpoint, and {name} has its own role.")
+    if not there and asked["variant"]:
+        raise Misuse(f"--variant is one of an endpoint, and there is no endpoint {name}.")
 
 
 def one_variant(order: Order, wanted: str | None) -> Order:
@@ -155,11 +166,12 @@ class Run:
     def offer(self) -> None:
         """What stops the job; it does not stop by itself."""
         if f"job {self.title}" in self.performer.done:
-            again = (
-                f"python deploy.py transform {self.order.name} {self.job.source} {self.job.target}"
+            command = shlex.join(
+                ("transform", self.order.name, self.job.source, self.job.target, "--stop")
             )
-            say(f"The job {self.title} goes on without this command. This waits for it again:")
-            say(f"  {again}\nThis stops it, and its bill:\n  {again} --stop")
+            say(f"The job {self.title} goes on; the same command waits for it again.")
+            say("This stops it, and its bill:")
+            say(f"  python deploy.py {command} {self.performer.aws.where}")
 
     def conclude(self, wanted: Mapping[str, str]) -> None:
         """What was answered, and what was not."""

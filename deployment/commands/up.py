@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import click
 
-from deployment import asking, cli, launch, show
+from deployment import asking, cli, launch, show, unscaling
+from deployment.aws import Aws
+from deployment.calls import Step
 from deployment.cli import DRY_RUN, NAME, WHERE, connect, options, say, told
 from deployment.commands.choices import CHECK, DETAILS, KINDS, SCALING, WHAT
 from deployment.order import Order
@@ -35,33 +38,53 @@ def up(name: str, **asked: Any) -> None:
     """  # noqa: D301 - \b keeps click from rewrapping
     aws = connect(asked)
     order = asking.order(name, aws.region, asked)
+    unscaled = asked["autoscale"] == asking.NO_SCALING
     if asked["dry_run"]:
-        show.show(plan_up(order))
+        plan = plan_up(order)
+        steps = ending_scaling(aws, order, asked=True) if unscaled else ()
+        show.show(replace(plan, steps=(*plan.steps, *steps)))
         return
     launch.check_account(aws, order)
     performer = cli.performer(aws)
     with (
         launch.inspected(aws, order, skip=asked["no_check"]) as found,
-        told(performer, removal(order)),
+        told(performer, removal(aws, order)),
         launch.explained(aws, name),
     ):
-        bring_up(performer, order)
+        bring_up(performer, order, unscaled=unscaled)
         launch.prove(aws, order, found)
     say(f"The endpoint {name} is in service in {aws.region}. Try it:")
-    say(f"  python deploy.py invoke {name} PICTURE")
+    say(f"  python deploy.py invoke {name} PICTURE {aws.where}")
 
 
-def bring_up(performer: Performer, order: Order) -> None:
+def bring_up(performer: Performer, order: Order, *, unscaled: bool) -> None:
     """Carry out the plan, and say what it costs."""
-    plan = plan_up(order, launch.state(performer.aws, order))
-    performer.perform(plan)
+    state = launch.state(performer.aws, order)
+    plan = plan_up(order, state)
+    steps = ending_scaling(performer.aws, order, asked=unscaled) if state else ()
+    performer.perform(replace(plan, steps=(*plan.steps, *steps)))
     if not performer.changed:
         say("Everything was there already; nothing was changed.")
     for sentence in plan.cost:
         say(sentence)
 
 
-def removal(order: Order) -> str:
+def ending_scaling(aws: Aws, order: Order, *, asked: bool) -> tuple[Step, ...]:
+    """What ends an earlier --autoscale, if that is asked for; else it is said that it goes on."""
+    scaled = unscaling.scaled(aws, order.name)
+    variants = [each["ResourceId"].rpartition("/")[2] for each in scaled[0]]
+    if order.scaling or not variants:
+        return ()
+    if not asked:
+        say(
+            f"The number of machines of {', '.join(variants)} follows the load, as an earlier "
+            f"--autoscale said; --autoscale {asking.NO_SCALING} ends that."
+        )
+        return ()
+    return tuple(unscaling.steps_of(order.name, scaled, variants))
+
+
+def removal(aws: Aws, order: Order) -> str:
     """The command that removes all of it."""
     bucket = f" --bucket {order.bucket}" if order.bucket else ""
-    return f"python deploy.py down {order.name} --region {order.region} --data{bucket}"
+    return f"python deploy.py down {order.name} {aws.where} --data{bucket}"

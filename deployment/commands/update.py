@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -11,7 +12,8 @@ import click
 from deployment import asking, cli, guard, launch, show
 from deployment.archive import Inspected
 from deployment.aws import Aws
-from deployment.changes import Changes, changed, check_rollout, guarded
+from deployment.calls import Plan, Remove
+from deployment.changes import Changes, changed, check_rollout, guarded, unscaled
 from deployment.cli import DRY_RUN, NAME, WHERE, connect, options, say
 from deployment.commands.choices import CHANGES, CHECK, STEPS
 from deployment.cost import costs
@@ -21,7 +23,7 @@ from deployment.order import Order
 from deployment.perform import Performer
 from deployment.plan import config_parameters
 from deployment.rollout import RollOut, parse_seconds, parse_size
-from deployment.update import plan_update
+from deployment.update import plan_scaling, plan_update
 
 
 @click.command()
@@ -43,16 +45,23 @@ def update(name: str, **asked: Any) -> None:
     running = read(aws, name)
     order = changed(running, wanted)
     rollout = steps(asked)
-    check_rollout(running, order, rollout, asked=any(asked[each] for each in (*HOW, "bake")))
+    check_rollout(running, order, rollout, asked=any(asked[each] for each in (*HOW, *WATCHED)))
+    plan = plan_update(running, order, rollout, unscaled(running, wanted))
     if asked["dry_run"]:
-        show.show(plan_update(running, order, rollout))
+        show.show(replace(plan, steps=(*plan.steps, *plan_scaling(running, order).steps)))
         return
     refuse_fallen(running)
     with launch.inspected(aws, order, skip=asked["no_check"]) as found:
-        roll_out(aws, running, order, rollout, found)
+        whole = guarded(running, order) and rollout.how == "all at once"
+        watch = guard.Watch(aws, order, found if whole else {})
+        roll_out(running, order, plan, found, watch)
+    for sentence in costs(order):
+        say(sentence)
 
 
 HOW = ("canary", "linear", "rolling")
+
+WATCHED = ("bake", "max_latency", "max_errors")
 
 
 def changes(asked: Mapping[str, Any]) -> Changes:
@@ -67,6 +76,8 @@ def changes(asked: Mapping[str, Any]) -> Changes:
         count=asked["count"] or 0,
         bucket=asked["bucket"] or "",
         dropped=asked["drop"],
+        unscaled=asked["autoscale"] is not None,
+        weighed=tuple(name for name, _, weight in map(asking.parts, asked["variant"]) if weight),
     )
     if made == Changes(bucket=made.bucket):
         raise Misuse(
@@ -82,8 +93,8 @@ def steps(asked: Mapping[str, Any]) -> RollOut:
         raise Misuse(f"--{' and --'.join(chosen)}: one way of rolling out at a time.")
     made = RollOut(
         bake=parse_seconds(asked["bake"] or "5m", "--bake"),
-        latency=asked["max_latency"],
-        errors=asked["max_errors"],
+        latency=asked["max_latency"] or RollOut.latency,
+        errors=asked["max_errors"] or RollOut.errors,
     )
     if not chosen:
         return made
@@ -104,25 +115,26 @@ def refuse_fallen(running: Running) -> None:
 
 
 def roll_out(
-    aws: Aws, running: Running, order: Order, rollout: RollOut, found: Mapping[str, Inspected]
+    running: Running, order: Order, plan: Plan, found: Mapping[str, Inspected], watch: guard.Watch
 ) -> None:
     """Carry out the plan, watch it, and go back where it went wrong."""
-    config, name = config_parameters(order)["EndpointConfigName"], order.name
+    config, name, aws = config_parameters(order)["EndpointConfigName"], order.name, watch.aws
     performer = cli.performer(aws)
-    whole = guarded(running, order) and rollout.how == "all at once"
-    performer.meanwhile = watch = guard.Watch(aws, order, found if whole else {})
-    plan = plan_update(running, order, rollout)
+    performer.meanwhile = watch
     with launch.explained(aws, name):
-        with going_on(name):
+        with going_on(aws, name):
             performer.perform(plan)
         back = running.before if running.config == config else running.config
         prove(performer, order, found, config, back)
         guard.conclude(performer, running, order, config, watch)
-    say("Nothing had to be changed." if running.config == config else f"{name} runs {config} now.")
+        with going_on(aws, name):
+            before = performer.changed
+            performer.perform(plan_scaling(running, order))
+    ended = any(isinstance(step, Remove) for step in plan.steps)
+    same = running.config == config and not ended and performer.changed == before
+    say("Nothing had to be changed." if same else f"{name} runs {config} now.")
     if back:
-        say(f"`python deploy.py rollback {name}` goes back to {back}.")
-    for sentence in costs(order):
-        say(sentence)
+        say(f"`python deploy.py rollback {name} {aws.where}` goes back to {back}.")
 
 
 def prove(
@@ -132,19 +144,22 @@ def prove(
     if read(performer.aws, order.name).config != config:
         return
     try:
-        launch.prove(performer.aws, order, found)
+        with going_on(performer.aws, order.name):
+            launch.prove(performer.aws, order, found)
     except AnsweredWrong as exc:
         guard.go_back(performer, order.name, back, exc)
 
 
 @contextmanager
-def going_on(name: str) -> Iterator[None]:
-    """Where this breaks off, say how to go on, and how back."""
+def going_on(aws: Aws, name: str) -> Iterator[None]:
+    """Where this breaks off, say how to go on, and how back; wrong answers take it back anyway."""
     try:
         yield
+    except AnsweredWrong:
+        raise
     except (DeploymentError, KeyboardInterrupt):
         say(
-            f"The same command goes on from here; `python deploy.py rollback {name}` goes back, "
-            f"and `status {name}` shows how it is."
+            f"The same command goes on from here; `python deploy.py rollback {name} {aws.where}` "
+            f"goes back, and `python deploy.py status {name} {aws.where}` shows how it is."
         )
         raise

@@ -27,6 +27,8 @@ def weights(name: str, shares: tuple[str, ...], **asked: Any) -> None:
     python deploy.py weights cats old=90 new=10
     """  # noqa: D301 - \b keeps click from rewrapping
     wanted = dict(share(text) for text in shares)
+    if len(wanted) < len(shares):
+        raise Misuse("A variant is named twice: one weight for each.")
     aws = connect(asked)
     plan = plan_weights(read(aws, name), wanted)
     if asked["dry_run"]:

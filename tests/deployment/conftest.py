@@ -11,7 +11,7 @@ import boto3
 import botocore.loaders
 import pytest
 from aws_account import IMAGE, REGION, ROLE, Account, Deploy
-from batching import IN, OUT
+from batching import IN, OUT, filled
 from click.testing import CliRunner, Result
 from moto import mock_aws
 from rolling import Rolling
@@ -107,11 +107,7 @@ def clients_made_once() -> Iterator[None]:
 @pytest.fixture
 def pictures(account: Account) -> Any:
     """A bucket with three pictures and what the console makes for a folder."""
-    s3 = account("s3")
-    s3.create_bucket(Bucket="pictures", CreateBucketConfiguration={"LocationConstraint": REGION})
-    for key in ("photos/", "photos/a.jpg", "photos/b.jpg", "photos/more/c.jpg", "photos2/d.jpg"):
-        s3.put_object(Bucket="pictures", Key=key, Body=b"a picture")
-    return s3
+    return filled(account("s3"))
 
 
 @pytest.fixture

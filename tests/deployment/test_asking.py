@@ -6,10 +6,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
-from aws_account import ACCOUNT, REGION, Account, Deploy
+from aws_account import ACCOUNT, IMAGE, REGION, ROLE, Account, Deploy
 
 from deployment.benchmark import best, read, target
+from deployment.cli import COMMANDS, main
 from deployment.errors import Misuse
 
 KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1"
@@ -162,6 +164,27 @@ REFUSED: dict[str, tuple[tuple[object, ...], str]] = {
     "shadow of nothing": (("--shadow", "next"), "new=model.tar.gz:10"),
     "no such file": (("--shadow", "next=nowhere.tar.gz"), "plumbline pack"),
     "same name": (("--shadow", "all=s3://models/b.tar.gz"), "same name"),
+    "memory of nothing": (("--serverless", 0, "--concurrency", 3), "1024, 2048, 3072"),
+    "no machines": (("--count", 0), "x>=1"),
+    "nothing at a time": (("--serverless", 2048, "--concurrency", 0), "x>=1"),
+    "fewer than none ready": (("--serverless", 2048, "--provisioned", -3), "x>=0"),
+    "serverless waiting": (("--serverless", 2048, "--health-timeout", 0), "leave out --health"),
+    "capture of nothing": (("--capture-percent", 20), "goes with --capture s3://"),
+    "p95 of nothing": (("--autoscale", "1:4", "--target", 5, "--p95", 9), "--benchmark bench.json"),
+    "safety of nothing": (("--safety", 0.5), "goes with --autoscale"),
+    "cool-down of nothing": (("--scale-in-cooldown", 5), "--scale-in-cooldown goes with"),
+    "target and benchmark": (
+        ("--autoscale", "1:4", "--target", 5, "--benchmark", __file__),
+        "one of the two",
+    ),
+    "benchmark of a queue": (
+        ("--async", "s3://answers/", "--autoscale", "0:4", "--benchmark", __file__),
+        "how many requests may wait",
+    ),
+    "bucket as a place": (("--bucket", "s3://foo"), "without s3://"),
+    "long name": (("--shadow", f"{'a-' * 32}a=s3://models/b.tar.gz"), "at most 63"),
+    "weight of a footnote": (("--shadow", "next=nowhere.tar.gz:²"), "no file nowhere"),
+    "bounds of another script": (("--autoscale", "١:٤", "--target", 5), "such as 1:4"),
 }
 
 
@@ -199,12 +222,44 @@ def test_a_role_that_is_none(up: Deploy) -> None:
     assert "arn:aws:iam::123456789012:role/" in ended.stderr
 
 
-@pytest.mark.parametrize("name", ["c_ats", "-cats", "cats-", "a" * 46, "cats/1", ""])
+@pytest.mark.parametrize(
+    "name", ["c_ats", "-cats", "cats-", "a" * 46, "a-" * 44 + "a", "cats/1", ""]
+)
 def test_a_name_that_aws_would_not_take(deploy: Deploy, name: str) -> None:
     ended = deploy("down", "--region", REGION, "--yes", "--", name)
 
     assert ended.exit_code == 2
     assert "can't be the name of an endpoint" in ended.stderr
+
+
+def test_a_bucket_that_is_a_place(account: Account, deploy: Deploy) -> None:
+    ended = deploy("down", "cats", "--bucket", "s3://foo")
+
+    assert ended.exit_code == 2
+    assert "without s3://" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "phrase"),
+    [(("--image", IMAGE), "docs/deploy.md"), (("--role", ROLE), "./build_and_push.sh")],
+)
+def test_what_is_missing_is_told_with_how_to_come_by_it(
+    deploy: Deploy, given: tuple[str, ...], phrase: str
+) -> None:
+    ended = deploy("up", "cats", *given)
+
+    assert ended.exit_code == 2
+    assert phrase in ended.stderr
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_option_says_what_it_is(name: str) -> None:
+    command = main.get_command(click.Context(main), name)
+
+    assert command
+    found = [each for each in command.params if isinstance(each, click.Option)]
+    assert found
+    assert [each.name for each in found if not each.help] == []
 
 
 def test_neither_a_model_nor_variants(up: Deploy) -> None:

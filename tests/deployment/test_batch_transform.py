@@ -144,6 +144,37 @@ def test_without_an_endpoint_the_model_is_made(
     assert "models" not in inventory(account)
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "phrase"),
+    [
+        ("--role", "nonsense", "arn:aws:iam::123456789012:role/"),
+        ("--image", "plumbline:1", "./build_and_push.sh"),
+        ("--env", "1A=3", "no name for an environment variable"),
+    ],
+)
+def test_without_an_endpoint_what_is_named_is_checked_as_by_up(
+    account: Account, transform: Deploy, archive: Path, option: str, value: str, phrase: str
+) -> None:
+    named = {"--image": IMAGE, "--model": archive, "--role": ROLE, option: value}
+
+    ended = transform(*(word for pair in named.items() for word in pair), "--no-check")
+
+    assert ended.exit_code == 2, ended.output
+    assert phrase in ended.stderr
+    assert "models" not in inventory(account)
+
+
+def test_without_an_endpoint_there_is_no_variant(
+    account: Account, transform: Deploy, archive: Path
+) -> None:
+    named = ("--image", IMAGE, "--model", archive, "--role", ROLE, "--no-check")
+
+    ended = transform(*named, "--variant", "b")
+
+    assert ended.exit_code == 2
+    assert "there is no endpoint cats" in ended.stderr
+
+
 def test_another_archive_than_the_endpoint_s(
     account: Account, up: Deploy, transform: Deploy, tmp_path: Path, pictures: Any
 ) -> None:
@@ -175,6 +206,7 @@ REFUSED = {
     "among themselves": ((IN, f"{IN}answers"), "among the pictures"),
     "machine": ((IN, OUT, "--instance", "c5.large"), "ml.c5.xlarge"),
     "variant": ((IN, OUT, "--variant", "b"), "no variant b"),
+    "role": ((IN, OUT, "--role", ROLE), "has its own role"),
 }
 
 

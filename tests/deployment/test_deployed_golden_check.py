@@ -241,6 +241,27 @@ def test_where_tensorflow_is_lacking_it_says_how_to_go_on(
         archives.inspect(archive)
 
 
+def test_answers_that_can_not_be_compared_are_not_taken_for_wrong_ones(
+    archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crashed = subprocess.CompletedProcess([], 1, "", "Traceback …\nMemoryError: 2 GiB")
+    monkeypatch.setattr(archives, "plumbline", lambda *_: crashed)
+    with pytest.raises(archives.Misuse, match=r"MemoryError: 2 GiB Nothing is known of them"):
+        archives.compare(archive, tmp_path)
+
+    killed = subprocess.CompletedProcess([], -9, "", "")
+    monkeypatch.setattr(archives, "plumbline", lambda *_: killed)
+    with pytest.raises(archives.Misuse, match="status -9"):
+        archives.compare(archive, tmp_path)
+
+
+def test_what_does_not_end_is_told(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archives, "SECONDS", 0.01)
+
+    with pytest.raises(archives.Misuse, match=r"did not end within .* --no-check"):
+        archives.inspect(archive)
+
+
 @pytest.mark.tensorflow
 def test_a_real_archive_by_plumblines_own_command_line(tmp_path: Path) -> None:
     """A model that gives a picture's mean colour, packed by hand."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import boto3
 import botocore.endpoint
 import botocore.handlers
 import pytest
@@ -14,6 +15,7 @@ from aws_account import ACCOUNT, BUCKET, IMAGE, REGION, ROLE, Account, Deploy, i
 from botocore.awsrequest import AWSResponse
 from faults import Weather, refused
 from moto.core.models import botocore_stubber
+from rolling import Rolling
 
 MINE = f"arn:aws:iam::{ACCOUNT}:user/me"
 
@@ -119,6 +121,34 @@ def test_half_way_it_says_what_there_is_and_how_to_remove_it(account: Account, u
     assert f"python deploy.py down cats --region {REGION} --data" in ended.stderr
 
 
+def test_what_is_to_be_pasted_names_the_profile(
+    account: Account,
+    up: Deploy,
+    deploy: Deploy,
+    better: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    config = tmp_path / "config"
+    keys = "aws_access_key_id = testing\naws_secret_access_key = testing"
+    config.write_text(f"[profile 'my other']\nregion = {REGION}\n{keys}\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    other = ("--profile", "my other")
+    named = f"--region {REGION} --profile 'my other'"
+    with Weather(before={"CreateEndpoint": REFUSALS["quota"][1]}).prevailing():
+        broken = up(*other)
+    with Weather(stubs=Rolling().stubs).prevailing():
+        made, there = up(*other), up()
+        changed = deploy("update", "cats", "--no-check", "--model", better, *other)
+    removed = deploy("down", "cats", "--yes", *other)
+
+    assert f"python deploy.py down cats {named} --data" in broken.stderr
+    assert f"python deploy.py invoke cats PICTURE {named}\n" in made.stderr
+    assert f"python deploy.py invoke cats PICTURE --region {REGION}\n" in there.stderr
+    assert f"`python deploy.py rollback cats {named}` goes back" in changed.stderr
+    assert f"down cats --data --bucket {BUCKET} {named}\n" in removed.stderr
+
+
 def test_at_ctrl_c_it_says_the_same(account: Account, up: Deploy) -> None:
     def interrupt() -> None:
         raise KeyboardInterrupt
@@ -195,6 +225,32 @@ def test_another_model_under_a_name_in_use(account: Account, up: Deploy, archive
     assert ended.exit_code == 4
     assert inventory(account) == before
     assert "python deploy.py update" in ended.stderr
+
+
+def test_a_bucket_of_one_s_own_in_another_region(account: Account, up: Deploy) -> None:
+    place = {"LocationConstraint": "eu-west-1"}
+    s3 = boto3.client("s3", region_name="eu-west-1")
+    s3.create_bucket(Bucket="mine", CreateBucketConfiguration=place)
+
+    ended = up("--bucket", "mine")
+
+    assert ended.exit_code == 4
+    assert "The bucket mine is in another region than eu-central-1." in ended.stderr
+    assert "name a bucket there with --bucket" in ended.stderr
+    assert "update" not in ended.stderr
+
+
+def test_objects_that_may_not_be_deleted_though_s3_answers(
+    account: Account, up: Deploy, deploy: Deploy
+) -> None:
+    up()
+    error = {"Key": "plumbline/cats/1", "Code": "AccessDenied", "Message": "Access Denied"}
+    with Weather(stubs={"DeleteObjects": lambda _: {"Errors": [error]}}).prevailing():
+        ended = deploy("down", "cats", "--yes", "--data")
+
+    assert ended.exit_code == 3
+    assert '"Action": "s3:DeleteObject"' in ended.stderr
+    assert f'"Resource": "arn:aws:s3:::{BUCKET}/*"' in ended.stderr
 
 
 # -- throttling ---------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from aws_account import Account, Deploy, inventory
+from aws_account import REGION, Account, Deploy, inventory
 from batching import IN, OUT, Batch
 from faults import Died, Fault, Weather, died, lost, refused
 
@@ -31,8 +31,10 @@ def test_ctrl_c_offers_what_stops_the_job_and_the_same_command_waits_for_it(
         ended = transform()
 
     assert broken.exit_code == 130
-    assert f"python deploy.py transform cats {IN} {OUT} --stop" in broken.stderr
+    stopping = f"python deploy.py transform cats {IN} {OUT} --stop --region {REGION}\n"
+    assert stopping in broken.stderr
     assert json.loads(stopped.stdout)["calls"][0]["operation"] == "StopTransformJob"
+    assert "what was answered stays, billed as storage" in stopped.stderr
     assert ended.exit_code == 0, ended.stderr
     assert len(sagemaker.backend.transform_jobs) == 1
 
@@ -58,6 +60,29 @@ def test_a_job_is_stopped_by_stop_and_by_down(
         }
         time.sleep(1)  # the next job has another second in its name
     assert "models" not in inventory(account)
+
+
+def test_a_job_that_ends_while_down_looks_keeps_nothing_from_being_removed(
+    account: Account, up: Deploy, transform: Deploy, deploy: Deploy, pictures: Any
+) -> None:
+    up()
+    sagemaker = Batch(pictures, looks=100)
+    weather = sagemaker.weather()
+    weather.before["ListObjectsV2"] = kill_once_at_work(sagemaker)
+    with weather.prevailing(), suppress(Died):
+        transform()
+    refusing = refused("ValidationException", "The job is in the status Completed.")
+
+    def end() -> Any:
+        for job in sagemaker.backend.transform_jobs.values():
+            job.transform_job_status = "Completed"
+        return refusing()
+
+    with Weather(before={"StopTransformJob": end}).prevailing():
+        ended = deploy("down", "cats", "--yes")
+
+    assert ended.exit_code == 0, ended.stderr
+    assert "endpoints" not in inventory(account)
 
 
 def kill_once_at_work(sagemaker: Batch) -> Fault:

@@ -121,6 +121,31 @@ def test_wrong_answers_while_it_bakes_let_sagemaker_go_back(
     assert len(account("sagemaker").list_endpoint_configs()["EndpointConfigs"]) == 1
 
 
+def test_answers_that_could_not_be_compared_take_nothing_back(
+    account: Account, up: Deploy, change: Deploy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    up()
+    before, run = runs(account), archives.plumbline
+
+    def crash(command: str, *more: str) -> subprocess.CompletedProcess[str]:
+        if command == "compare":
+            return subprocess.CompletedProcess([], 1, "", "MemoryError")
+        return run(command, *more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(archives, "plumbline", crash)
+        broken = change()
+    came = runs(account)
+    again = change()
+
+    assert broken.exit_code == 2
+    assert "The same command goes on from here" in broken.stderr
+    assert came != before
+    assert again.exit_code == 0, again.stderr
+    assert runs(account) == came
+    assert not account("cloudwatch").describe_alarms()["MetricAlarms"]
+
+
 CASES: dict[str, tuple[tuple[object, ...], tuple[object, ...]]] = {
     "a canary": (("--count", 4), ("--canary", "25%")),
     "serverless": (("--serverless", 2048), ()),

@@ -64,6 +64,33 @@ def test_what_aws_would_refuse_is_refused_at_once(
     assert not [each for each in weather.calls if each.changes]
 
 
+def test_a_variant_is_named_once_and_keeps_its_weight(
+    account: Account, up: Deploy, change: Deploy, archive: Path, better: Path
+) -> None:
+    up()
+    cases = {
+        ("--variant", f"all={archive}", "--variant", f"all={better}"): "Two archives are named",
+        ("--model", archive, "--variant", f"all={better}"): "Two archives are named",
+        ("--variant", f"all={better}:3"): "has the weight 1, and `weights` changes it",
+    }
+    for options, phrase in cases.items():
+        ended = change(*options)
+
+        assert ended.exit_code == 2, ended.stderr
+        assert phrase in ended.stderr
+
+
+def test_steps_that_a_serverless_endpoint_has_not(
+    account: Account, up: Deploy, change: Deploy
+) -> None:
+    up("--serverless", 2048)
+    for option in ("--max-latency", "--max-errors"):
+        ended = change("--image", OTHER, option, 5)
+
+        assert ended.exit_code == 2
+        assert "leave them out" in ended.stderr
+
+
 def test_rolling_is_for_a_single_variant(
     account: Account, up: Deploy, change: Deploy, archive: Path
 ) -> None:

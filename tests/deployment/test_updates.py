@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aws_account import IMAGE, Account, Deploy, inventory
+from aws_account import IMAGE, REGION, Account, Deploy, inventory
 from faults import Weather
 from rolling import Rolling
 
@@ -52,7 +52,7 @@ def test_another_archive_is_served_and_all_else_stays(
     assert new["PrimaryContainer"]["Image"] == IMAGE
     variant = account("sagemaker").describe_endpoint_config(EndpointConfigName=config)
     assert variant["ProductionVariants"][0]["InstanceType"] == "ml.c5.xlarge"
-    assert f"rollback cats` goes back to {before}" in ended.stderr
+    assert f"rollback cats --region {REGION}` goes back to {before}" in ended.stderr
     assert "alarms" not in inventory(account)
 
 
@@ -175,6 +175,21 @@ def test_one_variant_more_comes_all_at_once(
         each["VariantName"]: each["DesiredWeight"] for each in described["ProductionVariants"]
     }
     assert weights == {"all": 1, "new": 0.5}
+
+
+def test_a_variant_with_a_share_that_has_no_end_in_binary_comes_once(
+    account: Account, up: Deploy, change: Deploy, better: Path, sagemaker: Rolling
+) -> None:
+    up()
+    change("--variant", f"new={better}:0.1")
+    before = inventory(account)
+
+    ended = change("--variant", f"new={better}:0.1")
+
+    assert ended.exit_code == 0, ended.stderr
+    assert "Nothing had to be changed." in ended.stderr
+    assert len(sagemaker.asked) == 1
+    assert inventory(account) == before
 
 
 def test_the_loser_of_a_comparison_goes(

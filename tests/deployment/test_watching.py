@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
+import botocore.session
 import pytest
 from aws_account import BUCKET, REGION, Account, Deploy, inventory
 from faults import Weather, refused
 
 import moto_server
 from deployment import archive as archives
-from deployment import names
+from deployment import names, perform
 
 
 def test_status_says_what_runs(account: Account, up: Deploy, deploy: Deploy) -> None:
@@ -87,7 +91,7 @@ def test_logs_shows_the_last_lines_of_all_containers(account: Account, deploy: D
     assert said == ["line 1 of all/i-2", "line 2 of all/i-1", "line 2 of all/i-2"]
 
 
-def test_dry_runs_of_what_only_looks(deploy: Deploy, archive: Path) -> None:
+def test_dry_runs_of_what_only_looks(account: Account, deploy: Deploy, archive: Path) -> None:
     where = ("--region", REGION, "--dry-run")
     for command in (("status", "cats"), ("logs", "cats"), ("list",), ("invoke", "cats", archive)):
         ended = deploy(*command, *where)
@@ -110,6 +114,38 @@ def test_invoke_hands_on_to_plumbline_predict(
     assert said["file"] == str(archive)
     assert done.returncode == 1
     assert said["error"]["code"] == "not_json"
+
+
+def test_invoke_asks_with_the_profile_and_not_with_the_keys_of_the_environment(
+    account: Account,
+    up: Deploy,
+    deploy: Deploy,
+    archive: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    config = tmp_path / "config"
+    config.write_text("[profile other]\naws_access_key_id = o\naws_secret_access_key = o\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    up()
+    asked: list[dict[str, str]] = []
+
+    def run(*_: Any, env: dict[str, str], **__: Any) -> subprocess.CompletedProcess[str]:
+        asked.append(env)
+        return subprocess.CompletedProcess([], 3, "", "")
+
+    monkeypatch.setattr(archives.subprocess, "run", run)
+    ended = deploy("invoke", "cats", archive, "--profile", "other")
+    deploy("invoke", "cats", archive)
+
+    assert ended.exit_code == 3
+    session = botocore.session.Session()
+    with pytest.MonkeyPatch.context() as patch:
+        for name in {*os.environ} - {*asked[0]}:
+            patch.delenv(name)
+        patch.setenv("AWS_PROFILE", asked[0]["AWS_PROFILE"])
+        assert session.get_credentials().access_key == "o"
+    assert "AWS_ACCESS_KEY_ID" in asked[1]
 
 
 # -- down, in odd states ------------------------------------------------------------------------
@@ -137,6 +173,42 @@ def test_down_waits_for_an_endpoint_that_is_being_made(
     assert ended.exit_code == 0, ended.stderr
     assert operations.index("DeleteEndpoint") > 2
     assert set(inventory(account)) == {"objects"}
+
+
+def test_down_waits_for_an_endpoint_that_somebody_else_removes(
+    account: Account, up: Deploy, deploy: Deploy
+) -> None:
+    from moto.sagemaker.models import sagemaker_backends
+
+    up()
+    endpoints = sagemaker_backends["123456789012"][REGION].endpoints
+    endpoints["cats"].endpoint_status = "Deleting"
+    refusing = refused("ValidationException", "Cannot update in-progress endpoint.")
+    looks: list[None] = []
+
+    def look() -> None:
+        looks.append(None)
+        if len(looks) == 4:
+            del endpoints["cats"]
+
+    weather = Weather(before={"DeleteEndpoint": refusing}, after={"DescribeEndpoint": look})
+    with weather.prevailing():
+        ended = deploy("down", "cats", "--yes")
+
+    assert ended.exit_code == 0, ended.stderr
+    assert set(inventory(account)) == {"objects"}
+
+
+def test_down_does_not_wait_for_ever(
+    account: Account, up: Deploy, deploy: Deploy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    up()
+    monkeypatch.setattr(perform, "MOST_SECONDS", 0.0)
+    with Weather(stubs={"DeleteEndpoint": lambda _: {}}).prevailing():
+        ended = deploy("down", "cats", "--yes")
+
+    assert ended.exit_code == 5
+    assert "The endpoint cats is still there after hours" in ended.stderr
 
 
 def test_an_upload_that_broke_off_is_found(account: Account, up: Deploy, deploy: Deploy) -> None:

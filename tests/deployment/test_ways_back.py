@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aws_account import Account, Deploy, inventory
+from aws_account import REGION, Account, Deploy, inventory
 from faults import Weather
 from rolling import Rolling
 
@@ -79,7 +79,7 @@ def test_a_roll_out_is_broken_off_by_its_alarm(
     ended = deploy("rollback", "cats")
 
     assert broken.exit_code == 130
-    assert "`python deploy.py rollback cats` goes back" in broken.stderr
+    assert f"`python deploy.py rollback cats --region {REGION}` goes back" in broken.stderr
     assert ended.exit_code == 0, ended.stderr
     assert runs(account) == before
     assert {**inventory(account), "objects": None} == {**first, "objects": None}
@@ -112,12 +112,12 @@ def test_weights_shift_the_traffic(
 ) -> None:
     up("--variant", f"a={archive}:1", "--variant", f"b={archive}:1", model=False)
 
-    ended = deploy("weights", "cats", "a=90", "b=10")
+    ended = deploy("weights", "cats", "a=0.9", "b=0.1")
 
     assert ended.exit_code == 0, ended.stderr
-    assert ended.stdout == "a: 90, 90% of the requests\nb: 10, 10% of the requests\n"
+    assert ended.stdout == "a: 0.9, 90% of the requests\nb: 0.1, 10% of the requests\n"
     weather.calls.clear()
-    assert deploy("weights", "cats", "a=90", "b=10").exit_code == 0
+    assert deploy("weights", "cats", "a=0.9", "b=0.1").exit_code == 0
     assert not [each for each in weather.calls if each.changes]
 
 
@@ -127,6 +127,8 @@ def test_weights_shift_the_traffic(
         (("c=1",), "no variant c"),
         (("a=0", "b=0"), "nobody would answer"),
         (("a",), "such as new=10"),
+        (("a=²",), "such as new=10"),
+        (("a=1", "a=2"), "named twice"),
     ],
 )
 def test_shares_that_can_not_be(

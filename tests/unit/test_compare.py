@@ -55,6 +55,13 @@ def answered(folder: Path, values: Any) -> Path:
     return folder
 
 
+def npy(values: Any) -> bytes:
+    """As the server writes arrays."""
+    stream = io.BytesIO()
+    np.save(stream, values)
+    return stream.getvalue()
+
+
 def test_the_same_values_are_no_difference(tmp_path: Path) -> None:
     found = compared(inspected(), answered(tmp_path, SCORES[0]))
 
@@ -88,8 +95,17 @@ def test_answers_may_be_json(tmp_path: Path) -> None:
 def test_what_is_no_answer_is_said_to_be_none(tmp_path: Path, body: str) -> None:
     (tmp_path / "cat.png.json").write_text(body)
 
-    with pytest.raises(CommandError, match=r"The answer to cat\.png is not that of a server"):
-        compared(inspected(), tmp_path)
+    found = compared(inspected(), tmp_path)
+
+    assert "The worst is cat.png" in (found.wrong or "")
+    assert "is not that of a server to format=raw" in (found.wrong or "")
+
+
+@pytest.mark.parametrize("body", [b"", b"no array", npy(np.zeros((2, 3, 4)))])
+def test_an_array_that_is_no_answer_is_wrong_too(tmp_path: Path, body: bytes) -> None:
+    (tmp_path / "cat.png.npy").write_bytes(body)
+
+    assert "The worst is cat.png" in (compared(inspected(), tmp_path).wrong or "")
 
 
 def test_a_folder_without_answers_is_an_error(tmp_path: Path) -> None:

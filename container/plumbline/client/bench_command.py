@@ -48,7 +48,13 @@ def counts(_context: click.Context, _option: click.Parameter, text: str) -> tupl
 @click.command()
 @click.argument("target")
 @click.option("--picture", "pictures", type=PICTURE, multiple=True, required=True, help="To send.")
-@click.option("--connections", default="1,4,16", show_default=True, callback=counts)
+@click.option(
+    "--connections",
+    default="1,4,16",
+    show_default=True,
+    callback=counts,
+    help="Requests at a time, of one load after the other.",
+)
 @click.option(
     "--seconds", type=click.FloatRange(0.1), default=10.0, show_default=True, help="Of each load."
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -70,27 +71,31 @@ def differences(inspected: Inspection, answers: Path) -> Iterator[tuple[str, Dif
     archive, signature = inspected.archive, inspected.signature
     task = fitted(archive.spec, archive.labels, signature)
     for golden in archive.goldens:
-        outputs = answer(answers, golden, signature)
-        if outputs is not None:
+        try:
+            outputs = answer(answers, golden, signature)
+            if outputs is None:
+                continue
             made = prepared(golden.picture, archive.spec, signature.input(), Limits(), Stopwatch())
-            readings = task.readings(outputs, made.geometry)
-            yield (
-                golden.name,
-                min((compare(golden.expected, one) for one in readings), key=lambda d: d.largest),
+            compares = (
+                compare(golden.expected, one) for one in task.readings(outputs, made.geometry)
             )
+            worst = min(compares, key=lambda difference: difference.largest)
+        except NOT_RAW as exc:
+            reason = f"the answer is not that of a server to format=raw: {exc}"
+            worst = Difference(signature.outputs[0].name, math.inf, reason)
+        yield golden.name, worst
+
+
+NOT_RAW = (KeyError, IndexError, TypeError, ValueError, EOFError)
+"""What reading an answer raises that is another one."""
 
 
 def answer(answers: Path, golden: GoldenPicture, signature: Signature) -> Tensors | None:
     """The outputs `[1, …]` that were answered with `format=raw`, or None."""
     array, text = (answers / f"{golden.name}{suffix}" for suffix in (".npy", ".json"))
-    try:
-        if array.is_file():
-            return {signature.outputs[0].name: np.load(array, allow_pickle=False)[None]}
-        return from_json(text.read_bytes(), signature) if text.is_file() else None
-    except (KeyError, IndexError, TypeError, ValueError, OSError) as exc:
-        raise CommandError(
-            f"The answer to {golden.name} is not that of a server to format=raw: {exc}"
-        ) from exc
+    if array.is_file():
+        return {signature.outputs[0].name: np.load(array, allow_pickle=False)[None]}
+    return from_json(text.read_bytes(), signature) if text.is_file() else None
 
 
 def from_json(body: bytes, signature: Signature) -> Tensors:
