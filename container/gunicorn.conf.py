@@ -1,5 +1,6 @@
 """How gunicorn runs the server: one port, processes and threads by the machine, a clean end."""
 
+import gc
 import logging
 import os
 import shutil
@@ -65,6 +66,20 @@ def on_starting(server: Any) -> None:
         logging.getLogger("plumbline.web").warning(
             "These settings have no meaning here and are ignored: %s.", ", ".join(names)
         )
+
+
+def when_ready(_server: Any) -> None:
+    """Import once what all workers need: it is in memory once then, and they boot at once."""
+    if chosen.multi_model:
+        return  # its one worker holds no model
+    from plumbline import accelerated
+    from plumbline.engines import openvino
+    from plumbline.web import wsgi  # noqa: F401
+
+    if accelerated.weight(chosen.model_dir) is not None and chosen.engine != "tensorflow":
+        openvino.preload()
+    gc.collect()
+    gc.freeze()
 
 
 def on_exit(_server: Any) -> None:

@@ -463,15 +463,27 @@ def test_importing_the_server_imports_no_framework(module: str) -> None:
     assert done.stdout.split() == []
 
 
-def test_the_arbiter_imports_nothing_that_its_workers_should_not_inherit() -> None:
-    code = (
-        "import sys, plumbline.web.succession; print(*{'numpy', 'PIL', 'flask'} & {*sys.modules})"
-    )
-    environment = {**os.environ, "PYTHONPATH": str(CONTAINER)}
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux lists a process's threads")
+def test_what_the_arbiter_imports_starts_no_thread() -> None:
+    """Its workers are forked from it, and a thread would not come along."""
+    code = """
+import os
+from plumbline.engines import openvino
+from plumbline.web import wsgi
+openvino.preload()
+print(*os.listdir("/proc/self/task"), os.getpid())
+"""
+    environment = {**os.environ, "PYTHONPATH": str(CONTAINER), "OPENBLAS_NUM_THREADS": "1"}
     done = subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, check=True, timeout=60
+        [sys.executable, "-c", code],
+        env=environment,
+        capture_output=True,
+        check=True,
+        timeout=60,
+        text=True,
     )
-    assert done.stdout.split() == []
+    task, process = done.stdout.split()
+    assert task == process
 
 
 def test_no_two_test_modules_have_the_same_name() -> None:

@@ -8,8 +8,6 @@ What arbiter and workers tell each other are empty files in a folder that they s
 
 An exit status would not do: a user's code may end a worker with any. So the statuses by which
 gunicorn tells that a worker did not boot become ones that no process can have.
-
-The arbiter imports this; so it imports nothing large, which workers would inherit.
 """
 
 from __future__ import annotations
