@@ -16,7 +16,7 @@ from PIL import Image
 from plumbline.client.local_server import served
 from plumbline.packing.assembly import Contents, GoldenPicture, pack
 from plumbline.tarball import unpack
-from processes import family, occupied
+from process_family import family, occupied
 
 pytestmark = pytest.mark.tensorflow
 

@@ -486,7 +486,12 @@ print(*os.listdir("/proc/self/task"), os.getpid())
     assert task == process
 
 
-def test_no_two_test_modules_have_the_same_name() -> None:
-    names = [file.name for file in (ROOT / "tests").rglob("*.py")]
+def test_no_two_modules_that_tests_import_have_the_same_name() -> None:
+    """Pytest imports modules by their names alone, from the folders of its `pythonpath` too."""
+    folders = (
+        (ROOT / "tests").rglob("*.py"),
+        *((ROOT / name).glob("*.py") for name in ("benchmarks", "model/examples")),
+    )
+    names = [file.name for files in folders for file in files]
     doubled = {name for name in names if names.count(name) > 1}
-    assert doubled <= {"conftest.py", "inference.py"}  # pytest imports modules by their names alone
+    assert doubled <= {"conftest.py", "inference.py"}

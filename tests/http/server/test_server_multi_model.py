@@ -19,7 +19,7 @@ import pytest
 from gunicorn_server import APPS, CONTAINER, wait_until
 from many_models import Many, document, many_models, number, process_of
 
-from processes import alive, family, occupied
+from process_family import alive, family, occupied
 
 Start = Callable[..., Many]
 

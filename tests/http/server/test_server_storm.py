@@ -14,7 +14,7 @@ import pytest
 from gunicorn_server import Answer
 from many_models import Many, many_models, number
 
-from processes import family, occupied
+from process_family import family, occupied
 
 SECONDS = 10.0
 
