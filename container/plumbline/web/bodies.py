@@ -51,15 +51,16 @@ def gone(request: Request) -> Callable[[], bool]:
     Who has only said that nothing more will be sent counts as gone too, as with nginx.
     """
     connection = request.environ.get("gunicorn.socket")
-    if connection is None:
-        return stays
+    return stays if connection is None else partial(has_ended, connection)
+
+
+def has_ended(connection: socket.socket) -> bool:
+    """Whether the other side has ended the connection; what it sent before is left to be read.
+
+    It may be asked by several threads at once.
+    """
     poll = select.poll()  # a socket with a timeout would wait for something to come
     poll.register(connection, select.POLLIN)
-    return partial(has_ended, connection, poll)
-
-
-def has_ended(connection: socket.socket, poll: select.poll) -> bool:
-    """Whether the other side has ended the connection; what it sent before is left to be read."""
     try:
         return bool(poll.poll(0)) and not connection.recv(1, socket.MSG_PEEK)
     except OSError:
