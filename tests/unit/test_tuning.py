@@ -178,7 +178,7 @@ started: list[dict[str, str]] = []
 
 
 @contextmanager
-def served(_folder: Path, chosen: Mapping[str, str]) -> Iterator[str]:
+def served(_folder: Path, chosen: Mapping[str, str], _processes: int) -> Iterator[str]:
     """Stands for `local_server.served`; OpenVINO can't serve this model, and eight is fastest."""
     started.append(dict(chosen))
     if chosen["PLUMBLINE_ENGINE"] == OPENVINO:
@@ -230,9 +230,38 @@ def test_tuning_is_kept_in_the_archive_which_stays_valid(archive: Path, tmp_path
 def test_an_engine_that_can_not_serve_the_model_is_asked_once(archive: Path) -> None:
     CliRunner().invoke(cli.main, ["tune", str(archive), "--seconds", "0"])
     engines = [chosen["PLUMBLINE_ENGINE"] for chosen in started]
-    assert engines[:2] == ["auto", OPENVINO]
+    assert engines[:3] == ["auto", TENSORFLOW, OPENVINO]
     assert engines.count(OPENVINO) == 1
     assert engines.count(TENSORFLOW) > 1
+
+
+def test_what_did_best_is_measured_again_beside_the_default(archive: Path) -> None:
+    CliRunner().invoke(cli.main, ["tune", str(archive), "--seconds", "0"])
+    again = started[-2:]
+    assert again[0] == started[0]
+    assert (again[1]["PLUMBLINE_ENGINE"], again[1]["PLUMBLINE_BATCH"]) == (TENSORFLOW, "4")
+
+
+def test_an_engine_that_is_far_behind_is_tried_once(tmp_path: Path, monkeypatch) -> None:
+    rates = {"auto": 100.0, OPENVINO: 95.0, TENSORFLOW: 30.0}
+
+    def under_load(_folder: Path, trial: Trial, _picture: bytes, _seconds: float) -> Measured:
+        return Measured(trial, 1000 / rates[trial.engine], rates[trial.engine])
+
+    monkeypatch.setattr(measure, "under_load", under_load)
+    tried = trials(Machine(2, 8 * GIB), DEFAULT)
+    told: list[str] = []
+    found = measure.measure(tmp_path, tried, b"", 1, told.append)
+    engines = [one.trial.engine for one in found]
+    assert (engines.count(TENSORFLOW), engines.count(OPENVINO)) == (1, 5)
+    assert len(told) == len(tried)
+
+
+def test_an_engine_that_is_quick_for_one_caller_is_not_far_behind() -> None:
+    usual = of(10, 100, default=True)
+    assert of(20, 50).is_far_behind(usual)
+    assert not of(9, 50).is_far_behind(usual)
+    assert not of(20, 80).is_far_behind(usual)
 
 
 def test_what_an_archive_was_tuned_to_before_is_no_default(archive: Path, tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import click
@@ -23,6 +25,12 @@ GOALS = ("throughput", "latency")
 
 CLOSE = 0.9
 """The share of the best at which the defaults are as good: the measurement is no finer."""
+
+FIRST_ROUND = 0.6
+"""The share of the time for all combinations; the rest is for those that may be the best.
+
+The best of many short measurements is one that luck has helped.
+"""
 
 
 @click.command()
@@ -51,11 +59,11 @@ def tune(archive: Path, seconds: float, goal: str, dry_run: bool) -> None:
     console = Console(highlight=False)
     machine = cgroups.machine()
     with unpacked(archive) as folder:
-        found = measured(folder, machine, seconds, Reporter(console))
+        found, finals = measured(folder, machine, seconds, Reporter(console))
         console.print(table(found))
-        best = {each: best_for(each, found) for each in GOALS}
+        best = {each: best_for(each, finals) for each in GOALS}
         for each in GOALS:
-            console.print(verdict(each, best[each], found), soft_wrap=True)
+            console.print(verdict(each, best[each], finals), soft_wrap=True)
         if not dry_run:
             keep(folder, archive, machine.cores, best, goal, found)
             console.print(f"Kept in {archive}: {settings_of(best[goal])}.", soft_wrap=True)
@@ -63,14 +71,31 @@ def tune(archive: Path, seconds: float, goal: str, dry_run: bool) -> None:
 
 def measured(
     folder: Path, machine: cgroups.Machine, seconds: float, reporter: Reporter
-) -> list[Measured]:
-    """Every combination's figures; starting the servers counts to the time."""
+) -> tuple[list[Measured], list[Measured]]:
+    """Every combination's figures, and of those the ones that were measured twice.
+
+    Starting the servers counts to the time.
+    """
+    begun = time.monotonic()
     chosen = environment.untuned(folder)
     goldens = open_archive(folder).goldens
     picture = goldens[0].picture if goldens else synthetic.pictures(chosen.limits.formats[0])[0]
     tried = trials(machine, default(chosen, chosen.sizes(machine)))
     with reporter.stage("measuring", len(tried), "servers") as advance:
-        return measure(folder, tried, picture, seconds, advance)
+        found = measure(folder, tried, picture, FIRST_ROUND * seconds, advance)
+    if len(again := finalists(found)) == 1:
+        return found, found
+    with reporter.stage("measuring the best again", len(again), "servers") as advance:
+        rest = begun + seconds - time.monotonic()
+        finals = measure(folder, again, picture, rest, advance)
+    sure = {one.trial: one for one in finals}
+    return [sure.get(one.trial, one) for one in found], finals
+
+
+def finalists(found: Sequence[Measured]) -> list[Trial]:
+    """The default, and what has done best for each goal."""
+    default = [one for one in found if one.trial.default]
+    return list(dict.fromkeys(one.trial for one in (*default, *(leader(g, found) for g in GOALS))))
 
 
 def default(chosen: Settings, sizes: Sizes) -> Trial:
@@ -83,16 +108,19 @@ def default(chosen: Settings, sizes: Sizes) -> Trial:
 
 def best_for(goal: str, found: Sequence[Measured]) -> Measured:
     """The best, or the default where that is as good."""
-    share = shares(goal, found)
-    best = max(found, key=lambda one: share[found.index(one)])
-    usual = [one for one in found if one.trial.default]
-    return next((one for one in usual if share[found.index(one)] >= CLOSE), best)
+    best = leader(goal, found)
+    usual = (one for one in found if one.trial.default)
+    return next((one for one in usual if worth(goal, one) >= CLOSE * worth(goal, best)), best)
 
 
-def shares(goal: str, found: Sequence[Measured]) -> list[float]:
-    """Of each combination, how much of the best it reaches."""
-    worth = [one.rate if goal == "throughput" else 1 / one.milliseconds for one in found]
-    return [value / max(worth) for value in worth]
+def leader(goal: str, found: Sequence[Measured]) -> Measured:
+    """The one with the best figures."""
+    return max(found, key=partial(worth, goal))
+
+
+def worth(goal: str, one: Measured) -> float:
+    """What counts for a goal: the more, the better."""
+    return one.rate if goal == "throughput" else 1 / one.milliseconds
 
 
 def table(found: Sequence[Measured]) -> Table:
@@ -116,7 +144,7 @@ def table(found: Sequence[Measured]) -> Table:
 
 def verdict(goal: str, best: Measured, found: Sequence[Measured]) -> str:
     """What came of it, in a sentence."""
-    share = shares(goal, found)[found.index(best)]
+    share = worth(goal, best) / worth(goal, leader(goal, found))
     if best.trial.default:
         return f"The defaults reach {share:.0%} of the best {goal}: they are kept."
     return f"For {goal}, {settings_of(best)} is best."

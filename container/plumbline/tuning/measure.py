@@ -16,6 +16,9 @@ from plumbline.tuning.trials import QUEUE, Trial
 CROWD = 16
 """Callers at a time; each asks again as soon as it has its answer."""
 
+FAR = 0.6
+"""An engine that reaches less than this of the default in both is not tried any further."""
+
 LEAST_SECONDS = 0.5
 """Of a single load, however little time there is."""
 
@@ -30,6 +33,11 @@ class Measured:
     rate: float
     """Answers a second to a crowd."""
 
+    def is_far_behind(self, other: Measured) -> bool:
+        """Whether another is so much better for any number of callers."""
+        slower = self.rate < FAR * other.rate
+        return slower and FAR * self.milliseconds > other.milliseconds
+
 
 def measure(
     folder: Path,
@@ -40,16 +48,18 @@ def measure(
 ) -> list[Measured]:
     """Start a server for each in turn and load it, for so many seconds in all.
 
-    An engine that can't serve the model is tried once. Raises `CommandError` where the default
-    can't serve it.
+    An engine that can't serve the model, or is far behind the first trial, is tried once. Raises
+    `CommandError` where the default can't serve it.
     """
     end = time.monotonic() + seconds
-    found, hopeless = [], set[str]()
+    found, hopeless = list[Measured](), set[str]()
     for number, trial in enumerate(tried):
         if trial.engine not in hopeless:
-            share = (end - time.monotonic()) / (len(tried) - number)
+            left = sum(one.engine not in hopeless for one in tried[number:])
             try:
-                found.append(under_load(folder, trial, picture, share))
+                found.append(under_load(folder, trial, picture, (end - time.monotonic()) / left))
+                if found[-1].is_far_behind(found[0]):
+                    hopeless.add(trial.engine)
             except CommandError:
                 if trial.default:
                     raise

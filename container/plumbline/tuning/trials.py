@@ -52,9 +52,9 @@ class Trial:
 
 
 def trials(machine: Machine, default: Trial) -> list[Trial]:
-    """The default, and after it what else OpenVINO and TensorFlow may do."""
-    others = dict.fromkeys([*with_openvino(machine), *with_tensorflow(machine)])
-    return [default, *others]
+    """The default, and after it what else OpenVINO and TensorFlow may do; soon one of each."""
+    first, *others = with_tensorflow(machine)
+    return list(dict.fromkeys([default, first, *with_openvino(machine), *others]))
 
 
 def with_openvino(machine: Machine) -> Iterator[Trial]:
