@@ -35,9 +35,9 @@ LOGGING = {
 
 @contextmanager
 def served(
-    model: Path, settings: Mapping[str, str] = MappingProxyType({}), processes: int = 1
+    model: Path, settings: Mapping[str, str] = MappingProxyType({}), processes: int = 0
 ) -> Iterator[str]:
-    """The URL of a server with these settings, once so many of its processes are ready.
+    """The URL of a server with these settings that is ready, in so many processes if that matters.
 
     Raises `CommandError` with its log where it does not come up.
     """
