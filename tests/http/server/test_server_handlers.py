@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 import time
@@ -14,6 +13,8 @@ import numpy as np
 import pytest
 from gunicorn_server import Answer, Server, wait_until
 from handler_archives import archive
+
+from process_family import alive
 
 Serve = Callable[..., Server]
 
@@ -74,20 +75,11 @@ def test_a_process_of_hanging_threads_is_replaced_and_every_ping_is_healthy(hand
 
     hung = crowd(4, tell, server, "sleep")
 
-    server.slowest_ping(lambda: len(server.workers()) < 2 or is_alive(first))
+    server.slowest_ping(lambda: len(server.workers()) < 2 or alive(first))
     assert all(future.result().status == 503 for future in hung)
     assert pid_of(server) == server.workers()[-1]
     assert "This process is replaced: 4 threads of its handler hang." in server.said()
     assert len(server.workers()) == 2
-
-
-def is_alive(pid: int) -> bool:
-    """Whether there is such a process."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 @pytest.mark.parametrize("end", ["exit 0", "exit 3", "exit 4", "exit 259", "crash"])
