@@ -114,3 +114,9 @@ def pictures(account: Account) -> Any:
 def transform(deploy: Deploy) -> Deploy:
     """`deploy.py transform cats` from there to there."""
     return lambda *more: deploy("transform", "cats", IN, OUT, *more)
+
+
+@pytest.fixture
+def change(deploy: Deploy) -> Deploy:
+    """`deploy.py update cats`."""
+    return lambda *more: deploy("update", "cats", "--no-check", *more)

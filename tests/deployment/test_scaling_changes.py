@@ -28,12 +28,6 @@ def weather(account: Account, sagemaker: Rolling) -> Iterator[Weather]:
         yield weather
 
 
-@pytest.fixture
-def change(deploy: Deploy) -> Deploy:
-    """`deploy.py update cats`."""
-    return lambda *more: deploy("update", "cats", "--no-check", *more)
-
-
 def scaling(account: Account) -> tuple[list[str], list[str]]:
     """The variants that are scaled, and the policies."""
     found = inventory(account)

@@ -20,12 +20,6 @@ def weather(account: Account, sagemaker: Rolling) -> Iterator[Weather]:
         yield weather
 
 
-@pytest.fixture
-def change(deploy: Deploy) -> Deploy:
-    """`deploy.py update cats`."""
-    return lambda *more: deploy("update", "cats", "--no-check", *more)
-
-
 REFUSED = {
     "nothing": ((), "Say what is to change"),
     "two ways": (("--canary", "10%", "--linear", "10%"), "one way of rolling out at a time"),

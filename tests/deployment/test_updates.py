@@ -22,12 +22,6 @@ def weather(account: Account, sagemaker: Rolling) -> Iterator[Weather]:
         yield weather
 
 
-@pytest.fixture
-def change(deploy: Deploy) -> Deploy:
-    """`deploy.py update cats`."""
-    return lambda *more: deploy("update", "cats", "--no-check", *more)
-
-
 def runs(account: Account) -> tuple[str, dict[str, Any]]:
     """The configuration, and the model of its first variant."""
     client = account("sagemaker")

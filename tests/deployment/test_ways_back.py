@@ -19,12 +19,6 @@ def weather(account: Account, sagemaker: Rolling) -> Iterator[Weather]:
         yield weather
 
 
-@pytest.fixture
-def change(deploy: Deploy) -> Deploy:
-    """`deploy.py update cats`."""
-    return lambda *more: deploy("update", "cats", "--no-check", *more)
-
-
 def runs(account: Account) -> str:
     """The configuration."""
     return str(account("sagemaker").describe_endpoint(EndpointName="cats")["EndpointConfigName"])
