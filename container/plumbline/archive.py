@@ -8,14 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-from plumbline import accelerated, diagnosis, handlers
+from plumbline import accelerated, diagnosis, handler_code
 from plumbline import spec as specs
 from plumbline.accelerated import Accelerated
 from plumbline.arrays import Tensors
 from plumbline.checks import FILE
 from plumbline.discovery import ModelFile, find_models, is_version, saved_models
 from plumbline.errors import ArchiveError
-from plumbline.handlers import Code, Whereabouts
+from plumbline.handler_code import Code, Whereabouts
 from plumbline.spec import ModelSpec
 
 CODE = Whereabouts()
@@ -73,7 +73,7 @@ def open_archive(root: Path, default: str = "", whereabouts: Whereabouts = CODE)
     if not root.is_dir():
         raise ArchiveError(f"There is no model folder {root}.")
     spec = read_spec(root)
-    code = handlers.find(root, whereabouts)
+    code = handler_code.find(root, whereabouts)
     if code and code.brings_model:
         brought, rule = (ModelFile("code", code.file),), f"{code.name} has a model_fn"
         undeclared = ModelSpec(golden=spec.golden)  # the rest is of a model that is not here

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import importlib
 import json
-import os
 import signal
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -18,10 +14,9 @@ import click
 import plumbline
 from plumbline import environment
 from plumbline.errors import PlumblineError
-from plumbline.tarball import unpack
-
-GUNICORN_CONFIG = Path(plumbline.__file__).parents[1] / "gunicorn.conf.py"
-
+from plumbline.quiet import muted
+from plumbline.tarball import unpacked
+from plumbline.web.gunicorn_command import gunicorn_command
 
 LAZY = {
     "pack": "plumbline.packing.commands:pack",
@@ -81,24 +76,12 @@ def serve(model: Path, port: int) -> None:
         sys.exit(run_server(folder, port))
 
 
-@contextmanager
-def unpacked(model: Path) -> Iterator[Path]:
-    """The folder itself, or a temporary one with what is in the archive."""
-    if model.is_dir():
-        yield model.resolve()
-        return
-    with tempfile.TemporaryDirectory(prefix="plumbline-model-") as folder:
-        unpack(model, Path(folder))
-        yield Path(folder)
-
-
 def run_server(folder: Path, port: int) -> int:
     """Gunicorn on this folder, until it ends; its exit status.
 
     It gets SIGTERM from us, and Ctrl-C from the terminal itself.
     """
-    command = [sys.executable, "-m", "gunicorn", "--config", str(GUNICORN_CONFIG)]
-    server = subprocess.Popen(command, env=environment.environment_for(folder, port))
+    server = subprocess.Popen(gunicorn_command(), env=environment.environment_for(folder, port))
     signal.signal(signal.SIGTERM, lambda *_: server.terminate())
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     return server.wait()
@@ -119,27 +102,12 @@ def inspect(model: Path, as_json: bool) -> None:
     from plumbline import inspection
 
     console = Console(highlight=False)
-    with unpacked(model) as folder, console.status("Reading the model …"), silent_stderr():
+    with unpacked(model) as folder, console.status("Reading the model …"), muted():
         found = inspection.inspect(folder)
     if as_json:
         click.echo(json.dumps(inspection.document(found), indent=2, ensure_ascii=False))
     else:
         inspection.show(found, console)
-
-
-@contextmanager
-def silent_stderr() -> Iterator[None]:
-    """Nothing on standard error while this lasts: TensorFlow's libraries greet on being loaded."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    with Path(os.devnull).open("wb") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
-    try:
-        yield
-    finally:
-        sys.stderr.flush()
-        os.dup2(kept, 2)
-        os.close(kept)
 
 
 @main.command("settings")

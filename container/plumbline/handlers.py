@@ -1,4 +1,4 @@
-"""code/inference.py: where it lies, and the functions in it, checked once when it is loaded.
+"""code/inference.py, run: the functions in it, checked once when it is loaded.
 
 It is the one place where Python code of an archive is run, and only because it lies there.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 import logging
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -17,85 +17,13 @@ from typing import Any
 
 from plumbline.errors import PlumblineError
 from plumbline.failures import HandlerError
+from plumbline.handler_code import LIBRARIES, Code
 from plumbline.handler_errors import place, told
 from plumbline.handler_hints import VENDORING, hint
-from plumbline.handler_names import PARAMETERS, SERVING, TOOLKIT, chosen, exported_from, names_in
+from plumbline.handler_names import PARAMETERS, SERVING, TOOLKIT, chosen
 from plumbline.stand_ins import finder as stand_ins
 
 log = logging.getLogger("plumbline.handlers")
-
-FOLDER = "code"
-
-PROGRAM = "inference.py"
-
-LIBRARIES = "lib"
-
-
-@dataclass(frozen=True)
-class Whereabouts:
-    """What the environment says of where the user's code is."""
-
-    program: str = ""
-    """`SAGEMAKER_PROGRAM`: the name of the file or the module; empty for inference.py."""
-    folder: str = ""
-    """`SAGEMAKER_SUBMIT_DIRECTORY`; empty for code/ in the archive."""
-
-
-@dataclass(frozen=True)
-class Code:
-    """A user's code: its folder, and the file with the functions."""
-
-    folder: Path
-    file: Path
-    within: tuple[Path, ...] = ()
-    """The files that import all of this one, one through the other."""
-
-    @property
-    def name(self) -> str:
-        """What messages call it."""
-        return f"{self.folder.name}/{self.file.relative_to(self.folder).as_posix()}"
-
-    @property
-    def names(self) -> set[str]:
-        """The names at its top, found without running it. Raises `HandlerError`."""
-        return names_in(self.source, self.name, self.starred)
-
-    @property
-    def source(self) -> str:
-        """Its text. Raises `HandlerError`."""
-        try:
-            return self.file.read_text("utf-8-sig")
-        except (OSError, UnicodeDecodeError) as exc:
-            raise HandlerError(f"{self.name} can't be read as UTF-8 text.") from exc
-
-    def starred(self, module: str) -> set[str]:
-        """The names that `from module import *` binds in it; of a library nothing is known."""
-        for file in self.files_of(module):
-            if file.is_file() and file not in self.within:
-                other = Code(self.folder, file, (*self.within, self.file))
-                return exported_from(other.source, other.name, other.starred)
-        return set()
-
-    def files_of(self, module: str) -> Iterator[Path]:
-        """Where an imported module may lie in the code, the likeliest first."""
-        name = module.lstrip(".")
-        dots = len(module) - len(name)
-        folders = self.file.parents[dots - 1 : dots] if dots else (self.folder, self.libraries)
-        for folder in folders:
-            path = folder.joinpath(*filter(None, name.split(".")))
-            for file in (path / "__init__.py", path.with_suffix(".py")):
-                if file.is_relative_to(self.folder):
-                    yield file
-
-    @property
-    def libraries(self) -> Path:
-        """The folder of what it brings along."""
-        return self.folder / LIBRARIES
-
-    @property
-    def brings_model(self) -> bool:
-        """Whether it loads the model itself."""
-        return "model_fn" in self.names
 
 
 @dataclass(frozen=True)
@@ -117,36 +45,6 @@ class Stage:
 
 
 Stages = Mapping[str, Stage]
-
-
-def find(root: Path, whereabouts: Whereabouts) -> Code | None:
-    """The user's code for the archive in `root`, if there is any. Raises `HandlerError`."""
-    folder = submitted(whereabouts.folder) or root / FOLDER
-    if not folder.is_dir():
-        return None
-    program = whereabouts.program.removesuffix(".py").replace(".", "/")
-    names = [f"{program}.py", PROGRAM] if program else [PROGRAM]
-    for name in names:
-        if (folder / name).is_file():
-            if name != names[0]:
-                log.info("There is no %s in %s/; %s is taken.", names[0], folder.name, name)
-            return Code(folder, folder / name)
-    scripts = sorted(file.name for file in folder.glob("*.py"))
-    if scripts:
-        raise HandlerError(
-            f"{folder.name}/ has no {names[0]}; there are {', '.join(scripts)}. Name the one with "
-            "the handler inference.py, or set SAGEMAKER_PROGRAM to its name."
-        )
-    return None
-
-
-def submitted(text: str) -> Path | None:
-    """The folder that SAGEMAKER_SUBMIT_DIRECTORY names, if it is one on this machine."""
-    path = Path(text.removeprefix("file://")) if text else None
-    if path is None or path.is_dir():
-        return path
-    log.info("SAGEMAKER_SUBMIT_DIRECTORY=%s is no folder here; code/ in the archive is.", text)
-    return None
 
 
 def load(code: Code, libraries: tuple[Path, ...] = ()) -> Stages:

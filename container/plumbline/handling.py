@@ -11,10 +11,10 @@ from plumbline import handlers, requirements
 from plumbline.archive import Archive
 from plumbline.cutoff import Cutoff
 from plumbline.handled import Handler
+from plumbline.handler_code import Whereabouts
 from plumbline.handler_names import SERVING
 from plumbline.handler_serving import ServingHandler
 from plumbline.handler_toolkit import ready
-from plumbline.handlers import Whereabouts
 
 log = logging.getLogger("plumbline.loading")
 

@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 
@@ -24,19 +24,16 @@ from plumbline.engines.loaders import load_engine
 from plumbline.engines.metadata import signature_defs
 from plumbline.engines.openvino import OpenVINOEngine, Threads, load_network
 from plumbline.errors import EngineError, InputRefused
-from plumbline.gathering import Fetch, no_links
 from plumbline.golden import check_goldens, time_left
-from plumbline.handled import Handler, Named, around
-from plumbline.handling import CodeTerms
-from plumbline.images import Limits
+from plumbline.handled import Named, around
 from plumbline.inputs import check_pictures
 from plumbline.pipeline import Pipeline
 from plumbline.preprocess import normalization, stays_bytes
 from plumbline.proof import check_agreement
 from plumbline.registry import LoadedModel, Registry
 from plumbline.served import Say, one_line, reason_of
-from plumbline.sizing import MOST_TOGETHER
 from plumbline.tasks import fitted, suited
+from plumbline.terms import Terms
 
 log = logging.getLogger("plumbline.loading")
 
@@ -45,39 +42,6 @@ PACED = 10
 
 COMPARING_SECONDS = 120.0
 """After these, further models of an archive are left to TensorFlow without a comparison."""
-
-
-@dataclass(frozen=True)
-class Terms:
-    """How models are served, whatever archive they come from."""
-
-    limits: Limits = field(default_factory=Limits)
-    max_instances: int = 64
-    cores: int = 1
-    """Of this process, where all of them are busy."""
-    cores_alone: int = 1
-    """That a lone request may have, where those are more."""
-    fetch: Fetch = no_links
-    max_fetched: int = 0
-    """Bytes of the pictures behind one request's links."""
-    engine: str = "auto"
-    """One of `variables.ENGINES`."""
-    streams: int | None = None
-    """How many requests of a crowd OpenVINO computes at a time; None for one a core."""
-    most_together: int = MOST_TOGETHER
-    """Instances of several requests that TensorFlow computes together."""
-    shared: Path | None = None
-    """A folder for what the processes of one server need to find out only once."""
-    code: CodeTerms = field(default_factory=CodeTerms)
-    """How a user's handler is run."""
-    handler: Handler | None = None
-    """The archive's own, once it is loaded."""
-    default_model: str = ""
-    """Which of several answers where none is named; empty for the first by its name."""
-
-    def shared_for(self, model: ModelFile) -> Path | None:
-        """The part of the shared folder that is one model's."""
-        return self.shared and self.shared / f"{model.name}-{model.version}"
 
 
 def load_models(root: Path, terms: Terms, say: Say) -> Registry:

@@ -20,8 +20,8 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from plumbline.failures import HandlerError
+from plumbline.handler_code import LIBRARIES, Code
 from plumbline.handler_hints import TENSORFLOW, WITH_TENSORFLOW
-from plumbline.handlers import LIBRARIES, Code
 from plumbline.stand_ins.finder import PACKAGES
 
 log = logging.getLogger("plumbline.handlers")

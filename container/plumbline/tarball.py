@@ -7,6 +7,7 @@ import gzip
 import lzma
 import shutil
 import tarfile
+import tempfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -84,6 +85,17 @@ def unpack(archive: Path, target: Path, bounds: Bounds | None = None) -> None:
     except BaseException:
         clear(target)
         raise
+
+
+@contextmanager
+def unpacked(archive: Path) -> Iterator[Path]:
+    """The folder itself, or a temporary one with what is in the archive. Raises `ArchiveError`."""
+    if archive.is_dir():
+        yield archive.resolve()
+        return
+    with tempfile.TemporaryDirectory(prefix="plumbline-model-") as folder:
+        unpack(archive, Path(folder))
+        yield Path(folder)
 
 
 def check_any(members: list[Any], name: str) -> None:

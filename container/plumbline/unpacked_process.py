@@ -30,10 +30,11 @@ from plumbline.equivalence import by_pictures, independent, namesakes, shapes
 from plumbline.errors import EngineError, PlumblineError
 from plumbline.images import Limits
 from plumbline.inputs import check_pictures, decodes_itself
-from plumbline.loading import Terms, load, make_pipeline
+from plumbline.loading import load, make_pipeline
 from plumbline.pipeline import Pipeline
 from plumbline.signature import Signature
 from plumbline.spec import ModelSpec
+from plumbline.terms import Terms
 from plumbline.unpacked import answered, pictures_of, reopened, write_answer
 
 

@@ -17,12 +17,13 @@ from PIL import Image
 
 from plumbline import manifest
 from plumbline.errors import EngineError
-from plumbline.loading import Terms, load_models
+from plumbline.loading import load_models
 from plumbline.packing.assembly import Contents, GoldenPicture, pack
 from plumbline.pipeline import Pipeline
 from plumbline.requests import Request
 from plumbline.stopwatch import Stopwatch
 from plumbline.tarball import unpack
+from plumbline.terms import Terms
 
 pytestmark = pytest.mark.tensorflow
 
@@ -125,7 +126,8 @@ def test_the_second_name_that_keras_gives_a_function_is_kept(
 
 def test_tensorflow_is_not_even_imported_for_it(archive: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from plumbline.loading import Terms, load_models; "
+        "import sys; from pathlib import Path; "
+        "from plumbline.loading import load_models; from plumbline.terms import Terms; "
         "load_models(Path(sys.argv[1]), Terms(cores=2), lambda _: None); "
         "print(*{'tensorflow', 'keras', 'tf_keras', 'h5py'} & sys.modules.keys())"
     )

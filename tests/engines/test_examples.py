@@ -16,11 +16,12 @@ from PIL import Image
 
 from plumbline import tarball
 from plumbline.errors import InvalidInstances
-from plumbline.loading import Terms, load_models
+from plumbline.loading import load_models
 from plumbline.pipeline import Pipeline
 from plumbline.requests import Request
 from plumbline.responses import JSON, to_json
 from plumbline.stopwatch import Stopwatch
+from plumbline.terms import Terms
 
 pytestmark = pytest.mark.tensorflow
 

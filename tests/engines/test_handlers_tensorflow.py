@@ -26,11 +26,12 @@ from plumbline.cli import main
 from plumbline.errors import GoldenMismatch
 from plumbline.handling import CodeTerms
 from plumbline.inspection import document, inspect, show
-from plumbline.loading import Terms, load_models
+from plumbline.loading import load_models
 from plumbline.packing.assembly import Contents, GoldenPicture, pack
 from plumbline.served import ServedModel
 from plumbline.settings import Settings
 from plumbline.tarball import unpack
+from plumbline.terms import Terms
 from plumbline.web import loopback
 from plumbline.web.app import create_app
 from tensorflow_serving_cases import save_models

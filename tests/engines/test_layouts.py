@@ -20,11 +20,12 @@ from plumbline.engines.loaders import load_engine
 from plumbline.engines.saved_model import read_signatures
 from plumbline.errors import ArchiveError, EngineError, SpecError
 from plumbline.inspection import inspect
-from plumbline.loading import Terms, load_models
+from plumbline.loading import load_models
 from plumbline.served import ServedModel
 from plumbline.settings import Settings
 from plumbline.signature import Signature, TensorSpec
 from plumbline.tarball import pack
+from plumbline.terms import Terms
 from plumbline.web.app import create_app
 
 pytestmark = pytest.mark.tensorflow

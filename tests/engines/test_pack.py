@@ -28,8 +28,9 @@ from plumbline import manifest, tarball
 from plumbline.discovery import ModelFile
 from plumbline.engines.export import export
 from plumbline.errors import ArchiveError
-from plumbline.loading import Terms, load_models
+from plumbline.loading import load_models
 from plumbline.packing.convert import Wanted, convert
+from plumbline.terms import Terms
 
 pytestmark = pytest.mark.tensorflow
 

@@ -18,13 +18,14 @@ from PIL import Image
 
 from plumbline import manifest
 from plumbline.accelerated import FOLDER
-from plumbline.loading import Terms, load_models
+from plumbline.loading import load_models
 from plumbline.packing import accelerate
 from plumbline.packing.assembly import Contents, GoldenPicture, pack
 from plumbline.packing.quantize import refusal
 from plumbline.pipeline import Pipeline
 from plumbline.spec import Acceleration
 from plumbline.tarball import unpack
+from plumbline.terms import Terms
 
 pytestmark = pytest.mark.tensorflow
 

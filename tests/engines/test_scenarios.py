@@ -13,11 +13,12 @@ import pytest
 from PIL import Image, ImageOps
 
 from plumbline.errors import SpecError
-from plumbline.loading import Terms, load_models
+from plumbline.loading import load_models
 from plumbline.pipeline import Pipeline
 from plumbline.requests import Request
 from plumbline.responses import Response
 from plumbline.stopwatch import Stopwatch
+from plumbline.terms import Terms
 
 pytestmark = pytest.mark.tensorflow
 

@@ -15,11 +15,12 @@ import pytest
 from PIL import Image
 
 from plumbline.errors import InputRefused, InvalidInstances, PlumblineError
-from plumbline.loading import Terms, load_models
+from plumbline.loading import load_models
 from plumbline.pipeline import Pipeline
 from plumbline.requests import Request
 from plumbline.responses import encode_error
 from plumbline.stopwatch import Stopwatch
+from plumbline.terms import Terms
 
 pytestmark = pytest.mark.tensorflow
 

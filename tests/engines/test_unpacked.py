@@ -21,8 +21,9 @@ from PIL import Image
 
 from plumbline import child, loading, unpacked
 from plumbline.errors import EngineError, GoldenMismatch
-from plumbline.loading import Terms, load_models
+from plumbline.loading import load_models
 from plumbline.pipeline import Pipeline
+from plumbline.terms import Terms
 
 pytestmark = pytest.mark.tensorflow
 
@@ -92,7 +93,7 @@ def test_tensorflow_is_gone_when_openvino_serves(keras_files, tmp_path: Path) ->
     """Keras 3 exports one function under two names; both are answered."""
     code = (
         "import sys, json; from pathlib import Path; "
-        "from plumbline.loading import Terms, load_models; "
+        "from plumbline.loading import load_models; from plumbline.terms import Terms; "
         "from plumbline.requests import Request; from plumbline.stopwatch import Stopwatch; "
         "said = load_models(Path(sys.argv[1]), Terms(cores=2), lambda _: None).default.pipeline; "
         "body = Path(sys.argv[2]).read_bytes(); "

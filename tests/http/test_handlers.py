@@ -23,12 +23,13 @@ from plumbline.client import in_process
 from plumbline.engines.fake import FakeEngine
 from plumbline.errors import GoldenMismatch
 from plumbline.failures import HandlerError
-from plumbline.handlers import Whereabouts
+from plumbline.handler_code import Whereabouts
 from plumbline.handling import CodeTerms
-from plumbline.loading import Terms, load_models
+from plumbline.loading import load_models
 from plumbline.registry import Registry
 from plumbline.served import ServedModel
 from plumbline.settings import Settings
+from plumbline.terms import Terms
 from plumbline.web.app import create_app
 
 Handled = Callable[..., FlaskClient]

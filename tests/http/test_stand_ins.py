@@ -17,9 +17,10 @@ from handler_archives import ZOO
 from plumbline.admission import Admission
 from plumbline.cli import main
 from plumbline.failures import HandlerError
-from plumbline.loading import Terms, load_models
+from plumbline.loading import load_models
 from plumbline.served import ServedModel
 from plumbline.settings import Settings
+from plumbline.terms import Terms
 from plumbline.web.app import create_app
 
 Serve = Callable[..., FlaskClient]
@@ -236,13 +237,14 @@ def test_nothing_of_it_is_imported_before_a_handler_asks(tmp_path: Path) -> None
     root = write(tmp_path, f"{MODEL}def predict_fn(data, model):\n    return data\n")
     script = (
         "import sys\nfrom pathlib import Path\n"
-        "from plumbline.loading import Terms, load_models\n"
+        "from plumbline.loading import load_models\n"
+        "from plumbline.terms import Terms\n"
         f"load_models(Path({str(root)!r}), Terms(cores=2), lambda _: None)\n"
-        "print([name for name in sys.modules if name.startswith('plumbline.stand_ins.')])\n"
+        "print(sorted(name for name in sys.modules if name.startswith('plumbline.stand_ins.')))\n"
     )
     command = [sys.executable, "-c", script]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
-    assert done.stdout.strip() == "['plumbline.stand_ins.finder']"
+    assert done.stdout.strip() == "['plumbline.stand_ins.errors', 'plumbline.stand_ins.finder']"
 
 
 PUBLIC = {

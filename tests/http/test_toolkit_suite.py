@@ -22,9 +22,10 @@ from werkzeug.test import TestResponse
 
 from plumbline.admission import Admission
 from plumbline.failures import HandlerError
-from plumbline.loading import Terms, load_models
+from plumbline.loading import load_models
 from plumbline.served import ServedModel
 from plumbline.settings import Settings
+from plumbline.terms import Terms
 from plumbline.web.app import create_app
 
 Serve = Callable[..., FlaskClient]

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plumbline.failures import HandlerError
+from plumbline.handler_code import Code
 from plumbline.handler_names import PARAMETERS, REPLACED, SERVING, TOOLKIT, chosen, names_in
-from plumbline.handlers import Code
 
 FOUND = {
     "def handler(data, context): ...": {"handler"},

@@ -14,7 +14,8 @@ from packaging.requirements import Requirement
 from plumbline import requirements
 from plumbline.errors import PackingError
 from plumbline.failures import HandlerError
-from plumbline.handlers import Code, load
+from plumbline.handler_code import Code
+from plumbline.handlers import load
 from plumbline.packing import vendoring
 from wheels import NAME, wheel
 

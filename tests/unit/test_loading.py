@@ -16,9 +16,10 @@ from plumbline import loading
 from plumbline.discovery import ModelFile
 from plumbline.engines.fake import FakeEngine
 from plumbline.errors import ArchiveError, GoldenMismatch, ModelNotReady, SpecError
-from plumbline.loading import Terms, load_models
+from plumbline.loading import load_models
 from plumbline.registry import Registry
 from plumbline.served import ServedModel, one_line
+from plumbline.terms import Terms
 
 SPEC = '[preprocess]\nnormalize = "unit"\n'
 

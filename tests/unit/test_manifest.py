@@ -11,7 +11,8 @@ import pytest
 
 from plumbline import manifest
 from plumbline.errors import ArchiveError
-from plumbline.loading import Terms, load_models
+from plumbline.loading import load_models
+from plumbline.terms import Terms
 
 
 @pytest.fixture

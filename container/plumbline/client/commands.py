@@ -16,7 +16,6 @@ import click
 from rich.console import Console
 
 from plumbline import cgroups, environment
-from plumbline.cli import silent_stderr, unpacked
 from plumbline.client import endpoint
 from plumbline.client import predict as predicting
 from plumbline.client import transform as transforming
@@ -25,7 +24,9 @@ from plumbline.client.files import shown
 from plumbline.client.ledger import RESULTS, CannotResume
 from plumbline.client.transform import Order, Outcome, Source
 from plumbline.errors import CommandError
+from plumbline.quiet import muted
 from plumbline.spec import RESPONSES
+from plumbline.tarball import unpacked
 
 URL = "http://127.0.0.1:8080"
 
@@ -217,7 +218,7 @@ def source_of(model: Path | None, asked: dict[str, Any], console: Console) -> It
 
     def load(root: Path) -> Client:
         say(console, f"Loading {model} and checking its golden pictures …")
-        with in_process.warnings() as warnings, silent_stderr():
+        with in_process.warnings() as warnings, muted():
             client = in_process.load(root, chosen, sizes.cores)
         for warning in warnings:
             say(console, warning)

@@ -9,7 +9,8 @@ from pathlib import Path
 import click
 
 from plumbline import environment
-from plumbline.cli import silent_stderr, unpacked
+from plumbline.quiet import muted
+from plumbline.tarball import unpacked
 
 
 @click.command()
@@ -33,7 +34,7 @@ def compare(model: Path, answers: Path, as_json: bool) -> None:
     from plumbline import inspection
     from plumbline.client.compare import compared
 
-    with unpacked(model) as folder, silent_stderr():
+    with unpacked(model) as folder, muted():
         found = compared(inspection.inspect(folder), answers)
     if as_json:
         click.echo(json.dumps(found.document(), indent=2, ensure_ascii=False))

@@ -17,9 +17,9 @@ from plumbline.allocator import reuse_small_blocks_only, tidied_after
 from plumbline.blas import compute_in_calling_threads
 from plumbline.client.base import Answer
 from plumbline.errors import ModelError, PlumblineError
-from plumbline.handlers import Whereabouts
+from plumbline.handler_code import Whereabouts
 from plumbline.handling import CodeTerms
-from plumbline.loading import Terms, load_models
+from plumbline.loading import load_models
 from plumbline.options import read_options
 from plumbline.registry import Registry
 from plumbline.requests import Request
@@ -27,6 +27,7 @@ from plumbline.responses import encode_error
 from plumbline.served import ServedModel, one_line
 from plumbline.settings import Settings
 from plumbline.stopwatch import Stopwatch
+from plumbline.terms import Terms
 from plumbline.web import loopback
 
 ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"

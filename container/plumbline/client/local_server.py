@@ -6,7 +6,6 @@ import http.client
 import re
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -15,9 +14,10 @@ from pathlib import Path
 from types import MappingProxyType
 
 from plumbline import environment
-from plumbline.cli import GUNICORN_CONFIG, unpacked
 from plumbline.errors import CommandError
 from plumbline.served import READY
+from plumbline.tarball import unpacked
+from plumbline.web.gunicorn_command import gunicorn_command
 
 SECONDS = 480.0
 """As long as SageMaker waits for the first healthy ping."""
@@ -59,11 +59,10 @@ def started(
     folder: Path, port: int, log: Path, settings: Mapping[str, str]
 ) -> subprocess.Popen[bytes]:
     """The server; Ctrl-C is for us, who end it then."""
-    command = [sys.executable, "-m", "gunicorn", "--config", str(GUNICORN_CONFIG)]
     variables = {**environment.environment_for(folder, port), **LOGGING, **settings}
     with log.open("wb") as output:
         return subprocess.Popen(
-            command, env=variables, stdout=output, stderr=output, start_new_session=True
+            gunicorn_command(), env=variables, stdout=output, stderr=output, start_new_session=True
         )
 
 

@@ -13,35 +13,27 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import replace
-from functools import partial
-from pathlib import Path
 from typing import Any
 
-from plumbline import cgroups, environment, logs
+from plumbline import logs
 from plumbline.admission import Deadline
 from plumbline.allocator import tidied_after
 from plumbline.cutoff import Cutoff
 from plumbline.errors import PlumblineError
-from plumbline.handlers import FOLDER, Whereabouts
 from plumbline.hosting import process, wire
 from plumbline.hosting.frames import Frame, receive, send
-from plumbline.loading import Terms
 from plumbline.registry import Registry
-from plumbline.served import Say, ServedModel, reason_of
-from plumbline.sizing import CORES_PER_WORKER
+from plumbline.served import ServedModel, reason_of
 from plumbline.stopwatch import Stopwatch
 from plumbline.tenure import MOST_HANGING
-from plumbline.web import loopback
-from plumbline.web.wsgi import terms_of
 
 log = logging.getLogger("plumbline.hosting")
 
-Load = Callable[[Path, Terms, Say], Registry]
-"""What makes models of a folder: `plumbline.loading.load_models`."""
+Open = Callable[[Mapping[str, Any], Cutoff], ServedModel]
+"""An order → its models, yet to be loaded: `plumbline.web.hosted_model.hosted_model`."""
 
 
-def serve(control: socket.socket, order: Mapping[str, Any], load: Load) -> None:
+def serve(control: socket.socket, order: Mapping[str, Any], open_model: Open) -> None:
     """Load the model that the order names, and answer until the server hangs up."""
     process.end_with_parent()
     process.end_first()
@@ -49,7 +41,7 @@ def serve(control: socket.socket, order: Mapping[str, Any], load: Load) -> None:
     logs.name_model(order["name"])
     cutoff = Cutoff()
     try:
-        models = tidied(served(order, load, cutoff).load_now())
+        models = tidied(open_model(order, cutoff).load_now())
     except Exception as exc:  # the one place where a failure becomes an answer to who loads it
         log.exception("The model failed to load.")
         send(control, Frame({"failed": reason_of(exc), "memory": isinstance(exc, MemoryError)}))
@@ -65,39 +57,6 @@ def tidied(models: Registry) -> Registry:
     with tidied_after(None):
         gc.collect()
     return models
-
-
-def served(order: Mapping[str, Any], load: Load, cutoff: Cutoff) -> ServedModel:
-    """The archive's models, yet to be loaded, as the environment wants them served.
-
-    It can't name the default of several: it is one environment for many archives.
-    """
-    folder = Path(order["url"])
-    chosen = environment.from_environment(folder)
-    sizes = chosen.sizes(cgroups.machine())
-    cores = min(CORES_PER_WORKER, sizes.cores)
-    terms = terms_of(chosen, replace(sizes, cores=cores, cores_alone=cores))
-    code = replace(
-        terms.code,
-        whereabouts=whereabouts(terms.code.whereabouts, folder),
-        cutoff=cutoff,
-        rest=lambda: loopback.serve(model, chosen),
-    )
-    shared = Path(order["shared"]) if order["shared"] else None
-    terms = replace(terms, code=code, shared=shared, default_model="")
-    model = ServedModel(partial(load, folder, terms))
-    return model
-
-
-def whereabouts(said: Whereabouts, folder: Path) -> Whereabouts:
-    """Where the handler of the model in `folder` is: its own, or the one that all models share.
-
-    That lies beside them, in /opt/ml/models/code.
-    """
-    common = folder.parent.parent / FOLDER
-    if said.folder or (folder / FOLDER).is_dir() or not common.is_dir():
-        return said
-    return replace(said, folder=str(common))
 
 
 def facts(models: Registry) -> dict[str, Any]:

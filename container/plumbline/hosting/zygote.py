@@ -37,9 +37,9 @@ PRELOADED = {"openvino": openvino.preload, "tensorflow": tensorflow.preload}
 class Zygote:
     """The loop of that process."""
 
-    def __init__(self, orders: socket.socket, load: model_process.Load) -> None:
+    def __init__(self, orders: socket.socket, open_model: model_process.Open) -> None:
         self._orders = orders
-        self._load = load
+        self._open_model = open_model
         self._lines = b""
         self._sockets: list[int] = []
         self._woken, wakes = os.pipe()
@@ -93,7 +93,7 @@ class Zygote:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             self._orders.close()
             os.setpgid(0, 0)
-            model_process.serve(socket.socket(fileno=descriptor), order, self._load)
+            model_process.serve(socket.socket(fileno=descriptor), order, self._open_model)
         finally:
             os._exit(1)
 
@@ -114,26 +114,26 @@ class Zygote:
 
 
 def main() -> None:
-    """`python -m plumbline.hosting.zygote LOADER [openvino|tensorflow …]`."""
+    """`python -m plumbline.hosting.zygote OPENER [openvino|tensorflow …]`."""
     chosen = environment.from_environment()
     logging.config.dictConfig(logs.configuration(chosen.log_level, chosen.log_format))
     environment.quiet_frameworks()
     allocator.reuse_small_blocks_only()
-    loader, *frameworks = sys.argv[1:]
+    opener, *frameworks = sys.argv[1:]
     for name in frameworks:
         with contextlib.suppress(ModuleNotFoundError):  # who needs it will be told as he loads
             PRELOADED[name]()
     if "tensorflow" in frameworks:
         child.FORKED.add(unpacked_process.__name__)
-    module, _, function = loader.partition(":")
-    load: model_process.Load = getattr(importlib.import_module(module), function)
+    module, _, function = opener.partition(":")
+    open_model: model_process.Open = getattr(importlib.import_module(module), function)
     orders = socket.socket(fileno=os.dup(0))
     with Path(os.devnull).open() as nothing:
         os.dup2(nothing.fileno(), 0)  # whatever a handler reads there, it is not our orders
     gc.collect()
     gc.freeze()  # a collection would write to every object, and unshare its page
     with orders:
-        Zygote(orders, load).run()
+        Zygote(orders, open_model).run()
 
 
 if __name__ == "__main__":

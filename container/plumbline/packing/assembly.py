@@ -18,15 +18,16 @@ from plumbline.arrays import Tensor, Tensors
 from plumbline.checks import FILE
 from plumbline.errors import GoldenMismatch
 from plumbline.golden import check_golden
-from plumbline.loading import Terms, load, make_pipeline, warm_up
+from plumbline.loading import load, make_pipeline, warm_up
 from plumbline.outputs import save
 from plumbline.packing import vendoring, versions
 from plumbline.packing.accelerate import Acceleration, accelerate
 from plumbline.packing.progress import SILENT, Reporter
-from plumbline.packing.quiet import muted
 from plumbline.parity import Difference, compare, mismatch
 from plumbline.pipeline import Pipeline
+from plumbline.quiet import muted
 from plumbline.suspects import explain
+from plumbline.terms import Terms
 
 log = logging.getLogger("plumbline.packing")
 

@@ -20,9 +20,9 @@ from plumbline.packing import expected, options, pictures
 from plumbline.packing.convert import Wanted, convert
 from plumbline.packing.options import Options
 from plumbline.packing.progress import Reporter
-from plumbline.packing.quiet import muted
 from plumbline.packing.search import Found, Search
 from plumbline.packing.trials import Inputs, Trials, input_size, names
+from plumbline.quiet import muted
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from packaging.utils import canonicalize_name
 
 from plumbline.errors import PackingError
 from plumbline.failures import HandlerError
-from plumbline.handlers import FOLDER, LIBRARIES
+from plumbline.handler_code import FOLDER, LIBRARIES
 from plumbline.requirements import FILE, WHEELS, constraints, is_met, lines, run_pip
 
 PYTHON = "3.13"

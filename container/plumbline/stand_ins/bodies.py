@@ -12,9 +12,8 @@ from plumbline.arrays import Tensor
 from plumbline.errors import RequestError
 from plumbline.handler_bodies import ENCODERS, from_csv, media_type
 from plumbline.responses import CSV, NPY
-from plumbline.stand_ins.errors import GenericInferenceToolkitError, Unreadable
+from plumbline.stand_ins.errors import GenericInferenceToolkitError, Unreadable, lacking
 from plumbline.stand_ins.errors import UnsupportedFormatError as Unsupported
-from plumbline.stand_ins.finder import lacking
 
 NPZ = "application/x-npz"
 

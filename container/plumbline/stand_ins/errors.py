@@ -1,8 +1,8 @@
-"""The inference toolkit's errors, as handlers raise and catch them."""
+"""The inference toolkit's errors, and the one for what of it is lacking here."""
 
 from __future__ import annotations
 
-from plumbline.failures import HandlerRefused
+from plumbline.failures import HandlerFailed, HandlerRefused
 
 
 class ClientError(Exception):
@@ -44,3 +44,18 @@ class GenericInferenceToolkitError(BaseInferenceToolkitError):
 
 class Unreadable(HandlerRefused, ValueError):
     """A body that is not of the type that it says; a `ValueError` to the handler."""
+
+
+class NotStoodFor(HandlerFailed, ImportError):
+    """A handler needs of a package what its stand-in lacks."""
+
+
+def lacking(name: str) -> NotStoodFor:
+    """The error for what no stand-in has, with what to do."""
+    package = name.partition(".")[0]
+    distribution = package.replace("_", "-")
+    return NotStoodFor(
+        f"{name} is not here, only a part of {package}. For all of it, name {distribution} in "
+        f"code/requirements.txt, run pip wheel --no-deps --wheel-dir code/wheels {distribution}, "
+        "and pack the archive with plumbline pack --code DIR, which vendors it."
+    )

@@ -11,13 +11,9 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
-from plumbline.failures import HandlerFailed
+from plumbline.stand_ins.errors import lacking
 
 PACKAGES = ("sagemaker_inference", "sagemaker_containers")
-
-
-class NotStoodFor(HandlerFailed, ImportError):
-    """A handler needs of a package what its stand-in lacks."""
 
 
 class Finder(MetaPathFinder, Loader):
@@ -55,17 +51,6 @@ def looked_up(module: str, name: str) -> Any:
     if name.startswith("__"):
         raise AttributeError(f"module {module!r} has no attribute {name!r}")
     return import_module(f"{module}.{name}")
-
-
-def lacking(name: str) -> NotStoodFor:
-    """The error for what no stand-in has, with what to do."""
-    package = name.partition(".")[0]
-    distribution = package.replace("_", "-")
-    return NotStoodFor(
-        f"{name} is not here, only a part of {package}. For all of it, name {distribution} in "
-        f"code/requirements.txt, run pip wheel --no-deps --wheel-dir code/wheels {distribution}, "
-        "and pack the archive with plumbline pack --code DIR, which vendors it."
-    )
 
 
 FINDER = Finder()

@@ -17,15 +17,11 @@ from flask import Flask
 from plumbline import allocator, cgroups, environment
 from plumbline.admission import Admission
 from plumbline.counts import counts_of
-from plumbline.handlers import Whereabouts
-from plumbline.handling import CodeTerms
-from plumbline.links import Links
-from plumbline.loading import Terms, load_models
+from plumbline.loading import load_models
 from plumbline.logs import Printed
 from plumbline.registry import Registry
 from plumbline.served import Say, ServedModel
-from plumbline.settings import Settings
-from plumbline.sizing import Sizes
+from plumbline.terms import terms_of
 from plumbline.web import loopback, multi_model
 from plumbline.web.app import create_app, create_multi_model_app
 from plumbline.web.retirement import Tenure
@@ -34,8 +30,8 @@ from plumbline.web.worker import CONNECTIONS, TENURE
 
 log = logging.getLogger("plumbline.web")
 
-LOADER = "plumbline.loading:load_models"
-"""What loads a model in a process of its own, where there are many."""
+LOADER = "plumbline.web.hosted_model:hosted_model"
+"""What serves a model in a process of its own, where there are many."""
 
 READY = "ready"
 """The file that is there once a process can answer."""
@@ -91,25 +87,6 @@ def in_turn(
     if ready:
         ready.touch()
     return models
-
-
-def terms_of(chosen: Settings, sizes: Sizes) -> Terms:
-    """How the settings want models to be served."""
-    return Terms(
-        limits=chosen.limits,
-        max_instances=chosen.max_instances,
-        cores=sizes.cores,
-        cores_alone=sizes.cores_alone,
-        engine=chosen.engine,
-        streams=chosen.streams,
-        most_together=chosen.most_together,
-        default_model=chosen.default_model,
-        fetch=Links(chosen.url_allow, chosen.max_body, chosen.url_timeout).fetch,
-        max_fetched=chosen.max_body,
-        code=CodeTerms(
-            Whereabouts(chosen.program, chosen.submit_directory), chosen.install_requirements
-        ),
-    )
 
 
 def exit_after(grace: float) -> None:

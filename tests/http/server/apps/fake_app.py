@@ -16,12 +16,12 @@ from plumbline.cgroups import Machine
 from plumbline.engines.absent import AbsentEngine
 from plumbline.engines.fake import FakeEngine
 from plumbline.errors import EngineError
-from plumbline.loading import Terms
 from plumbline.pipeline import Pipeline
 from plumbline.registry import Registry
 from plumbline.served import Say
 from plumbline.spec import ModelSpec
 from plumbline.tasks import make_task
+from plumbline.terms import Terms
 from plumbline.web import wsgi
 
 

@@ -1,9 +1,9 @@
 """The multi-model server as it is shipped, except that its models are small JSON files.
 
-gunicorn calls `application`; its models' processes call `load`. A folder's `model.json` says what
-the model does: `number` (it answers that plus a thousandth of what it is sent), `failure` (why it
-does not load), `dies` (its exit status as it loads), `megabytes` that it takes, `pause` (seconds
-that its load takes), `gate` (a file that its load waits for), `until` (one that dawdling
+gunicorn calls `application`; its models' processes call `hosted_model`. A folder's `model.json`
+says what the model does: `number` (it answers that plus a thousandth of what it is sent), `failure`
+(why it does not load), `dies` (its exit status as it loads), `megabytes` that it takes, `pause`
+(seconds that its load takes), `gate` (a file that its load waits for), `until` (one that dawdling
 waits for). What it is sent may be an order, too: see `ORDERS`.
 """
 
@@ -24,16 +24,18 @@ from flask import Flask
 from plumbline import cgroups
 from plumbline.arrays import Tensors
 from plumbline.cgroups import Memory
+from plumbline.cutoff import Cutoff
 from plumbline.engines.base import Engine
 from plumbline.errors import ArchiveError, ModelError
-from plumbline.loading import Terms
 from plumbline.pipeline import Pipeline
 from plumbline.registry import Registry
-from plumbline.served import Say
+from plumbline.served import Say, ServedModel
 from plumbline.signature import Signature, TensorSpec
 from plumbline.spec import ModelSpec
 from plumbline.tasks import make_task
+from plumbline.terms import Terms
 from plumbline.time_left import TimeLeft
+from plumbline.web import hosted_model as hosted
 from plumbline.web import wsgi
 
 MEBIBYTE = 1024 * 1024
@@ -53,7 +55,7 @@ LEAKED: list[bytes] = []
 
 def application(megabytes: int = 0, shared: str | None = None) -> Flask:
     """The app of `plumbline.web.wsgi`, as if there were only so much memory (0: what there is)."""
-    wsgi.LOADER = "many_app:load"
+    wsgi.LOADER = "many_app:hosted_model"
     if megabytes:
         cgroups.memory = lambda: Memory(megabytes * MEBIBYTE, used())
     return wsgi.application(shared)
@@ -106,6 +108,11 @@ class Adder:
         if order is not None:
             order(self.until)
         return {"y": inputs["x"] / 1000 + self.number}
+
+
+def hosted_model(order: Mapping[str, Any], cutoff: Cutoff) -> ServedModel:
+    """What stands for `plumbline.web.hosted_model.hosted_model`."""
+    return hosted.hosted_model(order, cutoff, load)
 
 
 def load(root: Path, terms: Terms, say: Say) -> Registry:

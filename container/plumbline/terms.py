@@ -1,0 +1,68 @@
+"""How models are served, whatever archive they come from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from plumbline.discovery import ModelFile
+from plumbline.gathering import Fetch, no_links
+from plumbline.handled import Handler
+from plumbline.handler_code import Whereabouts
+from plumbline.handling import CodeTerms
+from plumbline.images import Limits
+from plumbline.links import Links
+from plumbline.settings import Settings
+from plumbline.sizing import MOST_TOGETHER, Sizes
+
+
+@dataclass(frozen=True)
+class Terms:
+    """How models are served, whatever archive they come from."""
+
+    limits: Limits = field(default_factory=Limits)
+    max_instances: int = 64
+    cores: int = 1
+    """Of this process, where all of them are busy."""
+    cores_alone: int = 1
+    """That a lone request may have, where those are more."""
+    fetch: Fetch = no_links
+    max_fetched: int = 0
+    """Bytes of the pictures behind one request's links."""
+    engine: str = "auto"
+    """One of `variables.ENGINES`."""
+    streams: int | None = None
+    """How many requests of a crowd OpenVINO computes at a time; None for one a core."""
+    most_together: int = MOST_TOGETHER
+    """Instances of several requests that TensorFlow computes together."""
+    shared: Path | None = None
+    """A folder for what the processes of one server need to find out only once."""
+    code: CodeTerms = field(default_factory=CodeTerms)
+    """How a user's handler is run."""
+    handler: Handler | None = None
+    """The archive's own, once it is loaded."""
+    default_model: str = ""
+    """Which of several answers where none is named; empty for the first by its name."""
+
+    def shared_for(self, model: ModelFile) -> Path | None:
+        """The part of the shared folder that is one model's."""
+        return self.shared and self.shared / f"{model.name}-{model.version}"
+
+
+def terms_of(chosen: Settings, sizes: Sizes) -> Terms:
+    """How the settings want models to be served."""
+    return Terms(
+        limits=chosen.limits,
+        max_instances=chosen.max_instances,
+        cores=sizes.cores,
+        cores_alone=sizes.cores_alone,
+        engine=chosen.engine,
+        streams=chosen.streams,
+        most_together=chosen.most_together,
+        default_model=chosen.default_model,
+        fetch=Links(chosen.url_allow, chosen.max_body, chosen.url_timeout).fetch,
+        max_fetched=chosen.max_body,
+        code=CodeTerms(
+            Whereabouts(chosen.program, chosen.submit_directory), chosen.install_requirements
+        ),
+    )
