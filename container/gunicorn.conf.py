@@ -11,8 +11,9 @@ from typing import Any
 
 from gunicorn import glogging
 
-from plumbline import cgroups, environment, logs
+from plumbline import environment, logs
 from plumbline.errors import SettingError
+from plumbline.machine import cgroups
 from plumbline.web import succession
 
 try:

@@ -14,7 +14,7 @@ import click
 import plumbline
 from plumbline import environment
 from plumbline.errors import PlumblineError
-from plumbline.quiet import muted
+from plumbline.machine.quiet import muted
 from plumbline.tarball import unpacked
 from plumbline.web.gunicorn_command import gunicorn_command
 

@@ -8,7 +8,8 @@ from dataclasses import Field, fields
 from pathlib import Path
 from typing import Any
 
-from plumbline import cgroups, foreign, tuned
+from plumbline import foreign, tuned
+from plumbline.machine import cgroups
 from plumbline.settings import Settings
 from plumbline.variables import checked
 

@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from plumbline.cgroups import Machine
-from plumbline.sizing import MEMORY_PER_WORKER
+from plumbline.machine.cgroups import Machine
+from plumbline.machine.sizing import MEMORY_PER_WORKER
 from plumbline.variables import boolean, checked, log_level, whole
 
 DEFAULT_MODEL = "SAGEMAKER_TFS_DEFAULT_MODEL_NAME"

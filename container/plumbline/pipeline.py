@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from plumbline import responses, serving
-from plumbline.allocator import uncollected
 from plumbline.engines.base import Engine
 from plumbline.errors import (
     InvalidInstances,
@@ -21,6 +20,7 @@ from plumbline.examples import Examples
 from plumbline.gathering import fetched_bytes
 from plumbline.images import decode
 from plumbline.inputs import fit_pictures, is_turned
+from plumbline.machine.allocator import uncollected
 from plumbline.predictor import Predictor
 from plumbline.requests import (
     Pictures,

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from plumbline import accelerated, foreign
-from plumbline.cgroups import Machine
 from plumbline.images import Limits
 from plumbline.link_policy import Allowlist, read_allowlist
-from plumbline.sizing import MOST_CHANGES, MOST_TOGETHER, Contents, Sizes, plan
+from plumbline.machine.cgroups import Machine
+from plumbline.machine.sizing import MOST_CHANGES, MOST_TOGETHER, Contents, Sizes, plan
 from plumbline.variables import (
     MEBIBYTE,
     boolean,

@@ -12,8 +12,8 @@ from plumbline.handler_code import Whereabouts
 from plumbline.handling import CodeTerms
 from plumbline.images import Limits
 from plumbline.links import Links
+from plumbline.machine.sizing import MOST_TOGETHER, Sizes
 from plumbline.settings import Settings
-from plumbline.sizing import MOST_TOGETHER, Sizes
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from plumbline import accelerated, child, manifest, synthetic
+from plumbline import accelerated, manifest, synthetic
 from plumbline.accelerated import FORMS, Accelerated
 from plumbline.archive import Archive, opened, read_outputs, read_spec
 from plumbline.arrays import Tensor, Tensors
@@ -30,6 +30,7 @@ from plumbline.discovery import ModelFile
 from plumbline.equivalence import UNHURRIED
 from plumbline.errors import EngineError
 from plumbline.images import Limits
+from plumbline.machine import child_process
 from plumbline.outputs import save
 from plumbline.parity import compare
 from plumbline.predictor import Predictor
@@ -178,7 +179,7 @@ def heard_of(
         else:
             heard.update(message)
 
-    ending = child.run(
+    ending = child_process.run(
         "plumbline.unpacked_process",
         request,
         listen,

@@ -22,7 +22,6 @@ from typing import IO, Any
 
 from plumbline import synthetic
 from plumbline.accelerated import NETWORK
-from plumbline.child import received, send
 from plumbline.discovery import ModelFile
 from plumbline.engines.openvino import convert
 from plumbline.engines.saved_model import read_signatures
@@ -31,6 +30,7 @@ from plumbline.errors import EngineError, PlumblineError
 from plumbline.images import Limits
 from plumbline.inputs import check_pictures, decodes_itself
 from plumbline.loading import load, make_pipeline
+from plumbline.machine.child_process import received, send
 from plumbline.pipeline import Pipeline
 from plumbline.signature import Signature
 from plumbline.spec import ModelSpec

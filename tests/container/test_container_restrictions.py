@@ -64,7 +64,7 @@ def test_a_gigabyte_is_enough_for_large_pictures(serve, crowd, large_jpeg: bytes
 @pytest.mark.parametrize("cores", [1, 1.5])
 def test_the_container_s_own_limits_are_seen(start, cores: float) -> None:
     server: Running = start(nano_cpus=int(cores * 1e9), mem_limit="1g")
-    seen = "from plumbline.cgroups import machine; print(machine())"
+    seen = "from plumbline.machine.cgroups import machine; print(machine())"
 
     found = re.findall(r"[\d.]+", server.run("python3", "-c", seen))
 

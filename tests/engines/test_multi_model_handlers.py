@@ -12,7 +12,7 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from plumbline.cgroups import machine
+from plumbline.machine.cgroups import machine
 from plumbline.settings import Settings
 from plumbline.web.app import create_multi_model_app
 from plumbline.web.multi_model import many_models

@@ -19,9 +19,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from plumbline import child, loading, unpacked
+from plumbline import loading, unpacked
 from plumbline.errors import EngineError, GoldenMismatch
 from plumbline.loading import load_models
+from plumbline.machine import child_process
 from plumbline.pipeline import Pipeline
 from plumbline.terms import Terms
 
@@ -133,9 +134,9 @@ def test_workers_that_share_a_folder_ask_once(
     shared = tmp_path / "shared"
     shared.mkdir()
     asked: list[str] = []
-    run = child.run
+    run = child_process.run
     monkeypatch.setattr(
-        child,
+        child_process,
         "run",
         lambda module, *rest, **others: (asked.append(module), run(module, *rest, **others))[1],
     )
@@ -268,8 +269,10 @@ def test_a_process_that_crashes_harms_nobody(
     """A module that aborts stands for TensorFlow or OpenVINO that do."""
     (tmp_path / "aborts.py").write_text("import os\nprint('the end')\nos.abort()\n")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    run = child.run
-    monkeypatch.setattr(child, "run", lambda _, *rest, **others: run("aborts", *rest, **others))
+    run = child_process.run
+    monkeypatch.setattr(
+        child_process, "run", lambda _, *rest, **others: run("aborts", *rest, **others)
+    )
 
     reason = left_to_tensorflow(archive(tmp_path / "archive", keras_files.saved_model), caplog)
 

@@ -31,9 +31,9 @@ from werkzeug.test import TestResponse
 
 from plumbline.arrays import Tensors
 from plumbline.engines.fake import FakeEngine
+from plumbline.machine.sizing import MEMORY_PER_PICTURE
 from plumbline.options import OPTIONS
 from plumbline.requests import READERS
-from plumbline.sizing import MEMORY_PER_PICTURE
 from plumbline.spec import Preprocess
 from plumbline.time_left import TimeLeft
 from plumbline.variables import MEBIBYTE

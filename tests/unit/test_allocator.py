@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from plumbline.allocator import forget_mapped, uncollected
+from plumbline.machine.allocator import forget_mapped, uncollected
 
 
 def test_the_collector_rests_inside_and_goes_on_after_an_error() -> None:

@@ -22,9 +22,9 @@ from plumbline.engines.base import Engine
 from plumbline.engines.fake import FakeEngine
 from plumbline.errors import ClientGone, DeadlineExceeded, EngineError, InputRefused
 from plumbline.images import Limits
+from plumbline.machine.sizing import MOST_TOGETHER
 from plumbline.predictor import Predictor
 from plumbline.signature import Signature, TensorSpec
-from plumbline.sizing import MOST_TOGETHER
 from plumbline.spec import ModelSpec, Preprocess
 from plumbline.tasks import make_task
 from plumbline.time_left import TimeLeft, lasting

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from plumbline import cgroups
-from plumbline.cgroups import Machine, Memory, machine, memory, memory_limits, quotas
+from plumbline.machine import cgroups
+from plumbline.machine.cgroups import Machine, Memory, machine, memory, memory_limits, quotas
 
 GIB = 1024**3
 

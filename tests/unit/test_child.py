@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from plumbline import child
+from plumbline.machine import child_process
 
-CONTAINER = Path(child.__file__).parents[1]
+CONTAINER = Path(child_process.__file__).parents[1]
 
 TALKS = """
 import sys
@@ -67,8 +67,8 @@ def runs(pid: int) -> bool:
 
 @pytest.mark.usefixtures("modules")
 def test_what_it_sends_is_heard_and_what_it_prints_is_kept() -> None:
-    heard: list[child.Message] = []
-    ending = child.run("talks", {"number": 21}, heard.append)
+    heard: list[child_process.Message] = []
+    ending = child_process.run("talks", {"number": 21}, heard.append)
     assert heard == [{"twice": 42}]
     assert (ending.status, ending.tail) == (7, "  working on 21")
     assert ending.words == "ended with exit status 7"
@@ -79,7 +79,7 @@ def test_its_environment_may_be_another(modules: Path) -> None:
         assert folder.is_dir()
         return {"PYTHONPATH": f"{modules / 'nowhere'}"}
 
-    ending = child.run("talks", {}, print, environment)
+    ending = child_process.run("talks", {}, print, environment)
     assert ending.status == 1
     assert "No module named talks" in ending.tail
 
@@ -87,7 +87,7 @@ def test_its_environment_may_be_another(modules: Path) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="it looks into /proc")
 def test_its_time_is_limited_and_that_of_what_it_started(modules: Path) -> None:
     pids = modules / "pids"
-    ending = child.run("sleeps", {"pids": str(pids)}, print, seconds=2)
+    ending = child_process.run("sleeps", {"pids": str(pids)}, print, seconds=2)
     assert ending.words == "was killed by SIGKILL"
     wait_until(lambda: not any(runs(int(pid)) for pid in pids.read_text().split()))
 

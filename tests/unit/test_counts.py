@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from plumbline.counts import Counts, counts_of
+from plumbline.machine.shared_counts import Counts, counts_of
 
 OTHER = """
 import sys

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from plumbline import environment, foreign
-from plumbline.cgroups import Machine
 from plumbline.errors import SettingError
+from plumbline.machine.cgroups import Machine
 
 GIB = 1024**3
 LARGE = Machine(16, 64 * GIB)

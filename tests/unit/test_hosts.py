@@ -19,7 +19,6 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from plumbline.admission import Admission, Deadline
-from plumbline.cgroups import Memory
 from plumbline.errors import ModelNotReady
 from plumbline.hosting import launching, wire
 from plumbline.hosting.errors import (
@@ -36,6 +35,7 @@ from plumbline.hosting.launching import Means
 from plumbline.hosting.ledger import Ledger
 from plumbline.hosting.model_process import next_connection
 from plumbline.hosting.nursery import Child
+from plumbline.machine.cgroups import Memory
 from plumbline.requests import Request
 from plumbline.responses import Response
 from plumbline.settings import Settings

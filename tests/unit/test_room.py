@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plumbline.cgroups import Memory
 from plumbline.hosting.errors import NotEnoughMemory
 from plumbline.hosting.estimates import PACKED, PLAIN, Estimates, guess, kind_of
 from plumbline.hosting.ledger import Ledger
 from plumbline.hosting.room import Loading, Room, fits, reserve, slots_for, to_break_off
+from plumbline.machine.cgroups import Memory
 
 BYTES = st.integers(0, 2**40)
 LOADS = st.lists(st.builds(Loading, BYTES, BYTES), max_size=5)

@@ -14,11 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plumbline import environment
-from plumbline.cgroups import Machine
 from plumbline.environment import read
 from plumbline.errors import SettingError
 from plumbline.images import Limits
 from plumbline.link_policy import read_allowlist
+from plumbline.machine.cgroups import Machine
 from plumbline.settings import Settings
 from plumbline.variables import MEBIBYTE
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plumbline.cgroups import Machine
-from plumbline.sizing import (
+from plumbline.machine.cgroups import Machine
+from plumbline.machine.sizing import (
     CORES_PER_WORKER,
     FEWEST_WAITING,
     MEMORY_OF_MODEL,

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plumbline import cgroups
 from plumbline.cutoff import Cutoff
 from plumbline.errors import DeadlineExceeded
-from plumbline.tenure import MOST_HANGING, Condition, judge
+from plumbline.machine import cgroups
+from plumbline.machine.process_health import MOST_HANGING, Condition, judge
 
 MEBIBYTE = 1024 * 1024
 

@@ -17,9 +17,10 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plumbline import cgroups, cli, environment, manifest, tarball, tuned
-from plumbline.cgroups import Machine
+from plumbline import cli, environment, manifest, tarball, tuned
 from plumbline.errors import CommandError, SettingError
+from plumbline.machine import cgroups
+from plumbline.machine.cgroups import Machine
 from plumbline.tuning import commands, measure
 from plumbline.tuning.measure import Measured
 from plumbline.tuning.trials import BATCHES, OPENVINO, TENSORFLOW, Trial, fewer, trials

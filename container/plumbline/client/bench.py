@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import plumbline
-from plumbline import cgroups
 from plumbline.client.base import Server, ask, read_picture
 from plumbline.client.load import Run, load
+from plumbline.machine import cgroups
 from plumbline.variables import MEBIBYTE
 
 FORMAT = 1

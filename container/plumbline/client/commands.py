@@ -15,7 +15,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from plumbline import cgroups, environment
+from plumbline import environment
 from plumbline.client import endpoint
 from plumbline.client import predict as predicting
 from plumbline.client import transform as transforming
@@ -24,7 +24,8 @@ from plumbline.client.files import shown
 from plumbline.client.ledger import RESULTS, CannotResume
 from plumbline.client.transform import Order, Outcome, Source
 from plumbline.errors import CommandError
-from plumbline.quiet import muted
+from plumbline.machine import cgroups
+from plumbline.machine.quiet import muted
 from plumbline.spec import RESPONSES
 from plumbline.tarball import unpacked
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from plumbline import environment
-from plumbline.quiet import muted
+from plumbline.machine.quiet import muted
 from plumbline.tarball import unpacked
 
 

@@ -13,13 +13,13 @@ from pathlib import Path
 
 from plumbline import manifest
 from plumbline.admission import Deadline
-from plumbline.allocator import reuse_small_blocks_only, tidied_after
-from plumbline.blas import compute_in_calling_threads
 from plumbline.client.base import Answer
 from plumbline.errors import ModelError, PlumblineError
 from plumbline.handler_code import Whereabouts
 from plumbline.handling import CodeTerms
 from plumbline.loading import load_models
+from plumbline.machine.allocator import reuse_small_blocks_only, tidied_after
+from plumbline.machine.openblas import compute_in_calling_threads
 from plumbline.options import read_options
 from plumbline.registry import Registry
 from plumbline.requests import Request

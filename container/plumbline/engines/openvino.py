@@ -19,11 +19,11 @@ from typing import Any
 
 import numpy as np
 
-from plumbline.allocator import forget_mapped
 from plumbline.arrays import Tensors
-from plumbline.counts import Counts, counts_of
 from plumbline.engines.base import PATIENCE, Engine, as_the_models
 from plumbline.errors import EngineError, PlumblineError
+from plumbline.machine.allocator import forget_mapped
+from plumbline.machine.shared_counts import Counts, counts_of
 from plumbline.normalize import Normalization
 from plumbline.signature import Signature, TensorSpec
 from plumbline.time_left import TimeLeft

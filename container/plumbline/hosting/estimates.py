@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from plumbline import accelerated
-from plumbline.allocator import MEBIBYTE
+from plumbline.machine.allocator import MEBIBYTE
 
 PACKED, PLAIN = "openvino", "tensorflow"
 """An archive in a form for OpenVINO, and one that TensorFlow has to be asked about."""

@@ -29,8 +29,8 @@ from plumbline.hosting.errors import (
 )
 from plumbline.hosting.launching import Means
 from plumbline.hosting.nursery import start
-from plumbline.hosting.process import memory_of
 from plumbline.hosting.running import Running
+from plumbline.machine.process_control import memory_of
 
 log = logging.getLogger("plumbline.hosting")
 

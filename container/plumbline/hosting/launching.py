@@ -11,9 +11,9 @@ from plumbline.hosting.errors import NotEnoughMemory
 from plumbline.hosting.estimates import COEFFICIENTS, PLAIN, Estimates, kind_of
 from plumbline.hosting.ledger import Ledger
 from plumbline.hosting.nursery import Nursery
-from plumbline.hosting.process import memory_of
 from plumbline.hosting.running import Running, await_loaded, own_folder
-from plumbline.tenure import GROWN, MOST_SHARE, Condition, Verdict, judge
+from plumbline.machine.process_control import memory_of
+from plumbline.machine.process_health import GROWN, MOST_SHARE, Condition, Verdict, judge
 
 
 @dataclass(frozen=True)

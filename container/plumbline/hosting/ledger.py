@@ -6,11 +6,11 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from plumbline.allocator import MEBIBYTE
-from plumbline.cgroups import Memory
 from plumbline.hosting import room
 from plumbline.hosting.errors import NotEnoughMemory
 from plumbline.hosting.room import Loading, Room
+from plumbline.machine.allocator import MEBIBYTE
+from plumbline.machine.cgroups import Memory
 
 
 class Load:

@@ -17,15 +17,16 @@ from typing import Any
 
 from plumbline import logs
 from plumbline.admission import Deadline
-from plumbline.allocator import tidied_after
 from plumbline.cutoff import Cutoff
 from plumbline.errors import PlumblineError
-from plumbline.hosting import process, wire
+from plumbline.hosting import wire
 from plumbline.hosting.frames import Frame, receive, send
+from plumbline.machine import process_control
+from plumbline.machine.allocator import tidied_after
+from plumbline.machine.process_health import MOST_HANGING
 from plumbline.registry import Registry
 from plumbline.served import ServedModel, reason_of
 from plumbline.stopwatch import Stopwatch
-from plumbline.tenure import MOST_HANGING
 
 log = logging.getLogger("plumbline.hosting")
 
@@ -35,9 +36,9 @@ Open = Callable[[Mapping[str, Any], Cutoff], ServedModel]
 
 def serve(control: socket.socket, order: Mapping[str, Any], open_model: Open) -> None:
     """Load the model that the order names, and answer until the server hangs up."""
-    process.end_with_parent()
-    process.end_first()
-    process.name_it("plumbline-model")
+    process_control.end_with_parent()
+    process_control.end_first()
+    process_control.name_it("plumbline-model")
     logs.name_model(order["name"])
     cutoff = Cutoff()
     try:

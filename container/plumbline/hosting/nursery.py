@@ -13,9 +13,9 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from plumbline.child import Ending
 from plumbline.errors import EngineError, PlumblineError
 from plumbline.hosting.errors import NotEnoughMemory
+from plumbline.machine.child_process import Ending
 
 log = logging.getLogger("plumbline.hosting")
 

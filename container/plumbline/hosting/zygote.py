@@ -27,9 +27,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from plumbline import allocator, child, environment, logs, unpacked_process
+from plumbline import environment, logs, unpacked_process
 from plumbline.engines import openvino, tensorflow
-from plumbline.hosting import model_process, process
+from plumbline.hosting import model_process
+from plumbline.machine import allocator, child_process, process_control
 
 PRELOADED = {"openvino": openvino.preload, "tensorflow": tensorflow.preload}
 
@@ -73,7 +74,7 @@ class Zygote:
     def obey(self, order: Mapping[str, Any]) -> None:
         """Do one thing."""
         if "kill" in order:
-            process.kill(order["kill"])
+            process_control.kill(order["kill"])
             return
         descriptor = self._sockets.pop(0)
         try:
@@ -124,7 +125,7 @@ def main() -> None:
         with contextlib.suppress(ModuleNotFoundError):  # who needs it will be told as he loads
             PRELOADED[name]()
     if "tensorflow" in frameworks:
-        child.FORKED.add(unpacked_process.__name__)
+        child_process.FORKED.add(unpacked_process.__name__)
     module, _, function = opener.partition(":")
     open_model: model_process.Open = getattr(importlib.import_module(module), function)
     orders = socket.socket(fileno=os.dup(0))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from plumbline import cgroups, handling, manifest, spec, tarball
+from plumbline import handling, manifest, spec, tarball
 from plumbline.archive import Archive, open_archive
 from plumbline.archive import GoldenPicture as ReadGolden
 from plumbline.arrays import Tensor, Tensors
@@ -19,13 +19,14 @@ from plumbline.checks import FILE
 from plumbline.errors import GoldenMismatch
 from plumbline.golden import check_golden
 from plumbline.loading import load, make_pipeline, warm_up
+from plumbline.machine import cgroups
+from plumbline.machine.quiet import muted
 from plumbline.outputs import save
 from plumbline.packing import vendoring, versions
 from plumbline.packing.accelerate import Acceleration, accelerate
 from plumbline.packing.progress import SILENT, Reporter
 from plumbline.parity import Difference, compare, mismatch
 from plumbline.pipeline import Pipeline
-from plumbline.quiet import muted
 from plumbline.suspects import explain
 from plumbline.terms import Terms
 

@@ -10,12 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from plumbline import child
 from plumbline.archive import read_outputs
 from plumbline.arrays import Tensors
 from plumbline.discovery import ModelFile
 from plumbline.environment import child_environment
 from plumbline.errors import PackingError
+from plumbline.machine import child_process
 from plumbline.packing.sources import saved_model_files
 
 Heard = Callable[[str], None]
@@ -86,7 +86,9 @@ def run(model: ModelFile, request: Mapping[str, object], done: Heard) -> str:
         if "done" in message:
             done(message["done"])
 
-    ending = child.run("plumbline.packing.convert_process", request, listen, child_environment)
+    ending = child_process.run(
+        "plumbline.packing.convert_process", request, listen, child_environment
+    )
     if "error" in heard:
         raise PackingError(heard["error"])
     if "reader" not in heard:

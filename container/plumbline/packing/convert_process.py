@@ -14,9 +14,9 @@ from typing import IO, Any
 import numpy as np
 
 from plumbline import spec as specs
-from plumbline.child import received, send
 from plumbline.discovery import ModelFile
 from plumbline.errors import EngineError, PackingError, PlumblineError
+from plumbline.machine.child_process import received, send
 from plumbline.outputs import save
 from plumbline.packing import custom_objects
 from plumbline.signature import TensorSpec

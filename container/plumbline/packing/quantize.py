@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from plumbline import child, outputs
+from plumbline import outputs
 from plumbline.arrays import Tensor
 from plumbline.environment import child_environment
 from plumbline.errors import PackingError
+from plumbline.machine import child_process
 from plumbline.packing.progress import Reporter
 from plumbline.signature import Signature
 from plumbline.spec import Acceleration
@@ -101,7 +102,7 @@ def quantize(job: Job, reporter: Reporter) -> None:
         outputs.save(truths, {str(number): truth for number, truth in enumerate(job.truths)})
         request = request_of(job, truths)
         module = "plumbline.packing.quantize_process"
-        ending = child.run(module, request, listen, child_environment, SECONDS)
+        ending = child_process.run(module, request, listen, child_environment, SECONDS)
     if "error" in heard:
         raise PackingError(heard["error"])
     if ending.status:

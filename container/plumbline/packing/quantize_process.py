@@ -18,11 +18,11 @@ import numpy as np
 from plumbline import accelerated
 from plumbline.archive import open_archive, read_outputs
 from plumbline.arrays import Tensor, Tensors
-from plumbline.child import received, send
 from plumbline.engines.openvino import core, name_layers, one_of, places_in
 from plumbline.errors import PackingError
 from plumbline.images import Limits
 from plumbline.inputs import Prepared, prepared
+from plumbline.machine.child_process import received, send
 from plumbline.packing.quantize import Pace
 from plumbline.signature import Signature
 from plumbline.spec import ModelSpec

@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from plumbline import child
 from plumbline.archive import read_outputs
 from plumbline.arrays import Tensors
 from plumbline.environment import child_environment
 from plumbline.errors import PackingError
+from plumbline.machine import child_process
 
 FORM = "FILE:FUNCTION, such as notebook.py:predict"
 
@@ -65,7 +65,9 @@ def outputs(reference: Reference, pictures: Sequence[Path], done: Heard) -> dict
             "pictures": [str(picture.resolve()) for picture in pictures],
             "out": folder,
         }
-        ending = child.run("plumbline.packing.reference_process", request, heard, child_environment)
+        ending = child_process.run(
+            "plumbline.packing.reference_process", request, heard, child_environment
+        )
         files = {picture.name: Path(folder, f"{picture.name}.npz") for picture in pictures}
         missing = [name for name, file in files.items() if not file.is_file()]
         if errors or missing:
@@ -74,7 +76,7 @@ def outputs(reference: Reference, pictures: Sequence[Path], done: Heard) -> dict
 
 
 def failure(
-    reference: Reference, errors: list[str], missing: list[str], ending: child.Ending
+    reference: Reference, errors: list[str], missing: list[str], ending: child_process.Ending
 ) -> PackingError:
     """The error for code that did not do what it should, with its last words."""
     what = (

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from plumbline.child import received, send
+from plumbline.machine.child_process import received, send
 from plumbline.outputs import save
 
 

@@ -12,11 +12,12 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from plumbline import cgroups, environment, manifest, synthetic, tarball, tuned
+from plumbline import environment, manifest, synthetic, tarball, tuned
 from plumbline.archive import open_archive
+from plumbline.machine import cgroups
+from plumbline.machine.sizing import Sizes
 from plumbline.packing.progress import Reporter
 from plumbline.settings import Settings
-from plumbline.sizing import Sizes
 from plumbline.tarball import unpacked
 from plumbline.tuning.measure import Measured, measure
 from plumbline.tuning.trials import OPENVINO, TENSORFLOW, Trial, trials

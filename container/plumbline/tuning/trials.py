@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from plumbline.cgroups import Machine
-from plumbline.sizing import (
+from plumbline.machine.cgroups import Machine
+from plumbline.machine.sizing import (
     MEMORY_PER_SMALL_WORKER,
     MOST_TOGETHER,
     SLOTS_PER_CORE,

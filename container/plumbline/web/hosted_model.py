@@ -8,13 +8,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from plumbline import cgroups, environment
+from plumbline import environment
 from plumbline.cutoff import Cutoff
 from plumbline.handler_code import FOLDER, Whereabouts
 from plumbline.loading import load_models
+from plumbline.machine import cgroups
+from plumbline.machine.sizing import CORES_PER_WORKER
 from plumbline.registry import Registry
 from plumbline.served import Say, ServedModel
-from plumbline.sizing import CORES_PER_WORKER
 from plumbline.terms import Terms, terms_of
 from plumbline.web import loopback
 

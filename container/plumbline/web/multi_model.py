@@ -10,9 +10,8 @@ import orjson
 from flask import Blueprint, Response, current_app, g, request
 from werkzeug.routing import BaseConverter
 
-from plumbline import cgroups, responses
+from plumbline import responses
 from plumbline.admission import Admission, Deadline
-from plumbline.allocator import tidied_after
 from plumbline.handler_answers import ANY
 from plumbline.hosting import room
 from plumbline.hosting.errors import InvalidLoad, ModelNotNamed
@@ -24,10 +23,12 @@ from plumbline.hosting.nursery import Nursery
 from plumbline.hosting.running import GRACE
 from plumbline.hosting.wire import Asked
 from plumbline.images import Limits, pixels_in
+from plumbline.machine import cgroups
+from plumbline.machine.allocator import tidied_after
+from plumbline.machine.sizing import MEMORY_PER_PICTURE, MOST_CHANGES, Sizes
 from plumbline.options import is_tensorflows, read_options
 from plumbline.requests import Request
 from plumbline.settings import Settings
-from plumbline.sizing import MEMORY_PER_PICTURE, MOST_CHANGES, Sizes
 from plumbline.stopwatch import Stopwatch
 from plumbline.web.bodies import gone, read_body
 from plumbline.web.sagemaker import CUSTOM_ATTRIBUTES, weight

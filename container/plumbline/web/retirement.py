@@ -6,10 +6,10 @@ import logging
 import os
 import signal
 
-from plumbline import cgroups
 from plumbline.cutoff import Cutoff
+from plumbline.machine import cgroups
+from plumbline.machine.process_health import Condition, judge
 from plumbline.served import ServedModel
-from plumbline.tenure import Condition, judge
 from plumbline.web.succession import NOTES
 
 log = logging.getLogger("plumbline.web")

@@ -11,13 +11,13 @@ from flask.globals import request_ctx
 
 from plumbline import responses
 from plumbline.admission import Admission, Deadline
-from plumbline.allocator import LARGE, tidied_after
 from plumbline.errors import ModelNotReady
+from plumbline.machine.allocator import LARGE, tidied_after
+from plumbline.machine.sizing import SLOTS_PER_CORE
 from plumbline.options import is_tensorflows, read_options
 from plumbline.requests import Pictures, Request
 from plumbline.served import ServedModel
 from plumbline.settings import Settings
-from plumbline.sizing import SLOTS_PER_CORE
 from plumbline.variables import MEBIBYTE
 from plumbline.web.bodies import gone, read_body
 

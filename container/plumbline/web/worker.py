@@ -49,7 +49,7 @@ TEND_SECONDS = 0.2
 CONNECTIONS = "plumbline.connections"
 """The extension of the app that counts them for all workers."""
 
-TENURE = "plumbline.tenure"
+TENURE = "plumbline.machine.process_health"
 """The extension of the app that says so."""
 
 MOMENT = 0.01

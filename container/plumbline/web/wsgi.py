@@ -14,11 +14,12 @@ from pathlib import Path
 
 from flask import Flask
 
-from plumbline import allocator, cgroups, environment
+from plumbline import environment
 from plumbline.admission import Admission
-from plumbline.counts import counts_of
 from plumbline.loading import load_models
 from plumbline.logs import Printed
+from plumbline.machine import allocator, cgroups
+from plumbline.machine.shared_counts import counts_of
 from plumbline.registry import Registry
 from plumbline.served import Say, ServedModel
 from plumbline.terms import terms_of

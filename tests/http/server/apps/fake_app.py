@@ -12,10 +12,10 @@ from pathlib import Path
 from flask import Flask
 
 from plumbline import loading
-from plumbline.cgroups import Machine
 from plumbline.engines.absent import AbsentEngine
 from plumbline.engines.fake import FakeEngine
 from plumbline.errors import EngineError
+from plumbline.machine.cgroups import Machine
 from plumbline.pipeline import Pipeline
 from plumbline.registry import Registry
 from plumbline.served import Say

@@ -21,12 +21,12 @@ from typing import Any
 
 from flask import Flask
 
-from plumbline import cgroups
 from plumbline.arrays import Tensors
-from plumbline.cgroups import Memory
 from plumbline.cutoff import Cutoff
 from plumbline.engines.base import Engine
 from plumbline.errors import ArchiveError, ModelError
+from plumbline.machine import cgroups
+from plumbline.machine.cgroups import Memory
 from plumbline.pipeline import Pipeline
 from plumbline.registry import Registry
 from plumbline.served import Say, ServedModel

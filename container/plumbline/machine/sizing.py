@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from plumbline.cgroups import Machine
+from plumbline.machine.cgroups import Machine
 
 CORES_PER_WORKER = 4
 """Of a process that holds TensorFlow or a large network, which would cost too much once a core."""
