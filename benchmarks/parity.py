@@ -25,12 +25,12 @@ from corpus import SIZES, photographs, pictures
 from encoded import encode, jpegs, others, photograph, turned
 from libraries import FITS, GRAYS, NORMALIZERS, RESIZERS
 from pipelines import PIPELINES
-from plumbline import fit
-from plumbline.images import COLORS, Limits, decode
-from plumbline.normalize import NORMALIZATIONS, rescaling
 from plumbline.preprocess import preprocess
-from plumbline.resize import FILTERS, pillow_filters
 from plumbline.spec import parse
+from plumbline.vision import fit
+from plumbline.vision.images import COLORS, Limits, decode
+from plumbline.vision.normalize import NORMALIZATIONS, rescaling
+from plumbline.vision.resize import FILTERS, pillow_filters
 from tally import Tally
 
 HERE = Path(__file__).parent

@@ -67,7 +67,7 @@ def filters() -> Iterator[str]:
 
     from encoded import photograph
     from libraries import RESIZERS
-    from plumbline.resize import FILTERS
+    from plumbline.vision.resize import FILTERS
 
     pixels = np.asarray(photograph((480, 640)))
     for name, resize in FILTERS.items():
@@ -78,7 +78,7 @@ def decoders() -> Iterator[str]:
     """Files to arrays, the checks of what was sent included."""
     from encoded import encode, photograph
     from libraries import pillow_decode, tensorflow_decode
-    from plumbline.images import Limits, decode
+    from plumbline.vision.images import Limits, decode
 
     picture = photograph((480, 640))
     libraries = {"pillow": pillow_decode, "tensorflow": tensorflow_decode}

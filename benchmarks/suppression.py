@@ -10,10 +10,10 @@ from functools import partial
 
 import numpy as np
 
-from plumbline.geometry import Geometry
 from plumbline.signature import Signature, TensorSpec
 from plumbline.spec import Detection, ModelSpec
 from plumbline.tasks.detection import DetectionTask
+from plumbline.vision.geometry import Geometry
 from preprocess import on_one_core, one_thread_each, row
 
 PRIORS = 1917

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from plumbline.arrays import Tensor
-from plumbline.boxes import iou
+from plumbline.vision.arrays import Tensor
+from plumbline.vision.boxes import iou
 
 Pairs = Iterable[tuple[Tensor, Tensor]]
 

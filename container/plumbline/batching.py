@@ -17,8 +17,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from plumbline import synthetic
-from plumbline.arrays import Tensors
 from plumbline.engines.base import PATIENCE, Engine, as_the_models
 from plumbline.equivalence import UNHURRIED, one
 from plumbline.errors import PlumblineError
@@ -27,6 +25,8 @@ from plumbline.parity import compare
 from plumbline.predictor import Predictor
 from plumbline.signature import TEXT, Signature
 from plumbline.time_left import TimeLeft
+from plumbline.vision import synthetic_pictures
+from plumbline.vision.arrays import Tensors
 
 log = logging.getLogger("plumbline.batching")
 
@@ -192,7 +192,9 @@ def objection(predictor: Predictor, goldens: Sequence[bytes], most: int) -> str:
     """Why a model's requests must not be computed together; empty if they may."""
     if not takes_batches(predictor.engine.signature):
         return "an input or an output has no axis for instances, one of any length"
-    pictures = goldens if len(goldens) > 1 else synthetic.pictures(predictor.limits.formats[0])
+    pictures = (
+        goldens if len(goldens) > 1 else synthetic_pictures.pictures(predictor.limits.formats[0])
+    )
     try:
         alike = alike_together(predictor, pictures[:most], most)
     except Exception as exc:  # whatever it is, single pictures may do

@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
-from plumbline.arrays import Tensor, Tensors
 from plumbline.engines.base import Engine
 from plumbline.inputs import Prepared, prepared, stacked
 from plumbline.parity import compare
@@ -15,6 +14,7 @@ from plumbline.predictor import Predictor
 from plumbline.signature import TEXT, Signature
 from plumbline.stopwatch import Stopwatch
 from plumbline.time_left import lasting
+from plumbline.vision.arrays import Tensor, Tensors
 
 UNHURRIED = lasting(120.0)
 """The deadline of one picture."""

@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from plumbline.arrays import Tensors
 from plumbline.errors import InvalidInstances
 from plumbline.signature import TEXT, Signature
+from plumbline.vision.arrays import Tensors
 
 INPUT = "inputs"
 """What TensorFlow calls the only input of such a signature."""

@@ -9,17 +9,17 @@ from typing import Protocol, TypeVar
 
 from PIL import Image
 
-from plumbline.arrays import Tensors
 from plumbline.cutoff import Cutoff
 from plumbline.errors import PlumblineError
 from plumbline.failures import HandlerError
-from plumbline.geometry import Geometry
 from plumbline.handlers import Stages
 from plumbline.pipeline import Pipeline
 from plumbline.requests import UNLIMITED, Request
 from plumbline.responses import Response
 from plumbline.stopwatch import Stopwatch, Timing
 from plumbline.time_left import TimeLeft
+from plumbline.vision.arrays import Tensors
+from plumbline.vision.geometry import Geometry
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import orjson
 
-from plumbline.arrays import Tensor
 from plumbline.errors import InvalidCSV, InvalidJSON, NotAcceptable, UnsupportedContentType
 from plumbline.failures import HandlerFailed
 from plumbline.handler_answers import article
 from plumbline.npy import read_array
 from plumbline.responses import CSV, JSON, NPY, Response, plain, preferences
+from plumbline.vision.arrays import Tensor
 
 TEXTS = (JSON, CSV)
 """Types whose bodies reach input_fn as str."""

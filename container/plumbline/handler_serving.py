@@ -10,10 +10,8 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from plumbline.arrays import Tensors
 from plumbline.errors import PlumblineError, Unavailable
 from plumbline.failures import HandlerFailed
-from plumbline.geometry import Geometry
 from plumbline.handled import Named, of_picture
 from plumbline.handler_answers import answer, article
 from plumbline.handlers import Stage, Stages
@@ -22,6 +20,8 @@ from plumbline.pipeline import Pipeline
 from plumbline.requests import Pictures, Request, read
 from plumbline.responses import JSON, Response, encode_error, to_json
 from plumbline.stopwatch import Timing
+from plumbline.vision.arrays import Tensors
+from plumbline.vision.geometry import Geometry
 
 if TYPE_CHECKING:
     import requests

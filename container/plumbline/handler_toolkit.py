@@ -14,10 +14,8 @@ from typing import Any
 import numpy as np
 
 from plumbline import serving
-from plumbline.arrays import Tensors
 from plumbline.errors import InvalidInstances
 from plumbline.failures import HandlerError, HandlerFailed, HandlerRefused
-from plumbline.geometry import Geometry
 from plumbline.handled import Named, of_picture
 from plumbline.handler_answers import ANY, answer, article
 from plumbline.handler_bodies import as_given, decode, default_predict, encode
@@ -29,6 +27,8 @@ from plumbline.responses import JSON, Response, negotiate
 from plumbline.results import Failure
 from plumbline.stopwatch import Timing
 from plumbline.tensors import Array, Inputs, to_tensor
+from plumbline.vision.arrays import Tensors
+from plumbline.vision.geometry import Geometry
 
 
 @dataclass(frozen=True)

@@ -9,14 +9,14 @@ from itertools import groupby
 
 import numpy as np
 
-from plumbline.arrays import Tensor
 from plumbline.errors import SpecError
-from plumbline.geometry import Geometry
-from plumbline.images import COLORS, Limits, open_within, read_picture
 from plumbline.preprocess import prepare
 from plumbline.signature import TEXT, Signature, TensorSpec
 from plumbline.spec import ModelSpec
 from plumbline.stopwatch import Stopwatch
+from plumbline.vision.arrays import Tensor
+from plumbline.vision.geometry import Geometry
+from plumbline.vision.images import COLORS, Limits, open_within, read_picture
 
 CHANNELS = {color: 1 if color.endswith("gray") else 3 for color in COLORS}
 

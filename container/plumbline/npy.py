@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from plumbline.arrays import Tensor
 from plumbline.errors import InvalidArray
 from plumbline.tensors import Array
+from plumbline.vision.arrays import Tensor
 
 
 def read_array(body: bytes, most: int) -> Array:  # noqa: ARG001

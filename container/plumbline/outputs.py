@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from plumbline.arrays import Tensors
+from plumbline.vision.arrays import Tensors
 
 
 def save(file: Path, outputs: Tensors) -> None:

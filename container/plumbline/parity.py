@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from plumbline.arrays import Tensor
+from plumbline.vision.arrays import Tensor
 
 
 @dataclass(frozen=True)

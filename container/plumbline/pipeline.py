@@ -18,7 +18,6 @@ from plumbline.errors import (
 from plumbline.errors import SpecError as DoesNotFit
 from plumbline.examples import Examples
 from plumbline.gathering import fetched_bytes
-from plumbline.images import decode
 from plumbline.inputs import fit_pictures, is_turned
 from plumbline.machine.allocator import uncollected
 from plumbline.predictor import Predictor
@@ -37,6 +36,7 @@ from plumbline.stopwatch import Stopwatch, Timing
 from plumbline.tensorflow_bodies import readers_of
 from plumbline.tensors import Inputs, Instances, Lines
 from plumbline.time_left import TimeLeft
+from plumbline.vision.images import decode
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from plumbline.arrays import Tensor, Tensors
 from plumbline.engines.base import Engine
 from plumbline.errors import InputRefused, RequestError
 from plumbline.gathering import Fetch, fetched_bytes, gathered, no_links
-from plumbline.geometry import Geometry
-from plumbline.images import Limits
 from plumbline.inputs import (
     Prepared,
     batches,
@@ -28,6 +25,9 @@ from plumbline.spec import ModelSpec
 from plumbline.stopwatch import Timing
 from plumbline.tasks.base import Task
 from plumbline.time_left import TimeLeft
+from plumbline.vision.arrays import Tensor, Tensors
+from plumbline.vision.geometry import Geometry
+from plumbline.vision.images import Limits
 
 
 @dataclass(frozen=True)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from plumbline.arrays import Pixels, Tensor
-from plumbline.fit import FITS, place
-from plumbline.geometry import Geometry
-from plumbline.images import Picture
-from plumbline.normalize import NORMALIZATIONS, Normalization
-from plumbline.resize import FILTERS, Resizer, pillow_filters
 from plumbline.spec import Preprocess
+from plumbline.vision.arrays import Pixels, Tensor
+from plumbline.vision.fit import FITS, place
+from plumbline.vision.geometry import Geometry
+from plumbline.vision.images import Picture
+from plumbline.vision.normalize import NORMALIZATIONS, Normalization
+from plumbline.vision.resize import FILTERS, Resizer, pillow_filters
 
 
 def preprocess(pixels: Pixels, spec: Preprocess, size: tuple[int, int], dtype: str) -> Tensor:

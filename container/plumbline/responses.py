@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import orjson
 
-from plumbline.arrays import Tensor
 from plumbline.errors import NotAcceptable, PlumblineError
 from plumbline.results import Result
+from plumbline.vision.arrays import Tensor
 
 JSON = "application/json"
 JSON_LINES = "application/jsonlines"

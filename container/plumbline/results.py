@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from plumbline import masks
-from plumbline.arrays import Tensor, Tensors
 from plumbline.errors import NotAcceptable, RequestError
-from plumbline.geometry import Boxes, Geometry
-from plumbline.masks import Mask
+from plumbline.vision import masks
+from plumbline.vision.arrays import Tensor, Tensors
+from plumbline.vision.geometry import Boxes, Geometry
+from plumbline.vision.masks import Mask
 
 Color = tuple[int, int, int]
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from plumbline import accelerated, foreign
-from plumbline.images import Limits
 from plumbline.link_policy import Allowlist, read_allowlist
 from plumbline.machine.cgroups import Machine
 from plumbline.machine.sizing import MOST_CHANGES, MOST_TOGETHER, Contents, Sizes, plan
@@ -24,6 +23,7 @@ from plumbline.variables import (
     switch,
     whole,
 )
+from plumbline.vision.images import Limits
 
 
 def setting(

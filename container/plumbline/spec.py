@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from plumbline.boxes import FORMATS
 from plumbline.checks import (
     FILE,
     Check,
@@ -28,12 +27,13 @@ from plumbline.checks import (
     whole,
     wrong,
 )
-from plumbline.decoders import DECODERS
 from plumbline.errors import SpecError
-from plumbline.fit import FITS
-from plumbline.images import COLORS
-from plumbline.normalize import NORMALIZATIONS, Normalization
-from plumbline.resize import FILTERS
+from plumbline.vision.boxes import FORMATS
+from plumbline.vision.decoders import DECODERS
+from plumbline.vision.fit import FITS
+from plumbline.vision.images import COLORS
+from plumbline.vision.normalize import NORMALIZATIONS, Normalization
+from plumbline.vision.resize import FILTERS
 
 TASKS = ("classification", "detection", "segmentation", "raw")
 

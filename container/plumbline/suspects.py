@@ -13,20 +13,20 @@ from typing import Any
 
 from plumbline import spec as specs
 from plumbline.archive import GoldenPicture
-from plumbline.arrays import Tensor, Tensors
-from plumbline.decoders import DECODERS
 from plumbline.engines.base import Engine
 from plumbline.errors import PlumblineError
-from plumbline.fit import FITS
-from plumbline.images import COLORS
-from plumbline.normalize import NORMALIZATIONS
 from plumbline.pipeline import Pipeline
-from plumbline.resize import FILTERS
 from plumbline.signature import Signature
 from plumbline.spec import ModelSpec
 from plumbline.tasks import make_task
 from plumbline.time_left import TimeLeft
 from plumbline.toml import toml_value
+from plumbline.vision.arrays import Tensor, Tensors
+from plumbline.vision.decoders import DECODERS
+from plumbline.vision.fit import FITS
+from plumbline.vision.images import COLORS
+from plumbline.vision.normalize import NORMALIZATIONS
+from plumbline.vision.resize import FILTERS
 
 SECONDS = 5.0
 """How long the search for a cause may take: nobody should wait for an error."""

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from plumbline.arrays import Tensor, Tensors
 from plumbline.errors import InvalidInstances, RequestError
 from plumbline.signature import TEXT, Signature, TensorSpec
+from plumbline.vision.arrays import Tensor, Tensors
 
 FORM = (
     'Send {"instances": [...]}, each instance a tensor, {"b64": "<a picture in base64>"} '

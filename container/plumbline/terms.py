@@ -10,10 +10,10 @@ from plumbline.gathering import Fetch, no_links
 from plumbline.handled import Handler
 from plumbline.handler_code import Whereabouts
 from plumbline.handling import CodeTerms
-from plumbline.images import Limits
 from plumbline.links import Links
 from plumbline.machine.sizing import MOST_TOGETHER, Sizes
 from plumbline.settings import Settings
+from plumbline.vision.images import Limits
 
 
 @dataclass(frozen=True)

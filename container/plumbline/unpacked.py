@@ -22,18 +22,19 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from plumbline import accelerated, manifest, synthetic
+from plumbline import accelerated, manifest
 from plumbline.accelerated import FORMS, Accelerated
 from plumbline.archive import Archive, opened, read_outputs, read_spec
-from plumbline.arrays import Tensor, Tensors
 from plumbline.discovery import ModelFile
 from plumbline.equivalence import UNHURRIED
 from plumbline.errors import EngineError
-from plumbline.images import Limits
 from plumbline.machine import child_process
 from plumbline.outputs import save
 from plumbline.parity import compare
 from plumbline.predictor import Predictor
+from plumbline.vision import synthetic_pictures
+from plumbline.vision.arrays import Tensor, Tensors
+from plumbline.vision.images import Limits
 
 log = logging.getLogger("plumbline.loading")
 
@@ -225,7 +226,7 @@ def read_answer(folder: Path, number: int) -> Answer:
 def pictures_of(archive: Archive, limits: Limits) -> Sequence[bytes]:
     """What two engines are held against each other with."""
     goldens = [golden.picture for golden in archive.goldens[:MOST_PICTURES]]
-    return goldens or synthetic.pictures(limits.formats[0])
+    return goldens or synthetic_pictures.pictures(limits.formats[0])
 
 
 def answered(predictor: Predictor, picture: bytes) -> Answer:

@@ -20,14 +20,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import IO, Any
 
-from plumbline import synthetic
 from plumbline.accelerated import NETWORK
 from plumbline.discovery import ModelFile
 from plumbline.engines.openvino import convert
 from plumbline.engines.saved_model import read_signatures
 from plumbline.equivalence import by_pictures, independent, namesakes, shapes
 from plumbline.errors import EngineError, PlumblineError
-from plumbline.images import Limits
 from plumbline.inputs import check_pictures, decodes_itself
 from plumbline.loading import load, make_pipeline
 from plumbline.machine.child_process import received, send
@@ -36,6 +34,8 @@ from plumbline.signature import Signature
 from plumbline.spec import ModelSpec
 from plumbline.terms import Terms
 from plumbline.unpacked import answered, pictures_of, reopened, write_answer
+from plumbline.vision import synthetic_pictures
+from plumbline.vision.images import Limits
 
 
 def main() -> None:
@@ -87,7 +87,7 @@ def found(request: Mapping[str, Any], folder: Path, messages: IO[str]) -> dict[s
         send(messages, network=asdict(signature))
         pipeline = make_pipeline(archive, load(archive, model, terms), terms)
         aliases = demand_alike(pipeline)
-        if not independent(pipeline, synthetic.pictures(limits.formats[0])):
+        if not independent(pipeline, synthetic_pictures.pictures(limits.formats[0])):
             raise EngineError("Its answer for a picture depends on what else is in the batch.")
         for number, picture in enumerate(pictures_of(archive, limits)):
             write_answer(folder, number, answered(pipeline, picture))
@@ -129,7 +129,7 @@ def suitable(spec: ModelSpec, signatures: Mapping[str, Signature]) -> Signature:
 
 def demand_alike(pipeline: Pipeline) -> frozenset[str]:
     """The names of other signatures. Raises `EngineError` if one of them is another function."""
-    found = namesakes(pipeline, synthetic.pictures(pipeline.limits.formats[0])[0])
+    found = namesakes(pipeline, synthetic_pictures.pictures(pipeline.limits.formats[0])[0])
     for name in sorted(pipeline.engine.others.keys() - found):
         raise EngineError(f"It has another signature beside, {name!r}.")
     return found

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from plumbline.errors import SettingError
-from plumbline.images import Limits
+from plumbline.vision.images import Limits
 
 MEBIBYTE = 1024 * 1024
 

@@ -18,11 +18,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from plumbline import synthetic
 from plumbline.engines.export import export
 from plumbline.engines.openvino import Threads, load_network
 from plumbline.engines.tensorflow import load_saved_model
 from plumbline.time_left import lasting
+from plumbline.vision import synthetic_pictures
 
 pytestmark = pytest.mark.tensorflow
 
@@ -55,11 +55,11 @@ last layers more than a pixel, whose statistics make for channels that hardly va
 def pictures(size: int, count: int = 16) -> np.ndarray:
     """`[count, size, size, 3]` float32 in 0..255: pieces of synthetic photographs."""
     random = np.random.default_rng(0)
-    files = synthetic.pictures("PNG")[: synthetic.PHOTOGRAPHS]
+    files = synthetic_pictures.pictures("PNG")[: synthetic_pictures.PHOTOGRAPHS]
     whole = [np.asarray(Image.open(io.BytesIO(file)), np.float32) for file in files]
     found = []
     for number in range(count):
-        top, left = random.integers(0, np.subtract(synthetic.SIZE, size), endpoint=True)
+        top, left = random.integers(0, np.subtract(synthetic_pictures.SIZE, size), endpoint=True)
         found.append(whole[number % len(whole)][top : top + size, left : left + size])
     return np.stack(found)
 

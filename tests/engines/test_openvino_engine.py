@@ -14,9 +14,9 @@ import pytest
 from plumbline.admission import Deadline, stays
 from plumbline.engines.openvino import Threads, convert, load_network
 from plumbline.errors import ClientGone, DeadlineExceeded, EngineError
-from plumbline.normalize import NORMALIZATIONS, Normalization, rescaling
 from plumbline.signature import Signature
 from plumbline.time_left import lasting
+from plumbline.vision.normalize import NORMALIZATIONS, Normalization, rescaling
 
 pytestmark = pytest.mark.tensorflow
 

@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from plumbline.arrays import Tensors
 from plumbline.batching import BatchingEngine, takes_batches
 from plumbline.engines.base import Engine
 from plumbline.time_left import TimeLeft, lasting
+from plumbline.vision.arrays import Tensors
 
 pytestmark = pytest.mark.tensorflow
 

@@ -29,7 +29,6 @@ from PIL import Image, ImageOps
 from served import Refused, Serve, Served, message_of
 from werkzeug.test import TestResponse
 
-from plumbline.arrays import Tensors
 from plumbline.engines.fake import FakeEngine
 from plumbline.machine.sizing import MEMORY_PER_PICTURE
 from plumbline.options import OPTIONS
@@ -37,6 +36,7 @@ from plumbline.requests import READERS
 from plumbline.spec import Preprocess
 from plumbline.time_left import TimeLeft
 from plumbline.variables import MEBIBYTE
+from plumbline.vision.arrays import Tensors
 from plumbline.web.bodies import CHUNK
 
 FORM = (

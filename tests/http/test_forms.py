@@ -18,7 +18,6 @@ from served import Pack, Refused, Serve, Served, message_of
 from werkzeug.test import TestResponse
 
 from plumbline.admission import Admission
-from plumbline.arrays import Tensors
 from plumbline.engines.fake import FakeEngine
 from plumbline.served import ServedModel
 from plumbline.settings import Settings
@@ -26,6 +25,7 @@ from plumbline.signature import Signature, TensorSpec
 from plumbline.spec import ModelSpec
 from plumbline.time_left import TimeLeft, lasting
 from plumbline.variables import MEBIBYTE
+from plumbline.vision.arrays import Tensors
 from plumbline.web.app import create_app
 
 ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"

@@ -18,7 +18,6 @@ from served import Refused, Served
 from werkzeug.test import TestResponse
 
 from plumbline.admission import Admission
-from plumbline.arrays import Tensors
 from plumbline.engines.base import Engine
 from plumbline.engines.metadata import of_signature
 from plumbline.pipeline import Pipeline
@@ -29,6 +28,7 @@ from plumbline.signature import Signature, TensorSpec
 from plumbline.spec import ModelSpec
 from plumbline.tasks import fitted
 from plumbline.time_left import TimeLeft
+from plumbline.vision.arrays import Tensors
 from plumbline.web.app import create_app
 
 X = TensorSpec("x", (None,), "float32")

@@ -16,11 +16,11 @@ from hypothesis.extra import numpy as hypothesis_numpy
 from served import Refused, Served, message_of
 from werkzeug.test import TestResponse
 
-from plumbline.arrays import Tensors
 from plumbline.engines.base import Engine
 from plumbline.signature import Signature, TensorSpec
 from plumbline.spec import ModelSpec
 from plumbline.time_left import TimeLeft
+from plumbline.vision.arrays import Tensors
 
 ANY_SHAPE = (None, None, None, None)
 

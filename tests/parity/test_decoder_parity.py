@@ -10,9 +10,9 @@ from PIL import Image
 
 from encoded import blemished, broken, encode, jpegs, others, photograph, refused, turned
 from libraries import GRAYS, opencv_decode, tensorflow_decode
-from plumbline.decoders import File, decode_tensorflow
 from plumbline.errors import PlumblineError
-from plumbline.images import COLORS, Limits, decode
+from plumbline.vision.decoders import File, decode_tensorflow
+from plumbline.vision.images import COLORS, Limits, decode
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.opencv]
 

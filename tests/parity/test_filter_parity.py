@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from corpus import SIZES, photographs, pictures
 from libraries import RESIZERS
-from plumbline.resize import FILTERS, pillow_filters
+from plumbline.vision.resize import FILTERS, pillow_filters
 from strategies import pictures as any_picture
 from strategies import related
 from tally import Tally, compared

@@ -13,11 +13,11 @@ from PIL import Image
 
 import libraries
 from corpus import photographs
-from plumbline.fit import FITS, place
-from plumbline.normalize import NORMALIZATIONS, rescaling
 from plumbline.preprocess import preprocess
-from plumbline.resize import FILTERS, resize
 from plumbline.spec import Preprocess
+from plumbline.vision.fit import FITS, place
+from plumbline.vision.normalize import NORMALIZATIONS, rescaling
+from plumbline.vision.resize import FILTERS, resize
 from strategies import sizes
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.opencv]

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plumbline import masks
-from plumbline.fit import FITS
-from plumbline.geometry import Geometry
 from plumbline.results import Segments
 from plumbline.signature import Signature, TensorSpec
 from plumbline.spec import ModelSpec, Segmentation
 from plumbline.tasks.segmentation import SegmentationTask
+from plumbline.vision import masks
+from plumbline.vision.fit import FITS
+from plumbline.vision.geometry import Geometry
 from strategies import sizes
 
 pytestmark = pytest.mark.tensorflow

@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from plumbline import priors
-from plumbline.boxes import FIRST, FORMATS, ROUND, Candidates, corners, extent, iou, suppress
-from plumbline.geometry import Geometry
 from plumbline.signature import Signature, TensorSpec
 from plumbline.spec import Detection, ModelSpec
 from plumbline.tasks.detection import DetectionTask
+from plumbline.vision import priors
+from plumbline.vision.boxes import FIRST, FORMATS, ROUND, Candidates, corners, extent, iou, suppress
+from plumbline.vision.geometry import Geometry
 
 pytestmark = pytest.mark.tensorflow
 

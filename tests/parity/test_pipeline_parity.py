@@ -11,9 +11,9 @@ from PIL import Image
 
 from encoded import encode, four_inks, photograph, turned
 from pipelines import PIPELINES
-from plumbline.images import Limits, decode
 from plumbline.preprocess import normalized, preprocess
 from plumbline.spec import parse
+from plumbline.vision.images import Limits, decode
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.opencv]
 

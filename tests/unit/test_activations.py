@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from plumbline.activations import sigmoid, softmax
+from plumbline.vision.activations import sigmoid, softmax
 
 LOGITS = hnp.arrays(
     np.float32,

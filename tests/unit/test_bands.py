@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plumbline.bands import blend_columns, blend_rows
-from plumbline.taps import (
+from plumbline.vision.filter_matrices import blend_columns, blend_rows
+from plumbline.vision.filter_taps import (
     Taps,
     opencv_cubic,
     pillow_taps,

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from plumbline.boxes import FIRST, FORMATS, ROUND, Candidates, corners, extent, iou, suppress
+from plumbline.vision.boxes import FIRST, FORMATS, ROUND, Candidates, corners, extent, iou, suppress
 
 Array = np.ndarray[Any, Any]
 

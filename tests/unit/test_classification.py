@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from plumbline.errors import SpecError
-from plumbline.geometry import Geometry
 from plumbline.results import Classes
 from plumbline.signature import Signature, TensorSpec
 from plumbline.spec import Classification, ModelChoice, ModelSpec
 from plumbline.tasks.classification import ClassificationTask
+from plumbline.vision.geometry import Geometry
 
 IMAGE = TensorSpec("image", (None, 8, 8, 3), "float32")
 SCORES = TensorSpec("scores", (None, 3), "float32")

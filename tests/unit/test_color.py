@@ -7,7 +7,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from plumbline.color import GREYS, STRIP, Conversion, libpng_grey
+from plumbline.vision.color import GREYS, STRIP, Conversion, libpng_grey
 
 LEVELS = np.arange(256, dtype=np.uint8).reshape(16, 16, 1)
 

@@ -11,11 +11,11 @@ from PIL import Image
 
 from encoded import blemished, broken, encode, four_inks, jpegs, others, photograph, refused
 from libraries import pillow_decode
-from plumbline import decoders
-from plumbline.arrays import Pixels
-from plumbline.decoders import DECODERS, File
 from plumbline.errors import ImageDamaged, ImageFormatRefused, PlumblineError
-from plumbline.images import Limits, decode
+from plumbline.vision import decoders
+from plumbline.vision.arrays import Pixels
+from plumbline.vision.decoders import DECODERS, File
+from plumbline.vision.images import Limits, decode
 
 WHOLE = jpegs() | others() | refused()
 DEEP = "png 16 bits"

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from plumbline.errors import SpecError
-from plumbline.fit import FITS, place
-from plumbline.geometry import TURNS, Geometry, Rect, upright
-from plumbline.resize import FILTERS
 from plumbline.results import Detections
 from plumbline.signature import Signature, TensorSpec
 from plumbline.spec import Detection, ModelChoice, ModelSpec
 from plumbline.tasks.detection import DetectionTask
+from plumbline.vision.fit import FITS, place
+from plumbline.vision.geometry import TURNS, Geometry, Rect, upright
+from plumbline.vision.resize import FILTERS
 
 Array = np.ndarray[Any, Any]
 Labels = tuple[str, ...] | None

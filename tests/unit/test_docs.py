@@ -12,12 +12,12 @@ from click.testing import CliRunner
 
 from plumbline import errors, foreign, requests, spec
 from plumbline.cli import main
-from plumbline.decoders import DECODERS
-from plumbline.fit import FITS
 from plumbline.hosting import errors as hosting_errors
-from plumbline.images import COLORS
-from plumbline.normalize import NORMALIZATIONS
-from plumbline.resize import FILTERS
+from plumbline.vision.decoders import DECODERS
+from plumbline.vision.fit import FITS
+from plumbline.vision.images import COLORS
+from plumbline.vision.normalize import NORMALIZATIONS
+from plumbline.vision.resize import FILTERS
 
 ROOT = Path(__file__).parents[2]
 

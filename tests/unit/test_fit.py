@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from plumbline.fit import FITS, Placement, place
-from plumbline.geometry import Rect
-from plumbline.resize import FILTERS
+from plumbline.vision.fit import FITS, Placement, place
+from plumbline.vision.geometry import Rect
+from plumbline.vision.resize import FILTERS
 
 LANDSCAPE, PORTRAIT, SQUARE = (480, 640), (640, 480), (224, 224)
 WHOLE = Rect(0, 0, 224, 224)

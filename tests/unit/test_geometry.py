@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from plumbline.fit import FITS, place
-from plumbline.geometry import TURNS, Geometry, Rect, upright
-from plumbline.resize import FILTERS
+from plumbline.vision.fit import FITS, place
+from plumbline.vision.geometry import TURNS, Geometry, Rect, upright
+from plumbline.vision.resize import FILTERS
 from strategies import sizes
 
 Size = tuple[int, int]

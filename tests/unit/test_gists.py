@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from plumbline.arrays import Tensors
-from plumbline.geometry import Geometry
 from plumbline.signature import Signature, TensorSpec
 from plumbline.spec import parse
 from plumbline.tasks import fitted
 from plumbline.tasks.base import Task
+from plumbline.vision.arrays import Tensors
+from plumbline.vision.geometry import Geometry
 
 PICTURE = TensorSpec("picture", (None, 8, 8, 3), "float32")
 

@@ -11,8 +11,8 @@ import pytest
 from PIL import Image, ImageOps
 
 from plumbline import errors
-from plumbline.decoders import DECODERS
-from plumbline.images import COLORS, ORIENTATION, Limits, decode, describe, pixels_in
+from plumbline.vision.decoders import DECODERS
+from plumbline.vision.images import COLORS, ORIENTATION, Limits, decode, describe, pixels_in
 
 LIMITS = Limits()
 TURNED = 6

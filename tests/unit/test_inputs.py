@@ -9,8 +9,6 @@ import pytest
 from PIL import Image
 
 from plumbline.errors import NotAnImage, SpecError
-from plumbline.geometry import Geometry
-from plumbline.images import Limits
 from plumbline.inputs import (
     Prepared,
     batches,
@@ -22,6 +20,8 @@ from plumbline.inputs import (
 from plumbline.signature import TensorSpec
 from plumbline.spec import ModelSpec, Preprocess
 from plumbline.stopwatch import Stopwatch
+from plumbline.vision.geometry import Geometry
+from plumbline.vision.images import Limits
 
 
 def target(*shape: int | None, dtype: str = "float32") -> TensorSpec:

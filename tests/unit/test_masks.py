@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from pycocotools import mask as coco
 
-from plumbline import masks
-from plumbline.fit import FITS, place
-from plumbline.geometry import Geometry, Rect
-from plumbline.resize import FILTERS
+from plumbline.vision import masks
+from plumbline.vision.fit import FITS, place
+from plumbline.vision.geometry import Geometry, Rect
+from plumbline.vision.resize import FILTERS
 from strategies import sizes
 
 Size = tuple[int, int]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from plumbline.normalize import NORMALIZATIONS, Normalization, rescaling
+from plumbline.vision.normalize import NORMALIZATIONS, Normalization, rescaling
 
 LEVELS = np.arange(256, dtype=np.uint8).repeat(3).reshape(16, 16, 3)
 

@@ -14,10 +14,10 @@ from rich.console import Console
 
 from plumbline.discovery import ModelFile
 from plumbline.errors import ArchiveError, ModelError, PackingError, SpecError
-from plumbline.images import Limits
 from plumbline.outputs import save
 from plumbline.packing import expected, pack, pictures, sources
 from plumbline.packing.progress import Reporter
+from plumbline.vision.images import Limits
 
 QUIET = Reporter(Console(quiet=True))
 

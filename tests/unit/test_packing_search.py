@@ -15,8 +15,6 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
-from plumbline.arrays import Tensors
-from plumbline.images import Limits, decode
 from plumbline.packing import options, verdicts
 from plumbline.packing.find import Answer
 from plumbline.packing.progress import Reporter
@@ -26,6 +24,8 @@ from plumbline.preprocess import preprocess
 from plumbline.signature import Signature, TensorSpec
 from plumbline.spec import Preprocess, read_document
 from plumbline.time_left import TimeLeft, lasting
+from plumbline.vision.arrays import Tensors
+from plumbline.vision.images import Limits, decode
 
 SIZE = (10, 12)
 

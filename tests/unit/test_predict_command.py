@@ -30,10 +30,10 @@ from plumbline.client.base import Answer, NoAnswer, NotReached, Refused, Server,
 from plumbline.client.endpoint import Endpoint
 from plumbline.client.predict import Job, jobs
 from plumbline.errors import CommandError
-from plumbline.geometry import Geometry
 from plumbline.responses import json_part, json_whole
 from plumbline.results import Classes, Detections, Segments, Values
 from plumbline.results import Result as Said
+from plumbline.vision.geometry import Geometry
 
 
 def run(*arguments: Any) -> Result:

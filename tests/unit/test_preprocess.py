@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from plumbline.fit import FITS, place
-from plumbline.normalize import NORMALIZATIONS, Normalization
 from plumbline.preprocess import preprocess
-from plumbline.resize import FILTERS, pillow_filters
 from plumbline.spec import Preprocess
+from plumbline.vision.fit import FITS, place
+from plumbline.vision.normalize import NORMALIZATIONS, Normalization
+from plumbline.vision.resize import FILTERS, pillow_filters
 
 PIXELS = np.random.default_rng(3).integers(0, 256, (13, 11, 3), np.uint8)
 

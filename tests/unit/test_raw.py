@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from plumbline.arrays import Tensors
 from plumbline.errors import SpecError
-from plumbline.geometry import Geometry
 from plumbline.responses import to_json
 from plumbline.signature import Signature, TensorSpec
 from plumbline.spec import ModelChoice, ModelSpec, parse
 from plumbline.tasks import make_task, suited
 from plumbline.tasks.raw import RawTask
+from plumbline.vision.arrays import Tensors
+from plumbline.vision.geometry import Geometry
 
 IMAGE = TensorSpec("image", (None, 8, 8, 3), "float32")
 MASK = TensorSpec("mask", (None, 2, 2), "float32")

@@ -17,10 +17,11 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from PIL import Image
 
-from plumbline import errors, masks, palette
+from plumbline import errors, palette
 from plumbline.drawing import canvas, panels, render, tags
-from plumbline.geometry import Geometry, Rect
 from plumbline.results import Classes, Color, Detections, Failure, Result, Segments, Values
+from plumbline.vision import masks
+from plumbline.vision.geometry import Geometry, Rect
 
 RED, GREEN, BLUE = (200, 0, 0), (0, 150, 0), (0, 0, 220)
 GRAY = 90

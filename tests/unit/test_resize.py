@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from corpus import SIZES, pictures
 from libraries import pillow_resize
-from plumbline import resize
-from plumbline.resize import FILTERS, pillow_filters
-from plumbline.taps import pillow_taps
+from plumbline.vision import resize
+from plumbline.vision.filter_taps import pillow_taps
+from plumbline.vision.resize import FILTERS, pillow_filters
 from strategies import pictures as any_picture
 from strategies import related, sizes
 

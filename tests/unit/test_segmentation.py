@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from plumbline import masks, palette
+from plumbline import palette
 from plumbline.errors import SpecError
-from plumbline.geometry import Geometry
 from plumbline.results import Segments
 from plumbline.signature import Signature, TensorSpec
 from plumbline.spec import ModelChoice, ModelSpec, Segmentation
 from plumbline.tasks.segmentation import SegmentationTask
+from plumbline.vision import masks
+from plumbline.vision.geometry import Geometry
 
 IMAGE = TensorSpec("image", (None, 4, 4, 3), "float32")
 LOGITS = TensorSpec("logits", (None, 4, 4, 3), "float32")

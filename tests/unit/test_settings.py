@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 from plumbline import environment
 from plumbline.environment import read
 from plumbline.errors import SettingError
-from plumbline.images import Limits
 from plumbline.link_policy import read_allowlist
 from plumbline.machine.cgroups import Machine
 from plumbline.settings import Settings
 from plumbline.variables import MEBIBYTE
+from plumbline.vision.images import Limits
 
 SERVE = Path(__file__).parents[2] / "container" / "serve"
 

@@ -11,12 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plumbline.decoders import DECODERS
 from plumbline.errors import SpecError
-from plumbline.fit import FITS
-from plumbline.images import COLORS
-from plumbline.normalize import NORMALIZATIONS, Normalization
-from plumbline.resize import FILTERS
 from plumbline.spec import (
     ACTIVATIONS,
     Acceleration,
@@ -27,6 +22,11 @@ from plumbline.spec import (
     Preprocess,
     parse,
 )
+from plumbline.vision.decoders import DECODERS
+from plumbline.vision.fit import FITS
+from plumbline.vision.images import COLORS
+from plumbline.vision.normalize import NORMALIZATIONS, Normalization
+from plumbline.vision.resize import FILTERS
 
 WORDS = st.text('aä字 .-"\\', min_size=1, max_size=5).filter(lambda word: word.strip(". "))
 PATHS = st.lists(WORDS, min_size=1, max_size=3).map("/".join)

@@ -16,11 +16,9 @@ import simplejpeg
 from PIL import Image
 
 from plumbline.archive import Archive, GoldenPicture
-from plumbline.arrays import Tensor, Tensors
 from plumbline.discovery import ModelFile
 from plumbline.errors import GoldenMismatch
 from plumbline.golden import check_goldens
-from plumbline.images import Limits
 from plumbline.pipeline import Pipeline
 from plumbline.preprocess import preprocess
 from plumbline.signature import Signature, TensorSpec
@@ -28,6 +26,8 @@ from plumbline.spec import Classification, ModelSpec, Preprocess
 from plumbline.suspects import explain
 from plumbline.tasks import make_task
 from plumbline.time_left import TimeLeft
+from plumbline.vision.arrays import Tensor, Tensors
+from plumbline.vision.images import Limits
 
 SIZE = (12, 10)
 Reference = Callable[[Image.Image], Tensor]

@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from plumbline import taps
+from plumbline.vision import filter_taps
 from strategies import lengths
 
 AVERAGES = {
-    "tensorflow_bilinear": taps.tensorflow_bilinear,
-    "tensorflow_bicubic": taps.tensorflow_bicubic,
-    "tensorflow_antialias": taps.tensorflow_antialias,
-    "tensorflow_area": taps.tensorflow_area,
-    "opencv_linear": taps.opencv_linear,
-    "opencv_cubic": taps.opencv_cubic,
-    **{f"pillow_{name}": of for name, of in taps.pillow_taps.items()},
+    "tensorflow_bilinear": filter_taps.tensorflow_bilinear,
+    "tensorflow_bicubic": filter_taps.tensorflow_bicubic,
+    "tensorflow_antialias": filter_taps.tensorflow_antialias,
+    "tensorflow_area": filter_taps.tensorflow_area,
+    "opencv_linear": filter_taps.opencv_linear,
+    "opencv_cubic": filter_taps.opencv_cubic,
+    **{f"pillow_{name}": of for name, of in filter_taps.pillow_taps.items()},
 }
 
 
@@ -33,20 +33,20 @@ def test_weights_add_up_to_one(name: str, source: int, target: int) -> None:
 @given(source=lengths, target=lengths)
 def test_opencv_area_adds_up_where_it_shrinks(source: int, target: int) -> None:
     small, large = sorted((source, target))
-    places, weights = taps.opencv_area(large, small)
+    places, weights = filter_taps.opencv_area(large, small)
     assert 0 <= places.min() <= places.max() < large
     np.testing.assert_allclose(weights.sum(axis=1), 1, atol=1e-2)
 
 
 def test_opencv_misses_some_whole_factors() -> None:
     """49 / 1 by way of 1 / 49 is not 49, and OpenCV then takes its slower path."""
-    missed = [n for n in range(1, 200) if taps.opencv_factor(n, 1) is None]
+    missed = [n for n in range(1, 200) if filter_taps.opencv_factor(n, 1) is None]
     assert missed == [n for n in range(1, 200) if 1 / (1 / n) != n]
     assert 49 in missed
 
 
 def test_pillow_answers_one_at_the_centre_of_hamming() -> None:
     """The two C floats of the window add up to more than one."""
-    assert sum(taps.HAMMING) > 1
-    centre = taps.pillow_taps["hamming"](480, 224).weights[3]
+    assert sum(filter_taps.HAMMING) > 1
+    centre = filter_taps.pillow_taps["hamming"](480, 224).weights[3]
     assert (centre * 2**22).tolist() == [14792, 924116, 2316488, 924116, 14792]

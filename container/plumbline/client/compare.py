@@ -12,15 +12,15 @@ import numpy as np
 import orjson
 
 from plumbline.archive import GoldenPicture
-from plumbline.arrays import Tensors
 from plumbline.errors import CommandError
-from plumbline.images import Limits
 from plumbline.inputs import fit_pictures, prepared
 from plumbline.inspection import Inspection
 from plumbline.parity import Difference, compare, mismatch
 from plumbline.signature import TEXT, Signature
 from plumbline.stopwatch import Stopwatch
 from plumbline.tasks import fitted
+from plumbline.vision.arrays import Tensors
+from plumbline.vision.images import Limits
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from plumbline.arrays import Pixels
-from plumbline.geometry import Boxes, Size
-from plumbline.masks import Mask
 from plumbline.results import Color
+from plumbline.vision.arrays import Pixels
+from plumbline.vision.geometry import Boxes, Size
+from plumbline.vision.masks import Mask
 
 LONGEST = 2048
 """No side of a picture is drawn longer: it would take long to draw and to send."""

@@ -11,16 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageOps
 
-from plumbline import masks, palette
-from plumbline.arrays import Pixels
+from plumbline import palette
 from plumbline.drawing import lettering
 from plumbline.drawing.canvas import GROUND, Canvas
 from plumbline.drawing.panels import INK, Bar, Entry, bars, legend
 from plumbline.drawing.tags import tag_places
 from plumbline.errors import NotAcceptable
-from plumbline.masks import Mask
 from plumbline.palette import DISTINCT
 from plumbline.results import Classes, Color, Detections, Failure, Result, Segments
+from plumbline.vision import masks
+from plumbline.vision.arrays import Pixels
+from plumbline.vision.masks import Mask
 
 UNSEEN_COLOR: Color = (128, 128, 128)
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from plumbline.arrays import Tensors
 from plumbline.engines.base import Engine
 from plumbline.errors import InvalidInstances
 from plumbline.signature import Signature, TensorSpec
 from plumbline.time_left import TimeLeft
+from plumbline.vision.arrays import Tensors
 
 
 @dataclass(frozen=True)

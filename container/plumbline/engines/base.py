@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Protocol
 
-from plumbline.arrays import Tensors
 from plumbline.errors import DeadlineExceeded
 from plumbline.signature import Signature
 from plumbline.time_left import TimeLeft
+from plumbline.vision.arrays import Tensors
 
 PATIENCE = 0.05
 """Seconds after which an engine that can stop looks whether anybody still waits for it."""

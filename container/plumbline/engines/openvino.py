@@ -19,14 +19,14 @@ from typing import Any
 
 import numpy as np
 
-from plumbline.arrays import Tensors
 from plumbline.engines.base import PATIENCE, Engine, as_the_models
 from plumbline.errors import EngineError, PlumblineError
 from plumbline.machine.allocator import forget_mapped
 from plumbline.machine.shared_counts import Counts, counts_of
-from plumbline.normalize import Normalization
 from plumbline.signature import Signature, TensorSpec
 from plumbline.time_left import TimeLeft
+from plumbline.vision.arrays import Tensors
+from plumbline.vision.normalize import Normalization
 
 CROWD_SECONDS = 0.2
 """How long after two requests have met others are expected; each gets one core until then."""

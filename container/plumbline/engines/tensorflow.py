@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from plumbline.arrays import Tensor, Tensors
 from plumbline.engines.saved_model import SERVE, is_public
 from plumbline.errors import DeadlineExceeded, EngineError, InputRefused
 from plumbline.signature import Signature, TensorSpec
 from plumbline.time_left import TimeLeft
+from plumbline.vision.arrays import Tensor, Tensors
 
 log = logging.getLogger("plumbline.engines")
 

@@ -11,7 +11,6 @@ from typing import Any
 from plumbline import accelerated, outputs
 from plumbline.accelerated import FOLDER, FORMS, GISTS, INT8, NETWORK, Accelerated, Form
 from plumbline.archive import Archive
-from plumbline.arrays import Tensor
 from plumbline.engines.openvino import convert
 from plumbline.equivalence import by_pictures, independent, namesakes
 from plumbline.errors import PlumblineError
@@ -22,6 +21,7 @@ from plumbline.packing.progress import Reporter
 from plumbline.packing.quantize import Job, quantize, refusal
 from plumbline.pipeline import Pipeline
 from plumbline.terms import Terms
+from plumbline.vision.arrays import Tensor
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,6 @@ from typing import Any
 from plumbline import handling, manifest, spec, tarball
 from plumbline.archive import Archive, open_archive
 from plumbline.archive import GoldenPicture as ReadGolden
-from plumbline.arrays import Tensor, Tensors
 from plumbline.checks import FILE
 from plumbline.errors import GoldenMismatch
 from plumbline.golden import check_golden
@@ -29,6 +28,7 @@ from plumbline.parity import Difference, compare, mismatch
 from plumbline.pipeline import Pipeline
 from plumbline.suspects import explain
 from plumbline.terms import Terms
+from plumbline.vision.arrays import Tensor, Tensors
 
 log = logging.getLogger("plumbline.packing")
 

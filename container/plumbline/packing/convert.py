@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from plumbline.archive import read_outputs
-from plumbline.arrays import Tensors
 from plumbline.discovery import ModelFile
 from plumbline.environment import child_environment
 from plumbline.errors import PackingError
 from plumbline.machine import child_process
 from plumbline.packing.sources import saved_model_files
+from plumbline.vision.arrays import Tensors
 
 Heard = Callable[[str], None]
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from plumbline.archive import read_outputs
-from plumbline.arrays import Tensors
 from plumbline.errors import PackingError
 from plumbline.packing import reference
 from plumbline.packing.progress import Reporter
+from plumbline.vision.arrays import Tensors
 
 FORM = "a file of NumPy arrays (outputs.npz), or FILE:FUNCTION, such as notebook.py:predict"
 

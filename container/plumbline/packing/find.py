@@ -14,7 +14,6 @@ from PIL import Image
 from plumbline.discovery import ModelFile
 from plumbline.engines.base import Engine
 from plumbline.engines.loaders import load_engine
-from plumbline.images import ORIENTATION, UPRIGHT, Limits
 from plumbline.machine import cgroups
 from plumbline.machine.quiet import muted
 from plumbline.packing import expected, options, pictures
@@ -23,6 +22,7 @@ from plumbline.packing.options import Options
 from plumbline.packing.progress import Reporter
 from plumbline.packing.search import Found, Search
 from plumbline.packing.trials import Inputs, Trials, input_size, names
+from plumbline.vision.images import ORIENTATION, UPRIGHT, Limits
 
 
 @dataclass(frozen=True)

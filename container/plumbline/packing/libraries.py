@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps
 
-from plumbline.arrays import Pixels, Tensor
 from plumbline.errors import PackingError
 from plumbline.spec import Preprocess
+from plumbline.vision.arrays import Pixels, Tensor
 
 ORIENTATION = 0x0112
 

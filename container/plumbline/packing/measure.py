@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from plumbline.arrays import Tensor, Tensors
 from plumbline.equivalence import UNHURRIED, one
 from plumbline.inputs import stacked
 from plumbline.packing.progress import Advance
 from plumbline.parity import compare
 from plumbline.predictor import Predictor
+from plumbline.vision.arrays import Tensor, Tensors
 
 TIMED = 1.0
 """Seconds that each form is timed for."""

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 
 from plumbline import spec as specs
-from plumbline.decoders import DECODERS
-from plumbline.fit import FITS
-from plumbline.images import COLORS
 from plumbline.inputs import CHANNELS
-from plumbline.normalize import NORMALIZATIONS
 from plumbline.preprocess import normalized
-from plumbline.resize import FILTERS
 from plumbline.spec import Preprocess
+from plumbline.vision.decoders import DECODERS
+from plumbline.vision.fit import FITS
+from plumbline.vision.images import COLORS
+from plumbline.vision.normalize import NORMALIZATIONS
+from plumbline.vision.resize import FILTERS
 
 SCALED: Sequence[Mapping[str, Any]] = (
     {"divisor": 256},

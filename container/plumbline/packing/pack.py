@@ -10,11 +10,9 @@ from pathlib import Path
 
 from plumbline import spec as specs
 from plumbline.archive import read_outputs, read_text
-from plumbline.arrays import Tensors
 from plumbline.checks import FILE
 from plumbline.discovery import ModelFile
 from plumbline.errors import PackingError
-from plumbline.images import Limits
 from plumbline.packing import assembly, pictures, reference
 from plumbline.packing.assembly import Contents, GoldenPicture, Report
 from plumbline.packing.convert import Wanted, convert
@@ -22,6 +20,8 @@ from plumbline.packing.progress import Reporter
 from plumbline.packing.reference import Reference
 from plumbline.spec import ModelSpec
 from plumbline.toml import toml_value
+from plumbline.vision.arrays import Tensors
+from plumbline.vision.images import Limits
 
 PLACE = "1"
 """Where the SavedModel lies if the spec does not say: the version, as TensorFlow Serving has it."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from plumbline.errors import ImageError, PackingError
-from plumbline.images import Limits, decode
+from plumbline.vision.images import Limits, decode
 
 
 def find(folder: Path, limits: Limits) -> tuple[Path, ...]:

@@ -9,13 +9,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from plumbline import outputs
-from plumbline.arrays import Tensor
 from plumbline.environment import child_environment
 from plumbline.errors import PackingError
 from plumbline.machine import child_process
 from plumbline.packing.progress import Reporter
 from plumbline.signature import Signature
 from plumbline.spec import Acceleration
+from plumbline.vision.arrays import Tensor
 
 COARSE = 1e-3
 """A budget below this is out of reach for values that are rounded to one of 256 levels."""

@@ -17,10 +17,8 @@ import numpy as np
 
 from plumbline import accelerated
 from plumbline.archive import open_archive, read_outputs
-from plumbline.arrays import Tensor, Tensors
 from plumbline.engines.openvino import core, name_layers, one_of, places_in
 from plumbline.errors import PackingError
-from plumbline.images import Limits
 from plumbline.inputs import Prepared, prepared
 from plumbline.machine.child_process import received, send
 from plumbline.packing.quantize import Pace
@@ -29,6 +27,8 @@ from plumbline.spec import ModelSpec
 from plumbline.stopwatch import Stopwatch
 from plumbline.tasks import fitted, suited
 from plumbline.tasks.base import Task
+from plumbline.vision.arrays import Tensor, Tensors
+from plumbline.vision.images import Limits
 
 BYTES = 512 * 1024**2
 """Of the pictures as the model takes them, and of what NNCF remembers of its outputs."""

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from plumbline.archive import read_outputs
-from plumbline.arrays import Tensors
 from plumbline.environment import child_environment
 from plumbline.errors import PackingError
 from plumbline.machine import child_process
+from plumbline.vision.arrays import Tensors
 
 FORM = "FILE:FUNCTION, such as notebook.py:predict"
 

@@ -9,16 +9,16 @@ from pathlib import Path
 
 import numpy as np
 
-from plumbline.activations import ACTIVATIONS
-from plumbline.arrays import Pixels, Tensor, Tensors
 from plumbline.engines.base import Engine
 from plumbline.errors import PackingError, SpecError
-from plumbline.fit import FITS, place
-from plumbline.images import Limits, decode
 from plumbline.parity import trimmed
 from plumbline.preprocess import in_dtype, normalized, resizer
 from plumbline.spec import ModelSpec, Preprocess
 from plumbline.time_left import lasting
+from plumbline.vision.activations import ACTIVATIONS
+from plumbline.vision.arrays import Pixels, Tensor, Tensors
+from plumbline.vision.fit import FITS, place
+from plumbline.vision.images import Limits, decode
 
 BATCH = 32
 """Pictures that are computed at once."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from plumbline.arrays import Tensor
 from plumbline.failures import HandlerFailed
 from plumbline.handler_answers import article
 from plumbline.handler_bodies import ENCODERS, default_predict
 from plumbline.stand_ins.bodies import decode, encode
 from plumbline.stand_ins.errors import UnsupportedFormatError
 from plumbline.stand_ins.utils import parse_accept
+from plumbline.vision.arrays import Tensor
 
 
 class DefaultInferenceHandler:

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from plumbline.agreement import Pairs
-from plumbline.arrays import Tensor, Tensors
-from plumbline.geometry import Geometry
 from plumbline.options import RAW
 from plumbline.results import Result, Values
 from plumbline.signature import Signature
 from plumbline.spec import ModelSpec
+from plumbline.vision.arrays import Tensor, Tensors
+from plumbline.vision.geometry import Geometry
 
 
 class Task(ABC):

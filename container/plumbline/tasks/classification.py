@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 
 from plumbline import agreement
-from plumbline.activations import ACTIVATIONS
 from plumbline.agreement import Pairs
-from plumbline.arrays import Tensor, Tensors
 from plumbline.errors import SpecError
-from plumbline.geometry import Geometry
 from plumbline.results import Classes, Result
 from plumbline.signature import TEXT, Signature, TensorSpec
 from plumbline.tasks.base import Task
 from plumbline.tasks.choice import check_input, check_labels, chosen_output
+from plumbline.vision.activations import ACTIVATIONS
+from plumbline.vision.arrays import Tensor, Tensors
+from plumbline.vision.geometry import Geometry
 
 FORM = "[batch, classes]"
 

@@ -11,9 +11,6 @@ from numpy.typing import NDArray
 
 from plumbline import agreement
 from plumbline.agreement import Pairs
-from plumbline.arrays import Tensor, Tensors
-from plumbline.boxes import Candidates, Indices, extent, suppress
-from plumbline.geometry import Geometry
 from plumbline.results import Detections, Result
 from plumbline.signature import Signature
 from plumbline.tasks.base import Task
@@ -21,6 +18,9 @@ from plumbline.tasks.choice import check_input
 from plumbline.tasks.class_names import class_names
 from plumbline.tasks.detector_outputs import API_NAMES, Outputs, by_own_names, by_shapes
 from plumbline.tasks.detectors import Proposals, Reader
+from plumbline.vision.arrays import Tensor, Tensors
+from plumbline.vision.boxes import Candidates, Indices, extent, suppress
+from plumbline.vision.geometry import Geometry
 
 
 class DetectionTask(Task):

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
 
-from plumbline.boxes import FORMATS
 from plumbline.checks import FILE
 from plumbline.errors import SpecError
 from plumbline.signature import TEXT, Signature, TensorSpec
 from plumbline.spec import Detection, ModelSpec
 from plumbline.tasks.class_names import Numbering
 from plumbline.tasks.detectors import DecidedRows, PriorRows, Reader, SeparateOutputs
+from plumbline.vision.boxes import FORMATS
 
 USUAL_NAMES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {

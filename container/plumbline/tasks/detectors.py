@@ -8,12 +8,12 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from plumbline import priors
-from plumbline.activations import ACTIVATIONS
-from plumbline.arrays import Tensor, Tensors
-from plumbline.boxes import Corners, Indices, corners
 from plumbline.signature import TensorSpec
 from plumbline.tasks.class_names import Numbering
+from plumbline.vision import priors
+from plumbline.vision.activations import ACTIVATIONS
+from plumbline.vision.arrays import Tensor, Tensors
+from plumbline.vision.boxes import Corners, Indices, corners
 
 Scores = NDArray[np.float32]
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from plumbline.arrays import Tensors
 from plumbline.errors import SpecError
-from plumbline.geometry import Geometry
 from plumbline.results import Result
 from plumbline.signature import TEXT, Signature
 from plumbline.tasks.base import Task, as_they_are
+from plumbline.vision.arrays import Tensors
+from plumbline.vision.geometry import Geometry
 
 
 class RawTask(Task):

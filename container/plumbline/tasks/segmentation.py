@@ -7,17 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from plumbline import agreement, masks, palette
-from plumbline.activations import ACTIVATIONS
+from plumbline import agreement, palette
 from plumbline.agreement import Pairs
-from plumbline.arrays import Tensor, Tensors
 from plumbline.errors import SpecError
-from plumbline.geometry import Geometry
-from plumbline.masks import Mask
 from plumbline.results import Result, Segments
 from plumbline.signature import Signature, TensorSpec
 from plumbline.tasks.base import Task
 from plumbline.tasks.choice import check_input, check_labels, chosen_output
+from plumbline.vision import masks
+from plumbline.vision.activations import ACTIVATIONS
+from plumbline.vision.arrays import Tensor, Tensors
+from plumbline.vision.geometry import Geometry
+from plumbline.vision.masks import Mask
 
 FORM = "[batch, height, width, classes]"
 

@@ -12,7 +12,7 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from plumbline import environment, manifest, synthetic, tarball, tuned
+from plumbline import environment, manifest, tarball, tuned
 from plumbline.archive import open_archive
 from plumbline.machine import cgroups
 from plumbline.machine.sizing import Sizes
@@ -21,6 +21,7 @@ from plumbline.settings import Settings
 from plumbline.tarball import unpacked
 from plumbline.tuning.measure import Measured, measure
 from plumbline.tuning.trials import OPENVINO, TENSORFLOW, Trial, trials
+from plumbline.vision import synthetic_pictures
 
 GOALS = ("throughput", "latency")
 
@@ -80,7 +81,9 @@ def measured(
     begun = time.monotonic()
     chosen = environment.untuned(folder)
     goldens = open_archive(folder).goldens
-    picture = goldens[0].picture if goldens else synthetic.pictures(chosen.limits.formats[0])[0]
+    picture = (
+        goldens[0].picture if goldens else synthetic_pictures.pictures(chosen.limits.formats[0])[0]
+    )
     tried = trials(machine, default(chosen, chosen.sizes(machine)))
     with reporter.stage("measuring", len(tried), "servers") as advance:
         found = measure(folder, tried, picture, FIRST_ROUND * seconds, advance)

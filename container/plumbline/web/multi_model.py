@@ -22,7 +22,6 @@ from plumbline.hosting.ledger import Ledger
 from plumbline.hosting.nursery import Nursery
 from plumbline.hosting.running import GRACE
 from plumbline.hosting.wire import Asked
-from plumbline.images import Limits, pixels_in
 from plumbline.machine import cgroups
 from plumbline.machine.allocator import tidied_after
 from plumbline.machine.sizing import MEMORY_PER_PICTURE, MOST_CHANGES, Sizes
@@ -30,6 +29,7 @@ from plumbline.options import is_tensorflows, read_options
 from plumbline.requests import Request
 from plumbline.settings import Settings
 from plumbline.stopwatch import Stopwatch
+from plumbline.vision.images import Limits, pixels_in
 from plumbline.web.bodies import gone, read_body
 from plumbline.web.sagemaker import CUSTOM_ATTRIBUTES, weight
 

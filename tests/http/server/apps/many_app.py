@@ -21,7 +21,6 @@ from typing import Any
 
 from flask import Flask
 
-from plumbline.arrays import Tensors
 from plumbline.cutoff import Cutoff
 from plumbline.engines.base import Engine
 from plumbline.errors import ArchiveError, ModelError
@@ -35,6 +34,7 @@ from plumbline.spec import ModelSpec
 from plumbline.tasks import make_task
 from plumbline.terms import Terms
 from plumbline.time_left import TimeLeft
+from plumbline.vision.arrays import Tensors
 from plumbline.web import hosted_model as hosted
 from plumbline.web import wsgi
 

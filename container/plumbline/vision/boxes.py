@@ -13,7 +13,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from plumbline.geometry import Size
+from plumbline.vision.geometry import Size
 
 Corners = NDArray[np.float32]
 Indices = NDArray[np.intp]

@@ -11,9 +11,6 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from plumbline.arrays import Pixels
-from plumbline.color import STRIP, opencv_grey, tensorflow_grey
-from plumbline.decoders import DECODERS, File
 from plumbline.errors import (
     EmptyBody,
     ImageDamaged,
@@ -23,7 +20,10 @@ from plumbline.errors import (
     NotAnImage,
     RequestError,
 )
-from plumbline.geometry import TURNS, upright
+from plumbline.vision.arrays import Pixels
+from plumbline.vision.color import STRIP, opencv_grey, tensorflow_grey
+from plumbline.vision.decoders import DECODERS, File
+from plumbline.vision.geometry import TURNS, upright
 
 # Pillow would refuse large pictures by its own, undocumented measure; `Limits` is ours.
 Image.MAX_IMAGE_PIXELS = None

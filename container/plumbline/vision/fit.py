@@ -13,8 +13,8 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from plumbline.geometry import Geometry, Rect, Size
-from plumbline.resize import Resized, Resizer
+from plumbline.vision.geometry import Geometry, Rect, Size
+from plumbline.vision.resize import Resized, Resizer
 
 Bytes = NDArray[np.uint8]
 Scalar = TypeVar("Scalar", bound=np.generic)

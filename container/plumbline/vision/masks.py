@@ -8,8 +8,8 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from plumbline.arrays import Tensor
-from plumbline.geometry import Geometry, Size
+from plumbline.vision.arrays import Tensor
+from plumbline.vision.geometry import Geometry, Size
 
 Mask: TypeAlias = NDArray[np.uint8]
 """`[height, width]`: the class of each pixel."""

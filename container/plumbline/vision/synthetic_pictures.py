@@ -9,7 +9,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from plumbline.arrays import Pixels
+from plumbline.vision.arrays import Pixels
 
 SIZE = (240, 320)
 """(height, width); no square, and neither side what models take."""

@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from plumbline.arrays import Tensor
+from plumbline.vision.arrays import Tensor
 
 
 def softmax(logits: Tensor) -> Tensor:

@@ -21,9 +21,8 @@ import PIL
 from numpy.typing import NDArray
 from PIL import Image
 
-from plumbline.bands import Float, blend, blend_columns, blend_rows
-from plumbline.rounding import Exact, doubt, settle, to_bytes
-from plumbline.taps import (
+from plumbline.vision.filter_matrices import Float, blend, blend_columns, blend_rows
+from plumbline.vision.filter_taps import (
     OPENCV_ONE,
     Taps,
     TapsOf,
@@ -40,6 +39,7 @@ from plumbline.taps import (
     tensorflow_bilinear,
     whole_factor,
 )
+from plumbline.vision.rounding import Exact, doubt, settle, to_bytes
 
 Bytes = NDArray[np.uint8]
 Indices = NDArray[np.intp]

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from plumbline.bands import Float
-from plumbline.taps import Taps
+from plumbline.vision.filter_matrices import Float
+from plumbline.vision.filter_taps import Taps
 
 Bytes = NDArray[np.uint8]
 Indices = NDArray[np.intp]

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
-from plumbline.taps import Taps, TapsOf
+from plumbline.vision.filter_taps import Taps, TapsOf
 
 Float = NDArray[np.float32]
 Real = NDArray[np.uint8] | Float

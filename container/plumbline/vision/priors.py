@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from plumbline.boxes import Corners, corners
+from plumbline.vision.boxes import Corners, corners
 
 
 def decode(offsets: Corners, priors: Corners, variances: Corners) -> Corners:

@@ -17,9 +17,9 @@ import numpy as np
 import simplejpeg
 from PIL import Image
 
-from plumbline.arrays import Pixels
-from plumbline.color import STRIP, in_strips, libpng_grey, pillow_grey
 from plumbline.errors import ImageDamaged, ImageFormatRefused
+from plumbline.vision.arrays import Pixels
+from plumbline.vision.color import STRIP, in_strips, libpng_grey, pillow_grey
 
 
 class File(NamedTuple):

@@ -1,0 +1,1 @@
+"""Bytes → pixels → numbers, and boxes and masks back: pure and exact. Nothing of models or HTTP."""
