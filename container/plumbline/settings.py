@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from plumbline import accelerated, foreign
-from plumbline.link_policy import Allowlist, read_allowlist
+from plumbline.links.policy import Allowlist, read_allowlist
 from plumbline.machine.cgroups import Machine
 from plumbline.machine.sizing import MOST_CHANGES, MOST_TOGETHER, Contents, Sizes, plan
 from plumbline.variables import (

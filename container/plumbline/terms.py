@@ -10,7 +10,7 @@ from plumbline.gathering import Fetch, no_links
 from plumbline.handled import Handler
 from plumbline.handler_code import Whereabouts
 from plumbline.handling import CodeTerms
-from plumbline.links import Links
+from plumbline.links.fetching import Links
 from plumbline.machine.sizing import MOST_TOGETHER, Sizes
 from plumbline.settings import Settings
 from plumbline.vision.images import Limits

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from plumbline.link_https import Network
+from plumbline.links.https import Network
 
 Answer = Callable[[socket.socket], None]
 """What a site does once a request has come: it writes to the connection as it likes."""

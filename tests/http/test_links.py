@@ -19,8 +19,8 @@ from sites import ADDRESS, Answer, Authority, Internet, Site, moved, plain, raw,
 
 from plumbline.admission import Deadline
 from plumbline.errors import DeadlineExceeded, LinkFailed, LinkRefused, LinkTooLarge, RequestError
-from plumbline.link_policy import OFF, read_allowlist
-from plumbline.links import Links
+from plumbline.links.fetching import Links
+from plumbline.links.policy import OFF, read_allowlist
 
 CONTAINER = Path(__file__).parents[2] / "container"
 HOST = "pictures.example"
@@ -642,7 +642,7 @@ def test_a_host_without_tls_is_told(fetch: Fetch, internet: Internet) -> None:
 
 
 def test_the_library_for_s3_is_imported_when_the_first_link_to_s3_comes() -> None:
-    code = "import sys, plumbline.links; print({'boto3', 'botocore', 'urllib3'} & {*sys.modules})"
+    code = "import sys, plumbline.links.fetching; print({'boto3', 'botocore', 'urllib3'} & {*sys.modules})"
     done = subprocess.run(
         [sys.executable, "-c", code],
         env={**os.environ, "PYTHONPATH": str(CONTAINER)},

@@ -20,8 +20,8 @@ from sites import Answer, Site, plain, raw, running
 
 from plumbline.admission import Deadline
 from plumbline.errors import DeadlineExceeded, LinkFailed, LinkRefused, LinkTooLarge
-from plumbline.link_policy import OFF, read_allowlist
-from plumbline.links import Links
+from plumbline.links.fetching import Links
+from plumbline.links.policy import OFF, read_allowlist
 
 MEBIBYTE = 1024 * 1024
 MOST = 100_000

@@ -12,7 +12,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from plumbline.errors import LinkRefused
-from plumbline.link_policy import (
+from plumbline.links.policy import (
     LONGEST,
     LONGEST_SHOWN,
     OFF,

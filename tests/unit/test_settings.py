@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from plumbline import environment
 from plumbline.environment import read
 from plumbline.errors import SettingError
-from plumbline.link_policy import read_allowlist
+from plumbline.links.policy import read_allowlist
 from plumbline.machine.cgroups import Machine
 from plumbline.settings import Settings
 from plumbline.variables import MEBIBYTE

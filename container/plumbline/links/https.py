@@ -19,8 +19,8 @@ from typing import Any
 from urllib.parse import urljoin
 
 from plumbline.errors import LinkFailed, LinkRefused
-from plumbline.link_bounds import Bounds
-from plumbline.link_policy import HTTPS_PORT, Allowlist, Link, is_public
+from plumbline.links.limits import Bounds
+from plumbline.links.policy import HTTPS_PORT, Allowlist, Link, is_public
 
 MOST_REDIRECTS = 3
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from plumbline.errors import LinkFailed, LinkTooLarge
-from plumbline.link_policy import Link
+from plumbline.links.policy import Link
 
 MEBIBYTE = 1024 * 1024
 

@@ -9,8 +9,8 @@ from types import MappingProxyType
 from typing import Any
 
 from plumbline.errors import LinkFailed
-from plumbline.link_bounds import Bounds
-from plumbline.link_policy import Link
+from plumbline.links.limits import Bounds
+from plumbline.links.policy import Link
 
 MOST_ATTEMPTS = 2
 

@@ -7,12 +7,12 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 
-from plumbline import link_https
 from plumbline.errors import LinkFailed
-from plumbline.link_bounds import Bounds
-from plumbline.link_https import Network
-from plumbline.link_policy import Allowlist, Link
-from plumbline.link_s3 import S3
+from plumbline.links import https
+from plumbline.links.https import Network
+from plumbline.links.limits import Bounds
+from plumbline.links.policy import Allowlist, Link
+from plumbline.links.s3 import S3
 
 
 class Links:
@@ -51,7 +51,7 @@ class Links:
     def _fetch(self, link: Link, bounds: Bounds) -> bytes:
         if link.scheme == "s3":
             return self._s3.fetch(link, bounds)
-        return link_https.fetch(link, self._allow, bounds, self._network)
+        return https.fetch(link, self._allow, bounds, self._network)
 
 
 def in_time(call: Callable[[], bytes], bounds: Bounds) -> bytes:
