@@ -26,7 +26,7 @@ from encoded import encode, jpegs, others, photograph, turned
 from libraries import FITS, GRAYS, NORMALIZERS, RESIZERS
 from pipelines import PIPELINES
 from plumbline.preprocess import preprocess
-from plumbline.spec import parse
+from plumbline.spec.model_spec import parse
 from plumbline.vision import fit
 from plumbline.vision.images import COLORS, Limits, decode
 from plumbline.vision.normalize import NORMALIZATIONS, rescaling

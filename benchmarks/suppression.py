@@ -11,7 +11,7 @@ from functools import partial
 import numpy as np
 
 from plumbline.signature import Signature, TensorSpec
-from plumbline.spec import Detection, ModelSpec
+from plumbline.spec.model_spec import Detection, ModelSpec
 from plumbline.tasks.detection import DetectionTask
 from plumbline.vision.geometry import Geometry
 from preprocess import on_one_core, one_thread_each, row

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from plumbline import accelerated, diagnosis, handler_code
-from plumbline import spec as specs
 from plumbline.accelerated import Accelerated
-from plumbline.checks import FILE
 from plumbline.discovery import ModelFile, find_models, is_version, saved_models
 from plumbline.errors import ArchiveError
 from plumbline.handler_code import Code, Whereabouts
-from plumbline.spec import ModelSpec
+from plumbline.spec import model_spec as specs
+from plumbline.spec.checks import FILE
+from plumbline.spec.model_spec import ModelSpec
 from plumbline.vision.arrays import Tensors
 
 CODE = Whereabouts()

@@ -10,10 +10,10 @@ from pathlib import Path
 from types import MappingProxyType
 
 from plumbline import keras_config
-from plumbline.checks import FILE
 from plumbline.engines import hdf5
 from plumbline.errors import ArchiveError
 from plumbline.scene import Scene
+from plumbline.spec.checks import FILE
 
 EXPECTED = """\
 What was expected, at the top of the archive, one of

@@ -12,7 +12,7 @@ import numpy as np
 from plumbline.errors import SpecError
 from plumbline.preprocess import prepare
 from plumbline.signature import TEXT, Signature, TensorSpec
-from plumbline.spec import ModelSpec
+from plumbline.spec.model_spec import ModelSpec
 from plumbline.stopwatch import Stopwatch
 from plumbline.vision.arrays import Tensor
 from plumbline.vision.geometry import Geometry

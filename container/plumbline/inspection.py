@@ -15,7 +15,6 @@ from rich.text import Text
 
 from plumbline import manifest
 from plumbline.archive import Archive, open_archive, read_text
-from plumbline.checks import FILE
 from plumbline.discovery import ModelFile
 from plumbline.engines.signatures import signatures_of
 from plumbline.errors import SpecError
@@ -23,8 +22,9 @@ from plumbline.handler_inspection import handler, handler_rows
 from plumbline.inputs import check_pictures, decodes_itself, image_size
 from plumbline.registry import NAME, VERSION
 from plumbline.signature import Signature, TensorSpec
+from plumbline.spec.checks import FILE
+from plumbline.spec.toml_writer import toml_value
 from plumbline.tasks import fitted, suited
-from plumbline.toml import toml_value
 
 KINDS: Mapping[str, str] = MappingProxyType(
     {

@@ -21,7 +21,7 @@ from plumbline.inputs import (
 from plumbline.parity import Difference, compare
 from plumbline.requests import Item, Link
 from plumbline.results import Failure, Result
-from plumbline.spec import ModelSpec
+from plumbline.spec.model_spec import ModelSpec
 from plumbline.stopwatch import Timing
 from plumbline.tasks.base import Task
 from plumbline.time_left import TimeLeft

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from plumbline.spec import Preprocess
+from plumbline.spec.model_spec import Preprocess
 from plumbline.vision.arrays import Pixels, Tensor
 from plumbline.vision.fit import FITS, place
 from plumbline.vision.geometry import Geometry

@@ -11,16 +11,16 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from plumbline import spec as specs
 from plumbline.archive import GoldenPicture
 from plumbline.engines.base import Engine
 from plumbline.errors import PlumblineError
 from plumbline.pipeline import Pipeline
 from plumbline.signature import Signature
-from plumbline.spec import ModelSpec
+from plumbline.spec import model_spec as specs
+from plumbline.spec.model_spec import ModelSpec
+from plumbline.spec.toml_writer import toml_value
 from plumbline.tasks import make_task
 from plumbline.time_left import TimeLeft
-from plumbline.toml import toml_value
 from plumbline.vision.arrays import Tensor, Tensors
 from plumbline.vision.decoders import DECODERS
 from plumbline.vision.fit import FITS

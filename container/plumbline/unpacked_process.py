@@ -31,7 +31,7 @@ from plumbline.loading import load, make_pipeline
 from plumbline.machine.child_process import received, send
 from plumbline.pipeline import Pipeline
 from plumbline.signature import Signature
-from plumbline.spec import ModelSpec
+from plumbline.spec.model_spec import ModelSpec
 from plumbline.terms import Terms
 from plumbline.unpacked import answered, pictures_of, reopened, write_answer
 from plumbline.vision import synthetic_pictures

@@ -33,7 +33,7 @@ from plumbline.engines.fake import FakeEngine
 from plumbline.machine.sizing import MEMORY_PER_PICTURE
 from plumbline.options import OPTIONS
 from plumbline.requests import READERS
-from plumbline.spec import Preprocess
+from plumbline.spec.model_spec import Preprocess
 from plumbline.time_left import TimeLeft
 from plumbline.variables import MEBIBYTE
 from plumbline.vision.arrays import Tensors

@@ -22,7 +22,7 @@ from plumbline.engines.fake import FakeEngine
 from plumbline.served import ServedModel
 from plumbline.settings import Settings
 from plumbline.signature import Signature, TensorSpec
-from plumbline.spec import ModelSpec
+from plumbline.spec.model_spec import ModelSpec
 from plumbline.time_left import TimeLeft, lasting
 from plumbline.variables import MEBIBYTE
 from plumbline.vision.arrays import Tensors

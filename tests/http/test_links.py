@@ -642,7 +642,10 @@ def test_a_host_without_tls_is_told(fetch: Fetch, internet: Internet) -> None:
 
 
 def test_the_library_for_s3_is_imported_when_the_first_link_to_s3_comes() -> None:
-    code = "import sys, plumbline.links.fetching; print({'boto3', 'botocore', 'urllib3'} & {*sys.modules})"
+    code = (
+        "import sys, plumbline.links.fetching; "
+        "print({'boto3', 'botocore', 'urllib3'} & {*sys.modules})"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code],
         env={**os.environ, "PYTHONPATH": str(CONTAINER)},

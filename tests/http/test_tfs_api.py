@@ -25,7 +25,7 @@ from plumbline.registry import LoadedModel, Registry
 from plumbline.served import ServedModel
 from plumbline.settings import Settings
 from plumbline.signature import Signature, TensorSpec
-from plumbline.spec import ModelSpec
+from plumbline.spec.model_spec import ModelSpec
 from plumbline.tasks import fitted
 from plumbline.time_left import TimeLeft
 from plumbline.vision.arrays import Tensors

@@ -18,7 +18,7 @@ from werkzeug.test import TestResponse
 
 from plumbline.engines.base import Engine
 from plumbline.signature import Signature, TensorSpec
-from plumbline.spec import ModelSpec
+from plumbline.spec.model_spec import ModelSpec
 from plumbline.time_left import TimeLeft
 from plumbline.vision.arrays import Tensors
 

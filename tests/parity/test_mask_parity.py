@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from plumbline.results import Segments
 from plumbline.signature import Signature, TensorSpec
-from plumbline.spec import ModelSpec, Segmentation
+from plumbline.spec.model_spec import ModelSpec, Segmentation
 from plumbline.tasks.segmentation import SegmentationTask
 from plumbline.vision import masks
 from plumbline.vision.fit import FITS

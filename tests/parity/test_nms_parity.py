@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from plumbline.signature import Signature, TensorSpec
-from plumbline.spec import Detection, ModelSpec
+from plumbline.spec.model_spec import Detection, ModelSpec
 from plumbline.tasks.detection import DetectionTask
 from plumbline.vision import priors
 from plumbline.vision.boxes import FIRST, FORMATS, ROUND, Candidates, corners, extent, iou, suppress

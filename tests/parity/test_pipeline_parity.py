@@ -12,7 +12,7 @@ from PIL import Image
 from encoded import encode, four_inks, photograph, turned
 from pipelines import PIPELINES
 from plumbline.preprocess import normalized, preprocess
-from plumbline.spec import parse
+from plumbline.spec.model_spec import parse
 from plumbline.vision.images import Limits, decode
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.opencv]

@@ -19,6 +19,7 @@ DEPLOYMENT = ROOT / "deployment"
 LAYERS: dict[str, tuple[str, ...]] = {
     "vocabulary": (
         "plumbline",
+        "plumbline.spec",
         "plumbline.links",
         "plumbline.vision",
         "plumbline.machine",
@@ -35,7 +36,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "plumbline.agreement",
         "plumbline.vision.filter_matrices",
         "plumbline.vision.boxes",
-        "plumbline.checks",
+        "plumbline.spec.checks",
         "plumbline.vision.color",
         "plumbline.vision.decoders",
         "plumbline.documents",
@@ -72,7 +73,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "plumbline.results",
         "plumbline.vision.rounding",
         "plumbline.serving",
-        "plumbline.spec",
+        "plumbline.spec.model_spec",
         "plumbline.vision.synthetic_pictures",
         "plumbline.vision.filter_taps",
         "plumbline.tasks",
@@ -87,7 +88,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "plumbline.tasks.segmentation",
         "plumbline.tensorflow_bodies",
         "plumbline.tensors",
-        "plumbline.toml",
+        "plumbline.spec.toml_writer",
     ),
     "adapters": (
         "plumbline.accelerated",

@@ -9,7 +9,7 @@ import pytest
 
 from plumbline.archive import GoldenPicture, open_archive
 from plumbline.errors import ArchiveError, SpecError
-from plumbline.spec import ModelSpec
+from plumbline.spec.model_spec import ModelSpec
 
 
 def lay(root: Path, *files: str) -> Path:

@@ -23,7 +23,7 @@ from plumbline.errors import ClientGone, DeadlineExceeded, EngineError, InputRef
 from plumbline.machine.sizing import MOST_TOGETHER
 from plumbline.predictor import Predictor
 from plumbline.signature import Signature, TensorSpec
-from plumbline.spec import ModelSpec, Preprocess
+from plumbline.spec.model_spec import ModelSpec, Preprocess
 from plumbline.tasks import make_task
 from plumbline.time_left import TimeLeft, lasting
 from plumbline.vision.arrays import Tensors

@@ -8,7 +8,7 @@ import pytest
 from plumbline.errors import SpecError
 from plumbline.results import Classes
 from plumbline.signature import Signature, TensorSpec
-from plumbline.spec import Classification, ModelChoice, ModelSpec
+from plumbline.spec.model_spec import Classification, ModelChoice, ModelSpec
 from plumbline.tasks.classification import ClassificationTask
 from plumbline.vision.geometry import Geometry
 

@@ -19,7 +19,7 @@ from plumbline.engines.fake import FakeEngine
 from plumbline.errors import CommandError
 from plumbline.inspection import Inspection
 from plumbline.signature import Signature, TensorSpec
-from plumbline.spec import Classification, Golden, ModelSpec
+from plumbline.spec.model_spec import Classification, Golden, ModelSpec
 
 SCORES = np.array([[0.25, 0.75, 0, 0, 0, 0, 0, 0, 0, 0]], np.float32)
 

@@ -12,7 +12,7 @@ import pytest
 from plumbline.errors import SpecError
 from plumbline.results import Detections
 from plumbline.signature import Signature, TensorSpec
-from plumbline.spec import Detection, ModelChoice, ModelSpec
+from plumbline.spec.model_spec import Detection, ModelChoice, ModelSpec
 from plumbline.tasks.detection import DetectionTask
 from plumbline.vision.fit import FITS, place
 from plumbline.vision.geometry import TURNS, Geometry, Rect, upright

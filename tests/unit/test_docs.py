@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from plumbline import errors, foreign, requests, spec
+from plumbline import errors, foreign, requests
 from plumbline.cli import main
 from plumbline.hosting import errors as hosting_errors
+from plumbline.spec import model_spec
 from plumbline.vision.decoders import DECODERS
 from plumbline.vision.fit import FITS
 from plumbline.vision.images import COLORS
@@ -37,8 +38,8 @@ def test_the_settings_table_is_what_the_command_prints() -> None:
 
 def spec_keys() -> Iterator[str]:
     """Every key of plumbline.toml as the documentation writes it."""
-    for entry in (entry for entry in fields(spec.ModelSpec) if entry.compare):
-        default = getattr(spec.ModelSpec(), entry.name)
+    for entry in (entry for entry in fields(model_spec.ModelSpec) if entry.compare):
+        default = getattr(model_spec.ModelSpec(), entry.name)
         if not is_dataclass(default):
             yield entry.name
         else:

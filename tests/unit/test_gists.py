@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from plumbline.signature import Signature, TensorSpec
-from plumbline.spec import parse
+from plumbline.spec.model_spec import parse
 from plumbline.tasks import fitted
 from plumbline.tasks.base import Task
 from plumbline.vision.arrays import Tensors

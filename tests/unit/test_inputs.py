@@ -18,7 +18,7 @@ from plumbline.inputs import (
     stacked,
 )
 from plumbline.signature import TensorSpec
-from plumbline.spec import ModelSpec, Preprocess
+from plumbline.spec.model_spec import ModelSpec, Preprocess
 from plumbline.stopwatch import Stopwatch
 from plumbline.vision.geometry import Geometry
 from plumbline.vision.images import Limits

@@ -13,7 +13,7 @@ from plumbline.discovery import ModelFile
 from plumbline.engines import signatures
 from plumbline.engines.fake import FakeEngine
 from plumbline.errors import EngineError
-from plumbline.spec import ModelSpec
+from plumbline.spec.model_spec import ModelSpec
 
 MODEL = ModelFile("keras", Path("cnn.keras"), None, "model", 1)
 

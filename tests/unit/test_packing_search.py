@@ -22,7 +22,7 @@ from plumbline.packing.search import Search
 from plumbline.packing.trials import Inputs, Trials
 from plumbline.preprocess import preprocess
 from plumbline.signature import Signature, TensorSpec
-from plumbline.spec import Preprocess, read_document
+from plumbline.spec.model_spec import Preprocess, read_document
 from plumbline.time_left import TimeLeft, lasting
 from plumbline.vision.arrays import Tensors
 from plumbline.vision.images import Limits, decode

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from plumbline.preprocess import preprocess
-from plumbline.spec import Preprocess
+from plumbline.spec.model_spec import Preprocess
 from plumbline.vision.fit import FITS, place
 from plumbline.vision.normalize import NORMALIZATIONS, Normalization
 from plumbline.vision.resize import FILTERS, pillow_filters

@@ -8,7 +8,7 @@ import pytest
 from plumbline.errors import SpecError
 from plumbline.responses import to_json
 from plumbline.signature import Signature, TensorSpec
-from plumbline.spec import ModelChoice, ModelSpec, parse
+from plumbline.spec.model_spec import ModelChoice, ModelSpec, parse
 from plumbline.tasks import make_task, suited
 from plumbline.tasks.raw import RawTask
 from plumbline.vision.arrays import Tensors

@@ -9,7 +9,7 @@ from plumbline import palette
 from plumbline.errors import SpecError
 from plumbline.results import Segments
 from plumbline.signature import Signature, TensorSpec
-from plumbline.spec import ModelChoice, ModelSpec, Segmentation
+from plumbline.spec.model_spec import ModelChoice, ModelSpec, Segmentation
 from plumbline.tasks.segmentation import SegmentationTask
 from plumbline.vision import masks
 from plumbline.vision.geometry import Geometry

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plumbline.errors import SpecError
-from plumbline.spec import (
+from plumbline.spec.model_spec import (
     ACTIVATIONS,
     Acceleration,
     Classification,

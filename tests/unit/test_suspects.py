@@ -22,7 +22,7 @@ from plumbline.golden import check_goldens
 from plumbline.pipeline import Pipeline
 from plumbline.preprocess import preprocess
 from plumbline.signature import Signature, TensorSpec
-from plumbline.spec import Classification, ModelSpec, Preprocess
+from plumbline.spec.model_spec import Classification, ModelSpec, Preprocess
 from plumbline.suspects import explain
 from plumbline.tasks import make_task
 from plumbline.time_left import TimeLeft

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plumbline.toml import toml_table, toml_value
+from plumbline.spec.toml_writer import toml_table, toml_value
 
 SCALARS = (
     st.booleans()

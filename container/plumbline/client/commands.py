@@ -26,7 +26,7 @@ from plumbline.client.transform import Order, Outcome, Source
 from plumbline.errors import CommandError
 from plumbline.machine import cgroups
 from plumbline.machine.quiet import muted
-from plumbline.spec import RESPONSES
+from plumbline.spec.model_spec import RESPONSES
 from plumbline.tarball import unpacked
 
 URL = "http://127.0.0.1:8080"

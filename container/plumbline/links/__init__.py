@@ -1,1 +1,1 @@
-"""Pictures by link: which links may be followed, and how. Nothing of what is done with the bytes."""
+"""Pictures by link: which may be followed, and how. Nothing of what becomes of the bytes."""

@@ -11,10 +11,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from plumbline import handling, manifest, spec, tarball
+from plumbline import handling, manifest, tarball
 from plumbline.archive import Archive, open_archive
 from plumbline.archive import GoldenPicture as ReadGolden
-from plumbline.checks import FILE
 from plumbline.errors import GoldenMismatch
 from plumbline.golden import check_golden
 from plumbline.loading import load, make_pipeline, warm_up
@@ -26,6 +25,8 @@ from plumbline.packing.accelerate import Acceleration, accelerate
 from plumbline.packing.progress import SILENT, Reporter
 from plumbline.parity import Difference, compare, mismatch
 from plumbline.pipeline import Pipeline
+from plumbline.spec import model_spec as spec
+from plumbline.spec.checks import FILE
 from plumbline.suspects import explain
 from plumbline.terms import Terms
 from plumbline.vision.arrays import Tensor, Tensors

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from plumbline.errors import PackingError
-from plumbline.spec import Preprocess
+from plumbline.spec.model_spec import Preprocess
 from plumbline.vision.arrays import Pixels, Tensor
 
 ORIENTATION = 0x0112

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from plumbline import spec as specs
 from plumbline.inputs import CHANNELS
 from plumbline.preprocess import normalized
-from plumbline.spec import Preprocess
+from plumbline.spec import model_spec as specs
+from plumbline.spec.model_spec import Preprocess
 from plumbline.vision.decoders import DECODERS
 from plumbline.vision.fit import FITS
 from plumbline.vision.images import COLORS

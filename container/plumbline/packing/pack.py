@@ -8,9 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from plumbline import spec as specs
 from plumbline.archive import read_outputs, read_text
-from plumbline.checks import FILE
 from plumbline.discovery import ModelFile
 from plumbline.errors import PackingError
 from plumbline.packing import assembly, pictures, reference
@@ -18,8 +16,10 @@ from plumbline.packing.assembly import Contents, GoldenPicture, Report
 from plumbline.packing.convert import Wanted, convert
 from plumbline.packing.progress import Reporter
 from plumbline.packing.reference import Reference
-from plumbline.spec import ModelSpec
-from plumbline.toml import toml_value
+from plumbline.spec import model_spec as specs
+from plumbline.spec.checks import FILE
+from plumbline.spec.model_spec import ModelSpec
+from plumbline.spec.toml_writer import toml_value
 from plumbline.vision.arrays import Tensors
 from plumbline.vision.images import Limits
 

@@ -14,7 +14,7 @@ from plumbline.errors import PackingError
 from plumbline.machine import child_process
 from plumbline.packing.progress import Reporter
 from plumbline.signature import Signature
-from plumbline.spec import Acceleration
+from plumbline.spec.model_spec import Acceleration
 from plumbline.vision.arrays import Tensor
 
 COARSE = 1e-3

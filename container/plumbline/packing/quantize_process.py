@@ -23,7 +23,7 @@ from plumbline.inputs import Prepared, prepared
 from plumbline.machine.child_process import received, send
 from plumbline.packing.quantize import Pace
 from plumbline.signature import Signature
-from plumbline.spec import ModelSpec
+from plumbline.spec.model_spec import ModelSpec
 from plumbline.stopwatch import Stopwatch
 from plumbline.tasks import fitted, suited
 from plumbline.tasks.base import Task

@@ -18,7 +18,7 @@ import numpy as np
 from plumbline.packing.options import Options
 from plumbline.packing.progress import Reporter
 from plumbline.packing.trials import Declaration, Trial, Trials
-from plumbline.spec import Preprocess
+from plumbline.spec.model_spec import Preprocess
 
 REPRESENTATIVES = ("pillow-bilinear", "tensorflow-bilinear", "pillow-nearest")
 """Filters that stand for their kind: averaging, two taps, one."""

@@ -13,7 +13,7 @@ from plumbline.engines.base import Engine
 from plumbline.errors import PackingError, SpecError
 from plumbline.parity import trimmed
 from plumbline.preprocess import in_dtype, normalized, resizer
-from plumbline.spec import ModelSpec, Preprocess
+from plumbline.spec.model_spec import ModelSpec, Preprocess
 from plumbline.time_left import lasting
 from plumbline.vision.activations import ACTIVATIONS
 from plumbline.vision.arrays import Pixels, Tensor, Tensors

@@ -14,7 +14,7 @@ from rich.table import Table
 from plumbline.packing.find import Answer
 from plumbline.packing.options import table
 from plumbline.packing.trials import Declaration, Trial
-from plumbline.toml import toml_table, toml_value
+from plumbline.spec.toml_writer import toml_table, toml_value
 
 MOST_SHOWN = 8
 

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from plumbline.errors import SpecError
 from plumbline.signature import Signature
-from plumbline.spec import ModelSpec
+from plumbline.spec.model_spec import ModelSpec
 from plumbline.tasks.base import Task
 from plumbline.tasks.classification import ClassificationTask
 from plumbline.tasks.detection import DetectionTask

@@ -12,7 +12,7 @@ from plumbline.agreement import Pairs
 from plumbline.options import RAW
 from plumbline.results import Result, Values
 from plumbline.signature import Signature
-from plumbline.spec import ModelSpec
+from plumbline.spec.model_spec import ModelSpec
 from plumbline.vision.arrays import Tensor, Tensors
 from plumbline.vision.geometry import Geometry
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from plumbline.errors import SpecError
 from plumbline.signature import TEXT, Signature, TensorSpec
-from plumbline.spec import ModelSpec
+from plumbline.spec.model_spec import ModelSpec
 
 
 def check_input(task: str, signature: Signature) -> None:

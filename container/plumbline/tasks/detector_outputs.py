@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
 
-from plumbline.checks import FILE
 from plumbline.errors import SpecError
 from plumbline.signature import TEXT, Signature, TensorSpec
-from plumbline.spec import Detection, ModelSpec
+from plumbline.spec.checks import FILE
+from plumbline.spec.model_spec import Detection, ModelSpec
 from plumbline.tasks.class_names import Numbering
 from plumbline.tasks.detectors import DecidedRows, PriorRows, Reader, SeparateOutputs
 from plumbline.vision.boxes import FORMATS

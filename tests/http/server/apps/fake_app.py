@@ -19,7 +19,7 @@ from plumbline.machine.cgroups import Machine
 from plumbline.pipeline import Pipeline
 from plumbline.registry import Registry
 from plumbline.served import Say
-from plumbline.spec import ModelSpec
+from plumbline.spec.model_spec import ModelSpec
 from plumbline.tasks import make_task
 from plumbline.terms import Terms
 from plumbline.web import wsgi

@@ -30,7 +30,7 @@ from plumbline.pipeline import Pipeline
 from plumbline.registry import Registry
 from plumbline.served import Say, ServedModel
 from plumbline.signature import Signature, TensorSpec
-from plumbline.spec import ModelSpec
+from plumbline.spec.model_spec import ModelSpec
 from plumbline.tasks import make_task
 from plumbline.terms import Terms
 from plumbline.time_left import TimeLeft

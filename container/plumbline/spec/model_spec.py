@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from plumbline.checks import (
+from plumbline.errors import SpecError
+from plumbline.spec.checks import (
     FILE,
     Check,
     boolean,
@@ -27,7 +28,6 @@ from plumbline.checks import (
     whole,
     wrong,
 )
-from plumbline.errors import SpecError
 from plumbline.vision.boxes import FORMATS
 from plumbline.vision.decoders import DECODERS
 from plumbline.vision.fit import FITS
