@@ -21,7 +21,7 @@ from plumbline.engines.base import PATIENCE, Engine, as_the_models
 from plumbline.equivalence import UNHURRIED, one
 from plumbline.errors import PlumblineError
 from plumbline.inputs import stacked
-from plumbline.parity import compare
+from plumbline.parity.differences import compare
 from plumbline.predictor import Predictor
 from plumbline.signature import TEXT, Signature
 from plumbline.time_left import TimeLeft

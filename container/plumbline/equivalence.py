@@ -9,7 +9,7 @@ from typing import Any
 
 from plumbline.engines.base import Engine
 from plumbline.inputs import Prepared, prepared, stacked
-from plumbline.parity import compare
+from plumbline.parity.differences import compare
 from plumbline.predictor import Predictor
 from plumbline.signature import TEXT, Signature
 from plumbline.stopwatch import Stopwatch

@@ -6,7 +6,7 @@ import logging
 
 from plumbline.archive import Archive, GoldenPicture
 from plumbline.errors import ArchiveError, GoldenMismatch, ImageError
-from plumbline.parity import Difference, mismatch
+from plumbline.parity.differences import Difference, mismatch
 from plumbline.pipeline import Pipeline
 from plumbline.suspects import explain
 

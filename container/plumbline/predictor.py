@@ -18,7 +18,7 @@ from plumbline.inputs import (
     prepared,
     stacked,
 )
-from plumbline.parity import Difference, compare
+from plumbline.parity.differences import Difference, compare
 from plumbline.requests import Item, Link
 from plumbline.results import Failure, Result
 from plumbline.spec.model_spec import ModelSpec

@@ -14,7 +14,7 @@ from hypothesis.extra.numpy import arrays
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from plumbline import agreement
+from plumbline.parity import agreement
 
 Pairs = list[tuple[np.ndarray, np.ndarray]]
 

@@ -19,6 +19,7 @@ DEPLOYMENT = ROOT / "deployment"
 LAYERS: dict[str, tuple[str, ...]] = {
     "vocabulary": (
         "plumbline",
+        "plumbline.parity",
         "plumbline.spec",
         "plumbline.links",
         "plumbline.vision",
@@ -33,7 +34,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     ),
     "core": (
         "plumbline.vision.activations",
-        "plumbline.agreement",
+        "plumbline.parity.agreement",
         "plumbline.vision.filter_matrices",
         "plumbline.vision.boxes",
         "plumbline.spec.checks",
@@ -64,7 +65,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "plumbline.npy",
         "plumbline.options",
         "plumbline.palette",
-        "plumbline.parity",
+        "plumbline.parity.differences",
         "plumbline.preprocess",
         "plumbline.vision.priors",
         "plumbline.requests",

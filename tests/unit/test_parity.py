@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from plumbline.parity import compare, difference
+from plumbline.parity.differences import compare, difference
 
 INFINITE = float("inf")
 TENSORS = hnp.arrays(

@@ -15,7 +15,7 @@ from plumbline.archive import GoldenPicture
 from plumbline.errors import CommandError
 from plumbline.inputs import fit_pictures, prepared
 from plumbline.inspection import Inspection
-from plumbline.parity import Difference, compare, mismatch
+from plumbline.parity.differences import Difference, compare, mismatch
 from plumbline.signature import TEXT, Signature
 from plumbline.stopwatch import Stopwatch
 from plumbline.tasks import fitted

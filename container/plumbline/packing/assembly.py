@@ -23,7 +23,7 @@ from plumbline.outputs import save
 from plumbline.packing import vendoring, versions
 from plumbline.packing.accelerate import Acceleration, accelerate
 from plumbline.packing.progress import SILENT, Reporter
-from plumbline.parity import Difference, compare, mismatch
+from plumbline.parity.differences import Difference, compare, mismatch
 from plumbline.pipeline import Pipeline
 from plumbline.spec import model_spec as spec
 from plumbline.spec.checks import FILE

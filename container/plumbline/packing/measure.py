@@ -10,7 +10,7 @@ from pathlib import Path
 from plumbline.equivalence import UNHURRIED, one
 from plumbline.inputs import stacked
 from plumbline.packing.progress import Advance
-from plumbline.parity import compare
+from plumbline.parity.differences import compare
 from plumbline.predictor import Predictor
 from plumbline.vision.arrays import Tensor, Tensors
 

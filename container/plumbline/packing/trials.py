@@ -11,7 +11,7 @@ import numpy as np
 
 from plumbline.engines.base import Engine
 from plumbline.errors import PackingError, SpecError
-from plumbline.parity import trimmed
+from plumbline.parity.differences import trimmed
 from plumbline.preprocess import in_dtype, normalized, resizer
 from plumbline.spec.model_spec import ModelSpec, Preprocess
 from plumbline.time_left import lasting

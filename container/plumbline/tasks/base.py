@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from plumbline.agreement import Pairs
 from plumbline.options import RAW
+from plumbline.parity.agreement import Pairs
 from plumbline.results import Result, Values
 from plumbline.signature import Signature
 from plumbline.spec.model_spec import ModelSpec
@@ -67,7 +67,7 @@ class Task(ABC):
     def agreement(self, pairs: Pairs) -> float:  # noqa: ARG002
         """How far gists of the same pictures agree, the first of each pair being the truth: 0..1.
 
-        See `plumbline.agreement`; where nothing is known of what outputs mean, they agree.
+        See `plumbline.parity.agreement`; where nothing is known of what outputs mean, they agree.
         """
         return 1.0
 

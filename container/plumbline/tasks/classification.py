@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from plumbline import agreement
-from plumbline.agreement import Pairs
 from plumbline.errors import SpecError
+from plumbline.parity import agreement
+from plumbline.parity.agreement import Pairs
 from plumbline.results import Classes, Result
 from plumbline.signature import TEXT, Signature, TensorSpec
 from plumbline.tasks.base import Task

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from plumbline import agreement
-from plumbline.agreement import Pairs
+from plumbline.parity import agreement
+from plumbline.parity.agreement import Pairs
 from plumbline.results import Detections, Result
 from plumbline.signature import Signature
 from plumbline.tasks.base import Task

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from plumbline import agreement, palette
-from plumbline.agreement import Pairs
+from plumbline import palette
 from plumbline.errors import SpecError
+from plumbline.parity import agreement
+from plumbline.parity.agreement import Pairs
 from plumbline.results import Result, Segments
 from plumbline.signature import Signature, TensorSpec
 from plumbline.tasks.base import Task
