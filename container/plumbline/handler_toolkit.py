@@ -24,7 +24,7 @@ from plumbline.handlers import Stage, Stages
 from plumbline.pipeline import Pipeline
 from plumbline.requests import Pictures, Request, read
 from plumbline.responses import JSON, Response, negotiate
-from plumbline.results import Failure
+from plumbline.results.task_results import Failure
 from plumbline.stopwatch import Timing
 from plumbline.tensors import Array, Inputs, to_tensor
 from plumbline.vision.arrays import Tensors

@@ -30,7 +30,7 @@ from plumbline.requests import (
     read,
 )
 from plumbline.responses import FORMS, JSON, JSON_LINES, PNG, Parts, Response
-from plumbline.results import Failure, Segments, first_of
+from plumbline.results.task_results import Failure, Segments, first_of
 from plumbline.signature import TEXT
 from plumbline.stopwatch import Stopwatch, Timing
 from plumbline.tensorflow_bodies import readers_of
@@ -172,7 +172,7 @@ class Pipeline(Predictor):
 
     def draw(self, payload: Pictures, options: Mapping[str, Any], timing: Timing) -> Response:
         """The picture with its answer drawn on it, or the mask itself."""
-        from plumbline.drawing import render
+        from plumbline.results.drawing import render
 
         if len(payload.items) > 1 or payload.lines:
             raise NotAcceptable(f"{PNG} shows one picture; send one alone, or ask for {JSON}.")

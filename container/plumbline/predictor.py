@@ -20,7 +20,7 @@ from plumbline.inputs import (
 )
 from plumbline.parity.differences import Difference, compare
 from plumbline.requests import Item, Link
-from plumbline.results import Failure, Result
+from plumbline.results.task_results import Failure, Result
 from plumbline.spec.model_spec import ModelSpec
 from plumbline.stopwatch import Timing
 from plumbline.tasks.base import Task

@@ -13,7 +13,7 @@ import numpy as np
 import orjson
 
 from plumbline.errors import NotAcceptable, PlumblineError
-from plumbline.results import Result
+from plumbline.results.task_results import Result
 from plumbline.vision.arrays import Tensor
 
 JSON = "application/json"

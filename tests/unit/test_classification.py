@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from plumbline.errors import SpecError
-from plumbline.results import Classes
+from plumbline.results.task_results import Classes
 from plumbline.signature import Signature, TensorSpec
 from plumbline.spec.model_spec import Classification, ModelChoice, ModelSpec
 from plumbline.tasks.classification import ClassificationTask

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from plumbline.errors import SpecError
-from plumbline.results import Detections
+from plumbline.results.task_results import Detections
 from plumbline.signature import Signature, TensorSpec
 from plumbline.spec.model_spec import Detection, ModelChoice, ModelSpec
 from plumbline.tasks.detection import DetectionTask

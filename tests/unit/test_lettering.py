@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import ImageFont
 
-from plumbline.drawing import lettering
-from plumbline.drawing.lettering import (
+from plumbline.results.drawing import lettering
+from plumbline.results.drawing.lettering import (
     ELLIPSIS,
     FACES,
     FONTS,

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from skimage.color import deltaE_ciede2000, rgb2lab
 
-from plumbline.palette import colors, readable_on
-from plumbline.results import Color
+from plumbline.results.palette import colors, readable_on
+from plumbline.results.task_results import Color
 
 channel = st.integers(0, 255)
 

@@ -31,8 +31,8 @@ from plumbline.client.endpoint import Endpoint
 from plumbline.client.predict import Job, jobs
 from plumbline.errors import CommandError
 from plumbline.responses import json_part, json_whole
-from plumbline.results import Classes, Detections, Segments, Values
-from plumbline.results import Result as Said
+from plumbline.results.task_results import Classes, Detections, Segments, Values
+from plumbline.results.task_results import Result as Said
 from plumbline.vision.geometry import Geometry
 
 

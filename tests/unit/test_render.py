@@ -17,9 +17,18 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from PIL import Image
 
-from plumbline import errors, palette
-from plumbline.drawing import canvas, panels, render, tags
-from plumbline.results import Classes, Color, Detections, Failure, Result, Segments, Values
+from plumbline import errors
+from plumbline.results import palette
+from plumbline.results.drawing import canvas, panels, render, tags
+from plumbline.results.task_results import (
+    Classes,
+    Color,
+    Detections,
+    Failure,
+    Result,
+    Segments,
+    Values,
+)
 from plumbline.vision import masks
 from plumbline.vision.geometry import Geometry, Rect
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from plumbline.options import RAW
 from plumbline.parity.agreement import Pairs
-from plumbline.results import Result, Values
+from plumbline.results.task_results import Result, Values
 from plumbline.signature import Signature
 from plumbline.spec.model_spec import ModelSpec
 from plumbline.vision.arrays import Tensor, Tensors

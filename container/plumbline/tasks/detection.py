@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from plumbline.parity import agreement
 from plumbline.parity.agreement import Pairs
-from plumbline.results import Detections, Result
+from plumbline.results.task_results import Detections, Result
 from plumbline.signature import Signature
 from plumbline.tasks.base import Task
 from plumbline.tasks.choice import check_input

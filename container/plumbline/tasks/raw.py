@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from plumbline.errors import SpecError
-from plumbline.results import Result
+from plumbline.results.task_results import Result
 from plumbline.signature import TEXT, Signature
 from plumbline.tasks.base import Task, as_they_are
 from plumbline.vision.arrays import Tensors

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from plumbline.results import Color
+from plumbline.results.task_results import Color
 
 FONTS = Path(__file__).with_name("fonts")
 FACES = ("DejaVuSans.ttf", "DroidSansFallback.ttf")

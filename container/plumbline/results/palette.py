@@ -8,7 +8,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from plumbline.results import Color
+from plumbline.results.task_results import Color
 
 BLACK = (0, 0, 0)
 WHITE = (255, 255, 255)

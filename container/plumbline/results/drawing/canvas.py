@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from plumbline.results import Color
+from plumbline.results.task_results import Color
 from plumbline.vision.arrays import Pixels
 from plumbline.vision.geometry import Boxes, Size
 from plumbline.vision.masks import Mask

@@ -11,14 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageOps
 
-from plumbline import palette
-from plumbline.drawing import lettering
-from plumbline.drawing.canvas import GROUND, Canvas
-from plumbline.drawing.panels import INK, Bar, Entry, bars, legend
-from plumbline.drawing.tags import tag_places
 from plumbline.errors import NotAcceptable
-from plumbline.palette import DISTINCT
-from plumbline.results import Classes, Color, Detections, Failure, Result, Segments
+from plumbline.results import palette
+from plumbline.results.drawing import lettering
+from plumbline.results.drawing.canvas import GROUND, Canvas
+from plumbline.results.drawing.panels import INK, Bar, Entry, bars, legend
+from plumbline.results.drawing.tags import tag_places
+from plumbline.results.palette import DISTINCT
+from plumbline.results.task_results import Classes, Color, Detections, Failure, Result, Segments
 from plumbline.vision import masks
 from plumbline.vision.arrays import Pixels
 from plumbline.vision.masks import Mask

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from PIL import Image, ImageDraw
 
-from plumbline.drawing import lettering
-from plumbline.drawing.canvas import GROUND
-from plumbline.results import Color
+from plumbline.results.drawing import lettering
+from plumbline.results.drawing.canvas import GROUND
+from plumbline.results.task_results import Color
 
 MOST_LISTED = 20
 """Classes in a panel; of the others only the number is said."""
