@@ -189,8 +189,8 @@ def make(out: Path, name: str) -> None:
 
 def lay_out(target: Made, chosen: Model, golden: Any, budget: str, seen: Sequence[Path]) -> None:
     """The archive with the forms that are within a budget."""
+    from plumbline.archive.tarball import unpack
     from plumbline.packing.assembly import Contents, pack
-    from plumbline.tarball import unpack
 
     contents = Contents(target.served / "saved_model", spec=chosen.spec, goldens=(golden,))
     if budget != EXACT:

@@ -73,11 +73,11 @@ def when_ready(_server: Any) -> None:
     """Import once what all workers need: it is in memory once then, and they boot at once."""
     if chosen.multi_model:
         return  # its one worker holds no model
-    from plumbline import accelerated
+    from plumbline.archive import accelerated_files
     from plumbline.engines import openvino
     from plumbline.web import wsgi  # noqa: F401
 
-    if accelerated.weight(chosen.model_dir) is not None and chosen.engine != "tensorflow":
+    if accelerated_files.weight(chosen.model_dir) is not None and chosen.engine != "tensorflow":
         openvino.preload()
     gc.collect()
     gc.freeze()

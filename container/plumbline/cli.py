@@ -13,9 +13,9 @@ import click
 
 import plumbline
 from plumbline import environment
+from plumbline.archive.tarball import unpacked
 from plumbline.errors import PlumblineError
 from plumbline.machine.quiet import muted
-from plumbline.tarball import unpacked
 from plumbline.web.gunicorn_command import gunicorn_command
 
 LAZY = {

@@ -8,7 +8,8 @@ from dataclasses import Field, fields
 from pathlib import Path
 from typing import Any
 
-from plumbline import foreign, tuned
+from plumbline import foreign
+from plumbline.archive import tuning_file
 from plumbline.machine import cgroups
 from plumbline.settings import Settings
 from plumbline.variables import checked
@@ -51,7 +52,7 @@ def from_environment(model_dir: Path | None = None) -> Settings:
     The archive is the one that is served, or that in `model_dir`. Raises `SettingError`.
     """
     machine = cgroups.machine()
-    found = tuned.read(model_dir or read(os.environ).model_dir, machine.cores)
+    found = tuning_file.read(model_dir or read(os.environ).model_dir, machine.cores)
     return read({**found, **foreign.translated(os.environ, machine), **os.environ})
 
 

@@ -7,11 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
+from plumbline.archive.signature import TEXT, Signature
 from plumbline.engines.base import Engine
 from plumbline.inputs import Prepared, prepared, stacked
 from plumbline.parity.differences import compare
 from plumbline.predictor import Predictor
-from plumbline.signature import TEXT, Signature
 from plumbline.stopwatch import Stopwatch
 from plumbline.time_left import lasting
 from plumbline.vision.arrays import Tensor, Tensors

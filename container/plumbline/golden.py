@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from plumbline.archive import Archive, GoldenPicture
+from plumbline.archive.contents import Archive, GoldenPicture
 from plumbline.errors import ArchiveError, GoldenMismatch, ImageError
 from plumbline.parity.differences import Difference, mismatch
 from plumbline.pipeline import Pipeline

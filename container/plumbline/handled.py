@@ -9,9 +9,9 @@ from typing import Protocol, TypeVar
 
 from PIL import Image
 
+from plumbline.archive.handler_errors import HandlerError
 from plumbline.cutoff import Cutoff
 from plumbline.errors import PlumblineError
-from plumbline.failures import HandlerError
 from plumbline.handlers import Stages
 from plumbline.pipeline import Pipeline
 from plumbline.requests import UNLIMITED, Request

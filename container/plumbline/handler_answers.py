@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from plumbline.failures import HandlerFailed
+from plumbline.archive.handler_errors import HandlerFailed
 from plumbline.responses import JSON, Response
 
 MOST_BYTES = 100 * 1024**2

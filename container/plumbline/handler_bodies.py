@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import orjson
 
+from plumbline.archive.handler_errors import HandlerFailed
 from plumbline.errors import InvalidCSV, InvalidJSON, NotAcceptable, UnsupportedContentType
-from plumbline.failures import HandlerFailed
 from plumbline.handler_answers import article
 from plumbline.npy import read_array
 from plumbline.responses import CSV, JSON, NPY, Response, plain, preferences

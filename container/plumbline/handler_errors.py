@@ -6,8 +6,8 @@ import traceback
 from http import HTTPStatus
 from pathlib import Path
 
+from plumbline.archive.handler_errors import HandlerFailed, HandlerRefused
 from plumbline.errors import PlumblineError
-from plumbline.failures import HandlerFailed, HandlerRefused
 
 STATUSES = ("status_code", "status", "code")
 """Where the toolkit's errors, falcon's and werkzeug's say their status."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from plumbline.archive import Archive
-from plumbline.handler_names import REPLACED, chosen
+from plumbline.archive.contents import Archive
+from plumbline.archive.handler_functions import REPLACED, chosen
 
 
 def handler(archive: Archive) -> dict[str, Any] | None:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from plumbline.archive.handler_errors import HandlerFailed
 from plumbline.errors import PlumblineError, Unavailable
-from plumbline.failures import HandlerFailed
 from plumbline.handled import Named, of_picture
 from plumbline.handler_answers import answer, article
 from plumbline.handlers import Stage, Stages

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from plumbline import serving
+from plumbline.archive.handler_errors import HandlerError, HandlerFailed, HandlerRefused
 from plumbline.errors import InvalidInstances
-from plumbline.failures import HandlerError, HandlerFailed, HandlerRefused
 from plumbline.handled import Named, of_picture
 from plumbline.handler_answers import ANY, answer, article
 from plumbline.handler_bodies import as_given, decode, default_predict, encode

@@ -15,12 +15,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from plumbline.archive.handler_code import LIBRARIES, Code
+from plumbline.archive.handler_errors import HandlerError
+from plumbline.archive.handler_functions import PARAMETERS, SERVING, TOOLKIT, chosen
 from plumbline.errors import PlumblineError
-from plumbline.failures import HandlerError
-from plumbline.handler_code import LIBRARIES, Code
 from plumbline.handler_errors import place, told
 from plumbline.handler_hints import VENDORING, hint
-from plumbline.handler_names import PARAMETERS, SERVING, TOOLKIT, chosen
 from plumbline.stand_ins import finder as stand_ins
 
 log = logging.getLogger("plumbline.handlers")

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from plumbline import handlers, requirements
-from plumbline.archive import Archive
+from plumbline.archive.contents import Archive
+from plumbline.archive.handler_code import Whereabouts
+from plumbline.archive.handler_functions import SERVING
 from plumbline.cutoff import Cutoff
 from plumbline.handled import Handler
-from plumbline.handler_code import Whereabouts
-from plumbline.handler_names import SERVING
 from plumbline.handler_serving import ServingHandler
 from plumbline.handler_toolkit import ready
 

@@ -9,9 +9,9 @@ from itertools import groupby
 
 import numpy as np
 
+from plumbline.archive.signature import TEXT, Signature, TensorSpec
 from plumbline.errors import SpecError
 from plumbline.preprocess import prepare
-from plumbline.signature import TEXT, Signature, TensorSpec
 from plumbline.spec.model_spec import ModelSpec
 from plumbline.stopwatch import Stopwatch
 from plumbline.vision.arrays import Tensor

@@ -13,15 +13,15 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from plumbline import manifest
-from plumbline.archive import Archive, open_archive, read_text
-from plumbline.discovery import ModelFile
+from plumbline.archive import manifest
+from plumbline.archive.contents import Archive, open_archive, read_text
+from plumbline.archive.discovery import ModelFile
+from plumbline.archive.signature import Signature, TensorSpec
 from plumbline.engines.signatures import signatures_of
 from plumbline.errors import SpecError
 from plumbline.handler_inspection import handler, handler_rows
 from plumbline.inputs import check_pictures, decodes_itself, image_size
 from plumbline.registry import NAME, VERSION
-from plumbline.signature import Signature, TensorSpec
 from plumbline.spec.checks import FILE
 from plumbline.spec.toml_writer import toml_value
 from plumbline.tasks import fitted, suited

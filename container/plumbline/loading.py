@@ -13,11 +13,12 @@ from pathlib import Path
 
 from PIL import Image
 
-from plumbline import handling, manifest, unpacked
-from plumbline.accelerated import Accelerated, Choice, Form, in_order
-from plumbline.archive import Archive, open_archive
+from plumbline import handling, unpacked
+from plumbline.archive import manifest
+from plumbline.archive.accelerated_files import Accelerated, Choice, Form, in_order
+from plumbline.archive.contents import Archive, open_archive
+from plumbline.archive.discovery import ModelFile
 from plumbline.batching import batching
-from plumbline.discovery import ModelFile
 from plumbline.engines.base import Engine
 from plumbline.engines.deferred import DeferredEngine
 from plumbline.engines.loaders import load_engine

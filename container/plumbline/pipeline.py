@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from plumbline import responses, serving
+from plumbline.archive.signature import TEXT
 from plumbline.engines.base import Engine
 from plumbline.errors import (
     InvalidInstances,
@@ -31,7 +32,6 @@ from plumbline.requests import (
 )
 from plumbline.responses import FORMS, JSON, JSON_LINES, PNG, Parts, Response
 from plumbline.results.task_results import Failure, Segments, first_of
-from plumbline.signature import TEXT
 from plumbline.stopwatch import Stopwatch, Timing
 from plumbline.tensorflow_bodies import readers_of
 from plumbline.tensors import Inputs, Instances, Lines

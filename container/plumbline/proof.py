@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from plumbline.accelerated import GISTS, Accelerated, Form
-from plumbline.archive import Archive, read_outputs
+from plumbline.archive.accelerated_files import GISTS, Accelerated, Form
+from plumbline.archive.contents import Archive, read_outputs
 from plumbline.errors import GoldenMismatch
 from plumbline.predictor import Predictor
 from plumbline.time_left import TimeLeft

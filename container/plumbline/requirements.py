@@ -19,8 +19,8 @@ from sysconfig import get_path
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from plumbline.failures import HandlerError
-from plumbline.handler_code import LIBRARIES, Code
+from plumbline.archive.handler_code import LIBRARIES, Code
+from plumbline.archive.handler_errors import HandlerError
 from plumbline.handler_hints import TENSORFLOW, WITH_TENSORFLOW
 from plumbline.stand_ins.finder import PACKAGES
 

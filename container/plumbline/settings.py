@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from plumbline import accelerated, foreign
+from plumbline import foreign
+from plumbline.archive import accelerated_files
 from plumbline.links.policy import Allowlist, read_allowlist
 from plumbline.machine.cgroups import Machine
 from plumbline.machine.sizing import MOST_CHANGES, MOST_TOGETHER, Contents, Sizes, plan
@@ -229,7 +230,7 @@ class Settings:
             alone = plan(machine, self.max_body, 1, self.slots, self.queue)
             return replace(alone, changes=2 * MOST_CHANGES)
         contents = Contents(
-            None if self.engine == "tensorflow" else accelerated.weight(self.model_dir),
+            None if self.engine == "tensorflow" else accelerated_files.weight(self.model_dir),
             handled=(self.model_dir / "code").is_dir(),
         )
         return plan(machine, self.max_body, self.workers, self.slots, self.queue, contents)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from plumbline.discovery import ModelFile
+from plumbline.archive.discovery import ModelFile
+from plumbline.archive.handler_code import Whereabouts
 from plumbline.gathering import Fetch, no_links
 from plumbline.handled import Handler
-from plumbline.handler_code import Whereabouts
 from plumbline.handling import CodeTerms
 from plumbline.links.fetching import Links
 from plumbline.machine.sizing import MOST_TOGETHER, Sizes

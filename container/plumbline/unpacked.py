@@ -22,14 +22,14 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from plumbline import accelerated, manifest
-from plumbline.accelerated import FORMS, Accelerated
-from plumbline.archive import Archive, opened, read_outputs, read_spec
-from plumbline.discovery import ModelFile
+from plumbline.archive import accelerated_files, manifest
+from plumbline.archive.accelerated_files import FORMS, Accelerated
+from plumbline.archive.contents import Archive, opened, read_outputs, read_spec
+from plumbline.archive.discovery import ModelFile
+from plumbline.archive.npz_outputs import save
 from plumbline.equivalence import UNHURRIED
 from plumbline.errors import EngineError
 from plumbline.machine import child_process
-from plumbline.outputs import save
 from plumbline.parity.differences import compare
 from plumbline.predictor import Predictor
 from plumbline.vision import synthetic_pictures
@@ -206,7 +206,7 @@ def network_of(folder: Path, archive: Archive, signature: Mapping[str, Any]) -> 
         folder,
         str(archive.model.path),
         archive.spec.model.signature,
-        accelerated.signature(signature),
+        accelerated_files.signature(signature),
         {FORMS[0]: 1.0},
     )
 

@@ -20,17 +20,17 @@ from importlib import import_module
 from pathlib import Path
 from typing import IO, Any
 
-from plumbline.accelerated import NETWORK
-from plumbline.discovery import ModelFile
+from plumbline.archive.accelerated_files import NETWORK
+from plumbline.archive.discovery import ModelFile
+from plumbline.archive.saved_model import read_signatures
+from plumbline.archive.signature import Signature
 from plumbline.engines.openvino import convert
-from plumbline.engines.saved_model import read_signatures
 from plumbline.equivalence import by_pictures, independent, namesakes, shapes
 from plumbline.errors import EngineError, PlumblineError
 from plumbline.inputs import check_pictures, decodes_itself
 from plumbline.loading import load, make_pipeline
 from plumbline.machine.child_process import received, send
 from plumbline.pipeline import Pipeline
-from plumbline.signature import Signature
 from plumbline.spec.model_spec import ModelSpec
 from plumbline.terms import Terms
 from plumbline.unpacked import answered, pictures_of, reopened, write_answer

@@ -20,7 +20,7 @@ import pytest
 from PIL import Image
 from running_container import Running, readable, running, wait_until
 
-from plumbline.tarball import unpack
+from plumbline.archive.tarball import unpack
 
 ROOT = Path(__file__).parents[2]
 

@@ -22,7 +22,7 @@ import skimage.data
 from PIL import Image, ImageOps
 from sklearn.datasets import load_sample_image
 
-from plumbline import manifest, tarball
+from plumbline.archive import manifest, tarball
 
 pytestmark = [pytest.mark.docker, pytest.mark.compose, pytest.mark.tensorflow]
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from plumbline.discovery import ModelFile
+from plumbline.archive.discovery import ModelFile
 from plumbline.engines.base import Engine
 from plumbline.engines.loaders import load_engine
 

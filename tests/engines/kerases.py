@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from plumbline.archive import open_archive
+from plumbline.archive.contents import open_archive
 from plumbline.engines.loaders import load_engine
 from plumbline.time_left import lasting
 

@@ -15,14 +15,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from plumbline import manifest
+from plumbline.archive import manifest
+from plumbline.archive.tarball import unpack
 from plumbline.errors import EngineError
 from plumbline.loading import load_models
 from plumbline.packing.assembly import Contents, GoldenPicture, pack
 from plumbline.pipeline import Pipeline
 from plumbline.requests import Request
 from plumbline.stopwatch import Stopwatch
-from plumbline.tarball import unpack
 from plumbline.terms import Terms
 
 pytestmark = pytest.mark.tensorflow

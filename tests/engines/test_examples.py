@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from plumbline import tarball
+from plumbline.archive import tarball
 from plumbline.errors import InvalidInstances
 from plumbline.loading import load_models
 from plumbline.pipeline import Pipeline

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from plumbline.archive.tarball import unpack
 from plumbline.errors import GoldenMismatch
 from plumbline.loading import load_models
 from plumbline.packing.assembly import Contents, GoldenPicture, pack
-from plumbline.tarball import unpack
 from plumbline.terms import Terms
 
 pytestmark = pytest.mark.tensorflow

@@ -22,6 +22,7 @@ from werkzeug.test import TestResponse
 
 import moto_server
 from plumbline.admission import Admission
+from plumbline.archive.tarball import unpack
 from plumbline.cli import main
 from plumbline.errors import GoldenMismatch
 from plumbline.handling import CodeTerms
@@ -30,7 +31,6 @@ from plumbline.loading import load_models
 from plumbline.packing.assembly import Contents, GoldenPicture, pack
 from plumbline.served import ServedModel
 from plumbline.settings import Settings
-from plumbline.tarball import unpack
 from plumbline.terms import Terms
 from plumbline.web import loopback
 from plumbline.web.app import create_app

@@ -27,7 +27,7 @@ from kerases import (
     small_cnn,
 )
 
-from plumbline.engines import hdf5, keras_files
+from plumbline.archive import hdf5, keras_files
 from plumbline.errors import ArchiveError, EngineError, ModelError, UnsafeModel
 
 pytestmark = pytest.mark.tensorflow

@@ -15,16 +15,16 @@ from flask.testing import FlaskClient
 from kerases import pictures, predicted, save, save_pair, served, small_cnn
 
 from plumbline.admission import Admission
+from plumbline.archive.saved_model import read_signatures
+from plumbline.archive.signature import Signature, TensorSpec
+from plumbline.archive.tarball import pack
 from plumbline.cli import main
 from plumbline.engines.loaders import load_engine
-from plumbline.engines.saved_model import read_signatures
 from plumbline.errors import ArchiveError, EngineError, SpecError
 from plumbline.inspection import inspect
 from plumbline.loading import load_models
 from plumbline.served import ServedModel
 from plumbline.settings import Settings
-from plumbline.signature import Signature, TensorSpec
-from plumbline.tarball import pack
 from plumbline.terms import Terms
 from plumbline.web.app import create_app
 

@@ -13,9 +13,9 @@ import pytest
 from kerases import pictures
 from PIL import Image
 
+from plumbline.archive.tarball import unpack
 from plumbline.client.local_server import served
 from plumbline.packing.assembly import Contents, GoldenPicture, pack
-from plumbline.tarball import unpack
 from process_family import family, occupied
 
 pytestmark = pytest.mark.tensorflow

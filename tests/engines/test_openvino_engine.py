@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from plumbline.admission import Deadline, stays
+from plumbline.archive.signature import Signature
 from plumbline.engines.openvino import Threads, convert, load_network
 from plumbline.errors import ClientGone, DeadlineExceeded, EngineError
-from plumbline.signature import Signature
 from plumbline.time_left import lasting
 from plumbline.vision.normalize import NORMALIZATIONS, Normalization, rescaling
 

@@ -24,8 +24,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from plumbline import manifest, tarball
-from plumbline.discovery import ModelFile
+from plumbline.archive import manifest, tarball
+from plumbline.archive.discovery import ModelFile
 from plumbline.engines.export import export
 from plumbline.errors import ArchiveError
 from plumbline.loading import load_models

@@ -16,15 +16,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from plumbline import manifest
-from plumbline.accelerated import FOLDER
+from plumbline.archive import manifest
+from plumbline.archive.accelerated_files import FOLDER
+from plumbline.archive.tarball import unpack
 from plumbline.loading import load_models
 from plumbline.packing import accelerate
 from plumbline.packing.assembly import Contents, GoldenPicture, pack
 from plumbline.packing.quantize import refusal
 from plumbline.pipeline import Pipeline
 from plumbline.spec.model_spec import Acceleration
-from plumbline.tarball import unpack
 from plumbline.terms import Terms
 
 pytestmark = pytest.mark.tensorflow

@@ -19,10 +19,10 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
-from plumbline.discovery import ModelFile
+from plumbline.archive.discovery import ModelFile
+from plumbline.archive.npz_outputs import save
 from plumbline.engines.export import export
 from plumbline.errors import PackingError
-from plumbline.outputs import save
 from plumbline.packing import verdicts
 from plumbline.packing.find import Answer, Question, find
 from plumbline.packing.progress import Reporter

@@ -11,9 +11,9 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
+from plumbline.archive.tarball import unpack
 from plumbline.cli import main
 from plumbline.packing.assembly import Contents, GoldenPicture, pack
-from plumbline.tarball import unpack
 
 pytestmark = pytest.mark.tensorflow
 

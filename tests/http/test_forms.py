@@ -18,10 +18,10 @@ from served import Pack, Refused, Serve, Served, message_of
 from werkzeug.test import TestResponse
 
 from plumbline.admission import Admission
+from plumbline.archive.signature import Signature, TensorSpec
 from plumbline.engines.fake import FakeEngine
 from plumbline.served import ServedModel
 from plumbline.settings import Settings
-from plumbline.signature import Signature, TensorSpec
 from plumbline.spec.model_spec import ModelSpec
 from plumbline.time_left import TimeLeft, lasting
 from plumbline.variables import MEBIBYTE

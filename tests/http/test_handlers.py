@@ -19,11 +19,11 @@ from werkzeug.test import TestResponse
 
 from plumbline import loading
 from plumbline.admission import Admission
+from plumbline.archive.handler_code import Whereabouts
+from plumbline.archive.handler_errors import HandlerError
 from plumbline.client import in_process
 from plumbline.engines.fake import FakeEngine
 from plumbline.errors import GoldenMismatch
-from plumbline.failures import HandlerError
-from plumbline.handler_code import Whereabouts
 from plumbline.handling import CodeTerms
 from plumbline.loading import load_models
 from plumbline.registry import Registry

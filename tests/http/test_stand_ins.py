@@ -15,8 +15,8 @@ from flask.testing import FlaskClient
 from handler_archives import ZOO
 
 from plumbline.admission import Admission
+from plumbline.archive.handler_errors import HandlerError
 from plumbline.cli import main
-from plumbline.failures import HandlerError
 from plumbline.loading import load_models
 from plumbline.served import ServedModel
 from plumbline.settings import Settings

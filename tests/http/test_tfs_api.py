@@ -18,13 +18,13 @@ from served import Refused, Served
 from werkzeug.test import TestResponse
 
 from plumbline.admission import Admission
+from plumbline.archive.signature import Signature, TensorSpec
 from plumbline.engines.base import Engine
 from plumbline.engines.metadata import of_signature
 from plumbline.pipeline import Pipeline
 from plumbline.registry import LoadedModel, Registry
 from plumbline.served import ServedModel
 from plumbline.settings import Settings
-from plumbline.signature import Signature, TensorSpec
 from plumbline.spec.model_spec import ModelSpec
 from plumbline.tasks import fitted
 from plumbline.time_left import TimeLeft

@@ -21,7 +21,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from plumbline.admission import Admission
-from plumbline.failures import HandlerError
+from plumbline.archive.handler_errors import HandlerError
 from plumbline.loading import load_models
 from plumbline.served import ServedModel
 from plumbline.settings import Settings

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from plumbline.archive import GoldenPicture, open_archive
+from plumbline.archive.contents import GoldenPicture, open_archive
 from plumbline.errors import ArchiveError, SpecError
 from plumbline.spec.model_spec import ModelSpec
 

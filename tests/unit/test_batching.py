@@ -16,13 +16,13 @@ from hypothesis import strategies as st
 
 from plumbline import batching as batching_module
 from plumbline.admission import Deadline, stays
+from plumbline.archive.signature import Signature, TensorSpec
 from plumbline.batching import BatchingEngine, batching, takes_batches
 from plumbline.engines.base import Engine
 from plumbline.engines.fake import FakeEngine
 from plumbline.errors import ClientGone, DeadlineExceeded, EngineError, InputRefused
 from plumbline.machine.sizing import MOST_TOGETHER
 from plumbline.predictor import Predictor
-from plumbline.signature import Signature, TensorSpec
 from plumbline.spec.model_spec import ModelSpec, Preprocess
 from plumbline.tasks import make_task
 from plumbline.time_left import TimeLeft, lasting

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from plumbline.archive import open_archive
+from plumbline.archive.contents import open_archive
 from plumbline.errors import ArchiveError
 
 LFS = (

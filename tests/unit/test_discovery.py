@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from plumbline.discovery import ModelFile, find_models
+from plumbline.archive.discovery import ModelFile, find_models
 from plumbline.errors import ArchiveError
 
 ARCHITECTURE = json.dumps({"class_name": "Sequential", "config": {"layers": []}})

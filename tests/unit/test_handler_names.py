@@ -9,9 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plumbline.failures import HandlerError
-from plumbline.handler_code import Code
-from plumbline.handler_names import PARAMETERS, REPLACED, SERVING, TOOLKIT, chosen, names_in
+from plumbline.archive.handler_code import Code
+from plumbline.archive.handler_errors import HandlerError
+from plumbline.archive.handler_functions import (
+    PARAMETERS,
+    REPLACED,
+    SERVING,
+    TOOLKIT,
+    chosen,
+    names_in,
+)
 
 FOUND = {
     "def handler(data, context): ...": {"handler"},

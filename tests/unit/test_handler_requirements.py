@@ -12,9 +12,9 @@ import pytest
 from packaging.requirements import Requirement
 
 from plumbline import requirements
+from plumbline.archive.handler_code import Code
+from plumbline.archive.handler_errors import HandlerError
 from plumbline.errors import PackingError
-from plumbline.failures import HandlerError
-from plumbline.handler_code import Code
 from plumbline.handlers import load
 from plumbline.packing import vendoring
 from wheels import NAME, wheel

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from plumbline.archive.signature import TensorSpec
 from plumbline.errors import NotAnImage, SpecError
 from plumbline.inputs import (
     Prepared,
@@ -17,7 +18,6 @@ from plumbline.inputs import (
     prepared,
     stacked,
 )
-from plumbline.signature import TensorSpec
 from plumbline.spec.model_spec import ModelSpec, Preprocess
 from plumbline.stopwatch import Stopwatch
 from plumbline.vision.geometry import Geometry

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from plumbline.accelerated import Accelerated
-from plumbline.archive import Archive
-from plumbline.discovery import ModelFile
+from plumbline.archive.accelerated_files import Accelerated
+from plumbline.archive.contents import Archive
+from plumbline.archive.discovery import ModelFile
 from plumbline.engines import signatures
 from plumbline.engines.fake import FakeEngine
 from plumbline.errors import EngineError

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from plumbline.keras1 import is_keras1, modern
+from plumbline.archive.keras1 import is_keras1, modern
 
 Config = dict[str, Any]
 

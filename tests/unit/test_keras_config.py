@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from plumbline import keras_config
+from plumbline.archive import keras_config
 from plumbline.errors import ArchiveError, UnsafeModel
 
 Config = dict[str, Any]

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from plumbline import loading
-from plumbline.discovery import ModelFile
+from plumbline.archive.discovery import ModelFile
 from plumbline.engines.fake import FakeEngine
 from plumbline.errors import ArchiveError, GoldenMismatch, ModelNotReady, SpecError
 from plumbline.loading import load_models

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from plumbline import manifest
+from plumbline.archive import manifest
 from plumbline.errors import ArchiveError
 from plumbline.loading import load_models
 from plumbline.terms import Terms

@@ -12,9 +12,9 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
-from plumbline.discovery import ModelFile
+from plumbline.archive.discovery import ModelFile
+from plumbline.archive.npz_outputs import save
 from plumbline.errors import ArchiveError, ModelError, PackingError, SpecError
-from plumbline.outputs import save
 from plumbline.packing import expected, pack, pictures, sources
 from plumbline.packing.progress import Reporter
 from plumbline.vision.images import Limits

@@ -15,13 +15,13 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
+from plumbline.archive.signature import Signature, TensorSpec
 from plumbline.packing import options, verdicts
 from plumbline.packing.find import Answer
 from plumbline.packing.progress import Reporter
 from plumbline.packing.search import Search
 from plumbline.packing.trials import Inputs, Trials
 from plumbline.preprocess import preprocess
-from plumbline.signature import Signature, TensorSpec
 from plumbline.spec.model_spec import Preprocess, read_document
 from plumbline.time_left import TimeLeft, lasting
 from plumbline.vision.arrays import Tensors

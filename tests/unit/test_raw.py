@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from plumbline.archive.signature import Signature, TensorSpec
 from plumbline.errors import SpecError
 from plumbline.responses import to_json
-from plumbline.signature import Signature, TensorSpec
 from plumbline.spec.model_spec import ModelChoice, ModelSpec, parse
 from plumbline.tasks import make_task, suited
 from plumbline.tasks.raw import RawTask

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plumbline.engines.saved_model import read_signatures
+from plumbline.archive.saved_model import read_signatures
+from plumbline.archive.signature import Signature, TensorSpec
 from plumbline.errors import EngineError
-from plumbline.signature import Signature, TensorSpec
 
 
 def field(number: int, value: int | bytes | str) -> bytes:

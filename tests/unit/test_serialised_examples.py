@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plumbline.engines.saved_model import entries, message, varint
+from plumbline.archive.saved_model import entries, message, varint
+from plumbline.archive.signature import Signature, TensorSpec
 from plumbline.errors import InvalidInstances
 from plumbline.examples import Examples, serialised
-from plumbline.signature import Signature, TensorSpec
 
 TEXTS = TensorSpec("inputs", (None,), "string")
 SCORES = TensorSpec("scores", (None, 2), "float32")

@@ -15,13 +15,13 @@ import pytest
 import simplejpeg
 from PIL import Image
 
-from plumbline.archive import Archive, GoldenPicture
-from plumbline.discovery import ModelFile
+from plumbline.archive.contents import Archive, GoldenPicture
+from plumbline.archive.discovery import ModelFile
+from plumbline.archive.signature import Signature, TensorSpec
 from plumbline.errors import GoldenMismatch
 from plumbline.golden import check_goldens
 from plumbline.pipeline import Pipeline
 from plumbline.preprocess import preprocess
-from plumbline.signature import Signature, TensorSpec
 from plumbline.spec.model_spec import Classification, ModelSpec, Preprocess
 from plumbline.suspects import explain
 from plumbline.tasks import make_task

@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from plumbline.archive.tarball import Bounds, pack, unpack
 from plumbline.errors import ArchiveError
-from plumbline.tarball import Bounds, pack, unpack
 
 LINK = "which is a link or a device; pack plain files (tar --dereference)."
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from plumbline.archive.tarball import Bounds, unpack
 from plumbline.errors import ArchiveError
-from plumbline.tarball import Bounds, unpack
 
 MEBIBYTE = 1024 * 1024
 
@@ -154,7 +154,7 @@ def test_what_breaks_off_on_the_disk_leaves_nothing(
         if Path(sink.name).name == "c":
             raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("plumbline.tarball.shutil.copyfileobj", full)
+    monkeypatch.setattr("plumbline.archive.tarball.shutil.copyfileobj", full)
     with pytest.raises(ArchiveError, match="No space left on device"):
         unpack(file, target)
     assert list(target.iterdir()) == []

@@ -17,7 +17,8 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plumbline import cli, environment, manifest, tarball, tuned
+from plumbline import cli, environment
+from plumbline.archive import manifest, tarball, tuning_file
 from plumbline.errors import CommandError, SettingError
 from plumbline.machine import cgroups
 from plumbline.machine.cgroups import Machine
@@ -83,7 +84,7 @@ def test_a_trial_sets_what_its_engine_heeds() -> None:
         "PLUMBLINE_STREAMS": "2",
     }
     assert "PLUMBLINE_STREAMS" not in Trial(TENSORFLOW, 1, 4, 2).settings
-    assert set(DEFAULT.settings) == set(tuned.NAMES)
+    assert set(DEFAULT.settings) == set(tuning_file.NAMES)
 
 
 # --- what is chosen -------------------------------------------------------------------------------
@@ -118,7 +119,7 @@ CHOSEN = {
 def test_a_server_takes_what_was_tuned_unless_its_environment_says_otherwise(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tuned.write(tmp_path, cgroups.machine().cores, "latency", {"latency": CHOSEN}, [])
+    tuning_file.write(tmp_path, cgroups.machine().cores, "latency", {"latency": CHOSEN}, [])
     monkeypatch.setenv("PLUMBLINE_MODEL_DIR", str(tmp_path))
     monkeypatch.setenv("PLUMBLINE_SLOTS", "3")
     found = environment.from_environment()
@@ -127,22 +128,22 @@ def test_a_server_takes_what_was_tuned_unless_its_environment_says_otherwise(
 
 
 def test_another_machine_is_left_to_itself(tmp_path: Path) -> None:
-    tuned.write(tmp_path, 4, "latency", {"throughput": {}, "latency": CHOSEN}, [])
-    assert tuned.read(tmp_path, 2) == {}
-    assert tuned.read(tmp_path, 4) == CHOSEN
+    tuning_file.write(tmp_path, 4, "latency", {"throughput": {}, "latency": CHOSEN}, [])
+    assert tuning_file.read(tmp_path, 2) == {}
+    assert tuning_file.read(tmp_path, 4) == CHOSEN
 
 
 def test_an_archive_has_no_say_in_what_else_the_server_does(tmp_path: Path) -> None:
     settings_of_archive = {**CHOSEN, "PLUMBLINE_URL_ALLOW": "https://*"}
-    tuned.write(tmp_path, 2, "latency", {"latency": settings_of_archive}, [])
-    assert tuned.read(tmp_path, 2) == CHOSEN
+    tuning_file.write(tmp_path, 2, "latency", {"latency": settings_of_archive}, [])
+    assert tuning_file.read(tmp_path, 2) == CHOSEN
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"for": "latency", "best": {}}', "nonsense"])
 def test_a_damaged_file_says_so(tmp_path: Path, text: str) -> None:
-    (tmp_path / tuned.FILE).write_text(text)
+    (tmp_path / tuning_file.FILE).write_text(text)
     with pytest.raises(SettingError, match=r"tuning\.json is damaged"):
-        tuned.read(tmp_path, 2)
+        tuning_file.read(tmp_path, 2)
 
 
 # --- the command --------------------------------------------------------------------------------
@@ -219,10 +220,10 @@ def test_tuning_is_kept_in_the_archive_which_stays_valid(archive: Path, tmp_path
     assert "crowd/s" in result.output
     tarball.unpack(archive, tmp_path / "again")
     assert manifest.verify(tmp_path / "again")
-    found = tuned.read(tmp_path / "again", cgroups.machine().cores)
+    found = tuning_file.read(tmp_path / "again", cgroups.machine().cores)
     assert (found["PLUMBLINE_ENGINE"], found["PLUMBLINE_BATCH"]) == ("tensorflow", "4")
     assert f"Kept in {archive}" in result.output.replace("\n", "")
-    kept = json.loads((tmp_path / "again" / tuned.FILE).read_text())
+    kept = json.loads((tmp_path / "again" / tuning_file.FILE).read_text())
     assert kept["measured"]
     assert kept["for"] == "throughput"
     assert set(kept["best"]) == {"throughput", "latency"}
@@ -268,7 +269,7 @@ def test_an_engine_that_is_quick_for_one_caller_is_not_far_behind() -> None:
 def test_what_an_archive_was_tuned_to_before_is_no_default(archive: Path, tmp_path: Path) -> None:
     cores = cgroups.machine().cores
     before = {"PLUMBLINE_WORKERS": "77", "PLUMBLINE_SLOTS": "77"}
-    tuned.write(tmp_path / "model", cores, "latency", {"latency": before}, [])
+    tuning_file.write(tmp_path / "model", cores, "latency", {"latency": before}, [])
     CliRunner().invoke(cli.main, ["tune", str(tmp_path / "model"), "--seconds", "0", "--dry-run"])
     assert started
     assert all(chosen["PLUMBLINE_WORKERS"] != "77" for chosen in started)
@@ -291,4 +292,4 @@ def test_a_dry_run_leaves_the_archive_as_it_is(archive: Path) -> None:
     assert result.exit_code == 0, result.output
     assert archive.read_bytes() == before
     with tarfile.open(archive) as tar:
-        assert tuned.FILE not in tar.getnames()
+        assert tuning_file.FILE not in tar.getnames()

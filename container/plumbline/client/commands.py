@@ -16,6 +16,7 @@ import click
 from rich.console import Console
 
 from plumbline import environment
+from plumbline.archive.tarball import unpacked
 from plumbline.client import endpoint
 from plumbline.client import predict as predicting
 from plumbline.client import transform as transforming
@@ -27,7 +28,6 @@ from plumbline.errors import CommandError
 from plumbline.machine import cgroups
 from plumbline.machine.quiet import muted
 from plumbline.spec.model_spec import RESPONSES
-from plumbline.tarball import unpacked
 
 URL = "http://127.0.0.1:8080"
 

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import orjson
 
-from plumbline.archive import GoldenPicture
+from plumbline.archive.contents import GoldenPicture
+from plumbline.archive.signature import TEXT, Signature
 from plumbline.errors import CommandError
 from plumbline.inputs import fit_pictures, prepared
 from plumbline.inspection import Inspection
 from plumbline.parity.differences import Difference, compare, mismatch
-from plumbline.signature import TEXT, Signature
 from plumbline.stopwatch import Stopwatch
 from plumbline.tasks import fitted
 from plumbline.vision.arrays import Tensors

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from plumbline import manifest
 from plumbline.admission import Deadline
+from plumbline.archive import manifest
+from plumbline.archive.handler_code import Whereabouts
 from plumbline.client.base import Answer
 from plumbline.errors import ModelError, PlumblineError
-from plumbline.handler_code import Whereabouts
 from plumbline.handling import CodeTerms
 from plumbline.loading import load_models
 from plumbline.machine.allocator import reuse_small_blocks_only, tidied_after

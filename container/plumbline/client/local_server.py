@@ -14,9 +14,9 @@ from pathlib import Path
 from types import MappingProxyType
 
 from plumbline import environment
+from plumbline.archive.tarball import unpacked
 from plumbline.errors import CommandError
 from plumbline.served import READY
-from plumbline.tarball import unpacked
 from plumbline.web.gunicorn_command import gunicorn_command
 
 SECONDS = 480.0

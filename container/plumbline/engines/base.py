@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Protocol
 
+from plumbline.archive.signature import Signature
 from plumbline.errors import DeadlineExceeded
-from plumbline.signature import Signature
 from plumbline.time_left import TimeLeft
 from plumbline.vision.arrays import Tensors
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from plumbline.archive.signature import Signature, TensorSpec
 from plumbline.engines.base import PATIENCE, Engine, as_the_models
-from plumbline.signature import Signature, TensorSpec
 from plumbline.time_left import TimeLeft
 from plumbline.vision.arrays import Tensors
 

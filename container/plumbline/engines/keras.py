@@ -16,11 +16,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from plumbline import keras1, keras_config
-from plumbline.discovery import ModelFile
-from plumbline.engines import hdf5, keras_files
+from plumbline.archive import hdf5, keras1, keras_config, keras_files
+from plumbline.archive.discovery import ModelFile
+from plumbline.archive.keras_files import KerasModel
 from plumbline.engines.export import export
-from plumbline.engines.keras_files import KerasModel
 from plumbline.engines.tensorflow import TensorFlowEngine, load_saved_model
 from plumbline.errors import EngineError, ModelError
 

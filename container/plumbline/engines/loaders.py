@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from plumbline.discovery import ModelFile
+from plumbline.archive.discovery import ModelFile
 from plumbline.engines.absent import AbsentEngine
 from plumbline.engines.base import Engine
 from plumbline.engines.keras import load_keras

@@ -7,9 +7,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from plumbline.discovery import ModelFile
-from plumbline.engines.base import Engine
-from plumbline.engines.saved_model import (
+from plumbline.archive.discovery import ModelFile
+from plumbline.archive.saved_model import (
     DTYPES,
     Message,
     entries,
@@ -19,7 +18,8 @@ from plumbline.engines.saved_model import (
     told_of_damage,
     whole,
 )
-from plumbline.signature import Signature, TensorSpec
+from plumbline.archive.signature import Signature, TensorSpec
+from plumbline.engines.base import Engine
 
 OTHERWISE: Mapping[str, str] = MappingProxyType(
     {"float32": "FLOAT", "float64": "DOUBLE", "float16": "HALF"}

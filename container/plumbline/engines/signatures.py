@@ -6,13 +6,13 @@ import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 
-from plumbline.archive import Archive
-from plumbline.discovery import ModelFile
+from plumbline.archive.contents import Archive
+from plumbline.archive.discovery import ModelFile
+from plumbline.archive.saved_model import read_signatures
+from plumbline.archive.signature import Signature
 from plumbline.engines.absent import AbsentEngine
 from plumbline.engines.keras import convert
-from plumbline.engines.saved_model import read_signatures
 from plumbline.errors import EngineError
-from plumbline.signature import Signature
 
 
 def signatures_of(model: ModelFile, archive: Archive) -> tuple[str, dict[str, Signature]]:

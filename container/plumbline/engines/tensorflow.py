@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from plumbline.engines.saved_model import SERVE, is_public
+from plumbline.archive.saved_model import SERVE, is_public
+from plumbline.archive.signature import Signature, TensorSpec
 from plumbline.errors import DeadlineExceeded, EngineError, InputRefused
-from plumbline.signature import Signature, TensorSpec
 from plumbline.time_left import TimeLeft
 from plumbline.vision.arrays import Tensor, Tensors
 

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from plumbline import accelerated
+from plumbline.archive import accelerated_files
 from plumbline.machine.allocator import MEBIBYTE
 
 PACKED, PLAIN = "openvino", "tensorflow"
@@ -39,12 +39,12 @@ COEFFICIENTS = {
 
 def kind_of(root: Path) -> str:
     """Which kind of archive lies in the folder; a damaged one is found out when it is loaded."""
-    return PACKED if (root / accelerated.FOLDER / accelerated.FILE).is_file() else PLAIN
+    return PACKED if (root / accelerated_files.FOLDER / accelerated_files.FILE).is_file() else PLAIN
 
 
 def guess(root: Path, kind: str) -> int:
     """Bytes that loading will take, by the sizes of the files."""
-    factors, folder = COEFFICIENTS[kind], root / accelerated.FOLDER
+    factors, folder = COEFFICIENTS[kind], root / accelerated_files.FOLDER
     graph = weights = 0
     for file, size in sizes(folder if kind == PACKED else root):
         if file.suffix in (".pb", ".xml", ".json"):

@@ -8,9 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from plumbline import accelerated, outputs
-from plumbline.accelerated import FOLDER, FORMS, GISTS, INT8, NETWORK, Accelerated, Form
-from plumbline.archive import Archive
+from plumbline.archive import accelerated_files, npz_outputs
+from plumbline.archive.accelerated_files import (
+    FOLDER,
+    FORMS,
+    GISTS,
+    INT8,
+    NETWORK,
+    Accelerated,
+    Form,
+)
+from plumbline.archive.contents import Archive
 from plumbline.engines.openvino import convert
 from plumbline.equivalence import by_pictures, independent, namesakes
 from plumbline.errors import PlumblineError
@@ -198,8 +206,8 @@ def kept(
         for suffix in (".xml", ".bin"):
             (workshop.folder / network).with_suffix(suffix).unlink(missing_ok=True)
     names = (golden.name for golden in workshop.archive.goldens)
-    outputs.save(workshop.folder / GISTS, dict(zip(names, truths, strict=False)))
-    accelerated.write(described, [told(trial) for trial in trials])
+    npz_outputs.save(workshop.folder / GISTS, dict(zip(names, truths, strict=False)))
+    accelerated_files.write(described, [told(trial) for trial in trials])
     return Acceleration(found, unmade=unmade)
 
 

@@ -11,15 +11,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from plumbline import handling, manifest, tarball
-from plumbline.archive import Archive, open_archive
-from plumbline.archive import GoldenPicture as ReadGolden
+from plumbline import handling
+from plumbline.archive import manifest, tarball
+from plumbline.archive.contents import Archive, open_archive
+from plumbline.archive.contents import GoldenPicture as ReadGolden
+from plumbline.archive.npz_outputs import save
 from plumbline.errors import GoldenMismatch
 from plumbline.golden import check_golden
 from plumbline.loading import load, make_pipeline, warm_up
 from plumbline.machine import cgroups
 from plumbline.machine.quiet import muted
-from plumbline.outputs import save
 from plumbline.packing import vendoring, versions
 from plumbline.packing.accelerate import Acceleration, accelerate
 from plumbline.packing.progress import SILENT, Reporter

@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from plumbline.archive import read_outputs
-from plumbline.discovery import ModelFile
+from plumbline.archive.contents import read_outputs
+from plumbline.archive.discovery import ModelFile
 from plumbline.environment import child_environment
 from plumbline.errors import PackingError
 from plumbline.machine import child_process

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from plumbline.archive import read_outputs
+from plumbline.archive.contents import read_outputs
 from plumbline.errors import PackingError
 from plumbline.packing import reference
 from plumbline.packing.progress import Reporter

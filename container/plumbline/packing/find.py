@@ -11,7 +11,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from plumbline.discovery import ModelFile
+from plumbline.archive.discovery import ModelFile
 from plumbline.engines.base import Engine
 from plumbline.engines.loaders import load_engine
 from plumbline.machine import cgroups

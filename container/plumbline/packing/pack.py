@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from plumbline.archive import read_outputs, read_text
-from plumbline.discovery import ModelFile
+from plumbline.archive.contents import read_outputs, read_text
+from plumbline.archive.discovery import ModelFile
 from plumbline.errors import PackingError
 from plumbline.packing import assembly, pictures, reference
 from plumbline.packing.assembly import Contents, GoldenPicture, Report

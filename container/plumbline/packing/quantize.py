@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from plumbline import outputs
+from plumbline.archive import npz_outputs
+from plumbline.archive.signature import Signature
 from plumbline.environment import child_environment
 from plumbline.errors import PackingError
 from plumbline.machine import child_process
 from plumbline.packing.progress import Reporter
-from plumbline.signature import Signature
 from plumbline.spec.model_spec import Acceleration
 from plumbline.vision.arrays import Tensor
 
@@ -99,7 +99,7 @@ def quantize(job: Job, reporter: Reporter) -> None:
                 done(message["done"])
 
         truths = Path(folder, "truths.npz")
-        outputs.save(truths, {str(number): truth for number, truth in enumerate(job.truths)})
+        npz_outputs.save(truths, {str(number): truth for number, truth in enumerate(job.truths)})
         request = request_of(job, truths)
         module = "plumbline.packing.quantize_process"
         ending = child_process.run(module, request, listen, child_environment, SECONDS)

@@ -15,14 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from plumbline import accelerated
-from plumbline.archive import open_archive, read_outputs
+from plumbline.archive import accelerated_files
+from plumbline.archive.contents import open_archive, read_outputs
+from plumbline.archive.signature import Signature
 from plumbline.engines.openvino import core, name_layers, one_of, places_in
 from plumbline.errors import PackingError
 from plumbline.inputs import Prepared, prepared
 from plumbline.machine.child_process import received, send
 from plumbline.packing.quantize import Pace
-from plumbline.signature import Signature
 from plumbline.spec.model_spec import ModelSpec
 from plumbline.stopwatch import Stopwatch
 from plumbline.tasks import fitted, suited
@@ -88,7 +88,7 @@ def quantize(request: Mapping[str, Any], done: Callable[[str], None]) -> None:
     import nncf
     import openvino
 
-    signature = accelerated.signature(request["signature"])
+    signature = accelerated_files.signature(request["signature"])
     network = core().read_model(request["network"])
     places = places_in(network, signature)
     network.reshape({places.inputs[spec.name]: one_of(spec) for spec in signature.inputs})

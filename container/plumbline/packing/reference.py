@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from plumbline.archive import read_outputs
+from plumbline.archive.contents import read_outputs
 from plumbline.environment import child_environment
 from plumbline.errors import PackingError
 from plumbline.machine import child_process

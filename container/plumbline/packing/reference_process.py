@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from plumbline.archive.npz_outputs import save
 from plumbline.machine.child_process import received, send
-from plumbline.outputs import save
 
 
 class NoArray(Exception):

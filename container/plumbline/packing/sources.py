@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from plumbline import discovery
-from plumbline.discovery import ModelFile
-from plumbline.engines import hdf5
+from plumbline.archive import discovery, hdf5
+from plumbline.archive.discovery import ModelFile
 from plumbline.errors import PackingError
 
 KINDS = """It must be one of

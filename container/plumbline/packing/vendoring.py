@@ -11,9 +11,9 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from plumbline.archive.handler_code import FOLDER, LIBRARIES
+from plumbline.archive.handler_errors import HandlerError
 from plumbline.errors import PackingError
-from plumbline.failures import HandlerError
-from plumbline.handler_code import FOLDER, LIBRARIES
 from plumbline.requirements import FILE, WHEELS, constraints, is_met, lines, run_pip
 
 PYTHON = "3.13"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from plumbline.failures import HandlerFailed
+from plumbline.archive.handler_errors import HandlerFailed
 from plumbline.handler_answers import article
 from plumbline.handler_bodies import ENCODERS, default_predict
 from plumbline.stand_ins.bodies import decode, encode

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from plumbline.failures import HandlerFailed, HandlerRefused
+from plumbline.archive.handler_errors import HandlerFailed, HandlerRefused
 
 
 class ClientError(Exception):

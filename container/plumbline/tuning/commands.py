@@ -12,13 +12,14 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from plumbline import environment, manifest, tarball, tuned
-from plumbline.archive import open_archive
+from plumbline import environment
+from plumbline.archive import manifest, tarball, tuning_file
+from plumbline.archive.contents import open_archive
+from plumbline.archive.tarball import unpacked
 from plumbline.machine import cgroups
 from plumbline.machine.sizing import Sizes
 from plumbline.packing.progress import Reporter
 from plumbline.settings import Settings
-from plumbline.tarball import unpacked
 from plumbline.tuning.measure import Measured, measure
 from plumbline.tuning.trials import OPENVINO, TENSORFLOW, Trial, trials
 from plumbline.vision import synthetic_pictures
@@ -186,7 +187,7 @@ def keep(
         for one in found
     ]
     settings = {each: variables(one) for each, one in best.items()}
-    tuned.write(folder, cores, goal, settings, figures)
+    tuning_file.write(folder, cores, goal, settings, figures)
     if (folder / manifest.FILE).is_file():
         manifest.write(folder)
     if archive.is_file():

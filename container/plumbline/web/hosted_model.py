@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from plumbline import environment
+from plumbline.archive.handler_code import FOLDER, Whereabouts
 from plumbline.cutoff import Cutoff
-from plumbline.handler_code import FOLDER, Whereabouts
 from plumbline.loading import load_models
 from plumbline.machine import cgroups
 from plumbline.machine.sizing import CORES_PER_WORKER

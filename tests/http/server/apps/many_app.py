@@ -21,6 +21,7 @@ from typing import Any
 
 from flask import Flask
 
+from plumbline.archive.signature import Signature, TensorSpec
 from plumbline.cutoff import Cutoff
 from plumbline.engines.base import Engine
 from plumbline.errors import ArchiveError, ModelError
@@ -29,7 +30,6 @@ from plumbline.machine.cgroups import Memory
 from plumbline.pipeline import Pipeline
 from plumbline.registry import Registry
 from plumbline.served import Say, ServedModel
-from plumbline.signature import Signature, TensorSpec
 from plumbline.spec.model_spec import ModelSpec
 from plumbline.tasks import make_task
 from plumbline.terms import Terms

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from plumbline import accelerated, diagnosis, handler_code
-from plumbline.accelerated import Accelerated
-from plumbline.discovery import ModelFile, find_models, is_version, saved_models
+from plumbline.archive import accelerated_files as accelerated
+from plumbline.archive import diagnosis, handler_code
+from plumbline.archive.accelerated_files import Accelerated
+from plumbline.archive.discovery import ModelFile, find_models, is_version, saved_models
+from plumbline.archive.handler_code import Code, Whereabouts
 from plumbline.errors import ArchiveError
-from plumbline.handler_code import Code, Whereabouts
 from plumbline.spec import model_spec as specs
 from plumbline.spec.checks import FILE
 from plumbline.spec.model_spec import ModelSpec

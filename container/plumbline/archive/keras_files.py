@@ -11,11 +11,10 @@ from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from typing import IO
 
-from plumbline import keras_config
-from plumbline.discovery import LARGEST_JSON, ModelFile
-from plumbline.engines import hdf5
+from plumbline.archive import hdf5, keras_config
+from plumbline.archive.discovery import LARGEST_JSON, ModelFile
+from plumbline.archive.keras_config import Config
 from plumbline.errors import ArchiveError, UnsafeModel
-from plumbline.keras_config import Config
 
 CODE_SUFFIXES = (".pkl", ".pickle", ".joblib", ".pt", ".pth", ".py", ".pyc", ".so", ".dill")
 

@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from plumbline import diagnosis, keras_config
-from plumbline.engines import hdf5
+from plumbline.archive import diagnosis, hdf5, keras_config
 from plumbline.errors import ArchiveError
 
 NAME = "model"

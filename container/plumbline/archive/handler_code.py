@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from plumbline.failures import HandlerError
-from plumbline.handler_names import exported_from, names_in
+from plumbline.archive.handler_errors import HandlerError
+from plumbline.archive.handler_functions import exported_from, names_in
 
 log = logging.getLogger("plumbline.handlers")
 

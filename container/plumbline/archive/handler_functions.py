@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from types import MappingProxyType
 
-from plumbline.failures import HandlerError
+from plumbline.archive.handler_errors import HandlerError
 
 SERVING: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {

@@ -9,10 +9,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from plumbline import keras_config
-from plumbline.engines import hdf5
+from plumbline.archive import hdf5, keras_config
+from plumbline.archive.file_listing import Scene
 from plumbline.errors import ArchiveError
-from plumbline.scene import Scene
 from plumbline.spec.checks import FILE
 
 EXPECTED = """\
