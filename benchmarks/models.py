@@ -159,7 +159,7 @@ def digest() -> str:
 def make(out: Path, name: str) -> None:
     """Build, export, ask and pack a model."""
     from networks import build
-    from plumbline.engines.export import export
+    from plumbline.engines.keras_export import export
     from plumbline.packing.assembly import GoldenPicture
 
     target, chosen = made(out, name), MODELS[name]

@@ -19,12 +19,12 @@ import numpy as np
 
 from plumbline.archive.signature import TEXT, Signature
 from plumbline.engines.base import PATIENCE, Engine, as_the_models
+from plumbline.engines.time_left import TimeLeft
 from plumbline.equivalence import UNHURRIED, one
 from plumbline.errors import PlumblineError
 from plumbline.inputs import stacked
 from plumbline.parity.differences import compare
 from plumbline.predictor import Predictor
-from plumbline.time_left import TimeLeft
 from plumbline.vision import synthetic_pictures
 from plumbline.vision.arrays import Tensors
 

@@ -14,8 +14,8 @@ from collections.abc import Callable
 from concurrent.futures import Future, wait
 from typing import TypeVar
 
+from plumbline.engines.time_left import TimeLeft
 from plumbline.errors import DeadlineExceeded
-from plumbline.time_left import TimeLeft
 
 log = logging.getLogger("plumbline.handlers")
 

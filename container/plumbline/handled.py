@@ -11,13 +11,13 @@ from PIL import Image
 
 from plumbline.archive.handler_errors import HandlerError
 from plumbline.cutoff import Cutoff
+from plumbline.engines.time_left import TimeLeft
 from plumbline.errors import PlumblineError
 from plumbline.handlers import Stages
 from plumbline.pipeline import Pipeline
 from plumbline.requests import UNLIMITED, Request
 from plumbline.responses import Response
 from plumbline.stopwatch import Stopwatch, Timing
-from plumbline.time_left import TimeLeft
 from plumbline.vision.arrays import Tensors
 from plumbline.vision.geometry import Geometry
 

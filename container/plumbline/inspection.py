@@ -17,7 +17,7 @@ from plumbline.archive import manifest
 from plumbline.archive.contents import Archive, open_archive, read_text
 from plumbline.archive.discovery import ModelFile
 from plumbline.archive.signature import Signature, TensorSpec
-from plumbline.engines.signatures import signatures_of
+from plumbline.engines.model_io import signatures_of
 from plumbline.errors import SpecError
 from plumbline.handler_inspection import handler, handler_rows
 from plumbline.inputs import check_pictures, decodes_itself, image_size

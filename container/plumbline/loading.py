@@ -21,9 +21,9 @@ from plumbline.archive.discovery import ModelFile
 from plumbline.batching import batching
 from plumbline.engines.base import Engine
 from plumbline.engines.deferred import DeferredEngine
-from plumbline.engines.loaders import load_engine
-from plumbline.engines.metadata import signature_defs
 from plumbline.engines.openvino import OpenVINOEngine, Threads, load_network
+from plumbline.engines.selection import load_engine
+from plumbline.engines.serving_metadata import signature_defs
 from plumbline.errors import EngineError, InputRefused
 from plumbline.golden import check_goldens, time_left
 from plumbline.handled import Named, around

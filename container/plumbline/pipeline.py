@@ -10,6 +10,7 @@ from typing import Any
 from plumbline import responses, serving
 from plumbline.archive.signature import TEXT
 from plumbline.engines.base import Engine
+from plumbline.engines.time_left import TimeLeft
 from plumbline.errors import (
     InvalidInstances,
     NotAcceptable,
@@ -35,7 +36,6 @@ from plumbline.results.task_results import Failure, Segments, first_of
 from plumbline.stopwatch import Stopwatch, Timing
 from plumbline.tensorflow_bodies import readers_of
 from plumbline.tensors import Inputs, Instances, Lines
-from plumbline.time_left import TimeLeft
 from plumbline.vision.images import decode
 
 

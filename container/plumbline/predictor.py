@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from plumbline.engines.base import Engine
+from plumbline.engines.time_left import TimeLeft
 from plumbline.errors import InputRefused, RequestError
 from plumbline.gathering import Fetch, fetched_bytes, gathered, no_links
 from plumbline.inputs import (
@@ -24,7 +25,6 @@ from plumbline.results.task_results import Failure, Result
 from plumbline.spec.model_spec import ModelSpec
 from plumbline.stopwatch import Timing
 from plumbline.tasks.base import Task
-from plumbline.time_left import TimeLeft
 from plumbline.vision.arrays import Tensor, Tensors
 from plumbline.vision.geometry import Geometry
 from plumbline.vision.images import Limits

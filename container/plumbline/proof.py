@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from plumbline.archive.accelerated_files import GISTS, Accelerated, Form
 from plumbline.archive.contents import Archive, read_outputs
+from plumbline.engines.time_left import TimeLeft
 from plumbline.errors import GoldenMismatch
 from plumbline.predictor import Predictor
-from plumbline.time_left import TimeLeft
 
 ROUNDING = 1e-6
 """What agreement may be less by, as it is written with so many digits."""

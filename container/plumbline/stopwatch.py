@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
-from plumbline.time_left import TimeLeft
+from plumbline.engines.time_left import TimeLeft
 
 
 class Stopwatch:

@@ -14,13 +14,13 @@ from typing import Any
 from plumbline.archive.contents import GoldenPicture
 from plumbline.archive.signature import Signature
 from plumbline.engines.base import Engine
+from plumbline.engines.time_left import TimeLeft
 from plumbline.errors import PlumblineError
 from plumbline.pipeline import Pipeline
 from plumbline.spec import model_spec as specs
 from plumbline.spec.model_spec import ModelSpec
 from plumbline.spec.toml_writer import toml_value
 from plumbline.tasks import make_task
-from plumbline.time_left import TimeLeft
 from plumbline.vision.arrays import Tensor, Tensors
 from plumbline.vision.decoders import DECODERS
 from plumbline.vision.fit import FITS

@@ -20,7 +20,7 @@ from rich.progress import Progress, TaskID
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
-from plumbline.engines.export import export
+from plumbline.engines.keras_export import export
 from plumbline.packing.assembly import Contents, GoldenPicture, pack
 
 SPEC = """\

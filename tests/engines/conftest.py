@@ -12,7 +12,7 @@ import pytest
 
 from plumbline.archive.discovery import ModelFile
 from plumbline.engines.base import Engine
-from plumbline.engines.loaders import load_engine
+from plumbline.engines.selection import load_engine
 
 
 @dataclass(frozen=True)

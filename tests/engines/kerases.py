@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from plumbline.archive.contents import open_archive
-from plumbline.engines.loaders import load_engine
-from plumbline.time_left import lasting
+from plumbline.engines.selection import load_engine
+from plumbline.engines.time_left import lasting
 
 Config = dict[str, Any]
 

@@ -18,10 +18,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from plumbline.engines.export import export
+from plumbline.engines.keras_export import export
 from plumbline.engines.openvino import Threads, load_network
 from plumbline.engines.tensorflow import load_saved_model
-from plumbline.time_left import lasting
+from plumbline.engines.time_left import lasting
 from plumbline.vision import synthetic_pictures
 
 pytestmark = pytest.mark.tensorflow

@@ -19,7 +19,7 @@ from plumbline.archive.saved_model import read_signatures
 from plumbline.archive.signature import Signature, TensorSpec
 from plumbline.archive.tarball import pack
 from plumbline.cli import main
-from plumbline.engines.loaders import load_engine
+from plumbline.engines.selection import load_engine
 from plumbline.errors import ArchiveError, EngineError, SpecError
 from plumbline.inspection import inspect
 from plumbline.loading import load_models

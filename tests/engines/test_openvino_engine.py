@@ -14,8 +14,8 @@ import pytest
 from plumbline.admission import Deadline, stays
 from plumbline.archive.signature import Signature
 from plumbline.engines.openvino import Threads, convert, load_network
+from plumbline.engines.time_left import lasting
 from plumbline.errors import ClientGone, DeadlineExceeded, EngineError
-from plumbline.time_left import lasting
 from plumbline.vision.normalize import NORMALIZATIONS, Normalization, rescaling
 
 pytestmark = pytest.mark.tensorflow

@@ -26,7 +26,7 @@ from PIL import Image
 
 from plumbline.archive import manifest, tarball
 from plumbline.archive.discovery import ModelFile
-from plumbline.engines.export import export
+from plumbline.engines.keras_export import export
 from plumbline.errors import ArchiveError
 from plumbline.loading import load_models
 from plumbline.packing.convert import Wanted, convert

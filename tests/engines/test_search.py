@@ -21,7 +21,7 @@ from rich.console import Console
 
 from plumbline.archive.discovery import ModelFile
 from plumbline.archive.npz_outputs import save
-from plumbline.engines.export import export
+from plumbline.engines.keras_export import export
 from plumbline.errors import PackingError
 from plumbline.packing import verdicts
 from plumbline.packing.find import Answer, Question, find

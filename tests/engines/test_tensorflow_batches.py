@@ -9,7 +9,7 @@ import pytest
 
 from plumbline.batching import BatchingEngine, takes_batches
 from plumbline.engines.base import Engine
-from plumbline.time_left import TimeLeft, lasting
+from plumbline.engines.time_left import TimeLeft, lasting
 from plumbline.vision.arrays import Tensors
 
 pytestmark = pytest.mark.tensorflow

@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
+from plumbline.engines.time_left import lasting
 from plumbline.errors import DeadlineExceeded, InputRefused
-from plumbline.time_left import lasting
 
 pytestmark = pytest.mark.tensorflow
 

@@ -30,11 +30,11 @@ from served import Refused, Serve, Served, message_of
 from werkzeug.test import TestResponse
 
 from plumbline.engines.fake import FakeEngine
+from plumbline.engines.time_left import TimeLeft
 from plumbline.machine.sizing import MEMORY_PER_PICTURE
 from plumbline.options import OPTIONS
 from plumbline.requests import READERS
 from plumbline.spec.model_spec import Preprocess
-from plumbline.time_left import TimeLeft
 from plumbline.variables import MEBIBYTE
 from plumbline.vision.arrays import Tensors
 from plumbline.web.bodies import CHUNK

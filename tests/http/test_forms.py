@@ -20,10 +20,10 @@ from werkzeug.test import TestResponse
 from plumbline.admission import Admission
 from plumbline.archive.signature import Signature, TensorSpec
 from plumbline.engines.fake import FakeEngine
+from plumbline.engines.time_left import TimeLeft, lasting
 from plumbline.served import ServedModel
 from plumbline.settings import Settings
 from plumbline.spec.model_spec import ModelSpec
-from plumbline.time_left import TimeLeft, lasting
 from plumbline.variables import MEBIBYTE
 from plumbline.vision.arrays import Tensors
 from plumbline.web.app import create_app

@@ -20,14 +20,14 @@ from werkzeug.test import TestResponse
 from plumbline.admission import Admission
 from plumbline.archive.signature import Signature, TensorSpec
 from plumbline.engines.base import Engine
-from plumbline.engines.metadata import of_signature
+from plumbline.engines.serving_metadata import of_signature
+from plumbline.engines.time_left import TimeLeft
 from plumbline.pipeline import Pipeline
 from plumbline.registry import LoadedModel, Registry
 from plumbline.served import ServedModel
 from plumbline.settings import Settings
 from plumbline.spec.model_spec import ModelSpec
 from plumbline.tasks import fitted
-from plumbline.time_left import TimeLeft
 from plumbline.vision.arrays import Tensors
 from plumbline.web.app import create_app
 

@@ -18,8 +18,8 @@ from werkzeug.test import TestResponse
 
 from plumbline.archive.signature import Signature, TensorSpec
 from plumbline.engines.base import Engine
+from plumbline.engines.time_left import TimeLeft
 from plumbline.spec.model_spec import ModelSpec
-from plumbline.time_left import TimeLeft
 from plumbline.vision.arrays import Tensors
 
 ANY_SHAPE = (None, None, None, None)

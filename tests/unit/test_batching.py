@@ -20,12 +20,12 @@ from plumbline.archive.signature import Signature, TensorSpec
 from plumbline.batching import BatchingEngine, batching, takes_batches
 from plumbline.engines.base import Engine
 from plumbline.engines.fake import FakeEngine
+from plumbline.engines.time_left import TimeLeft, lasting
 from plumbline.errors import ClientGone, DeadlineExceeded, EngineError, InputRefused
 from plumbline.machine.sizing import MOST_TOGETHER
 from plumbline.predictor import Predictor
 from plumbline.spec.model_spec import ModelSpec, Preprocess
 from plumbline.tasks import make_task
-from plumbline.time_left import TimeLeft, lasting
 from plumbline.vision.arrays import Tensors
 from plumbline.vision.images import Limits
 

@@ -16,6 +16,7 @@ from PIL import Image
 from rich.console import Console
 
 from plumbline.archive.signature import Signature, TensorSpec
+from plumbline.engines.time_left import TimeLeft, lasting
 from plumbline.packing import options, verdicts
 from plumbline.packing.find import Answer
 from plumbline.packing.progress import Reporter
@@ -23,7 +24,6 @@ from plumbline.packing.search import Search
 from plumbline.packing.trials import Inputs, Trials
 from plumbline.preprocess import preprocess
 from plumbline.spec.model_spec import Preprocess, read_document
-from plumbline.time_left import TimeLeft, lasting
 from plumbline.vision.arrays import Tensors
 from plumbline.vision.images import Limits, decode
 

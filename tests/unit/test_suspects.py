@@ -18,6 +18,7 @@ from PIL import Image
 from plumbline.archive.contents import Archive, GoldenPicture
 from plumbline.archive.discovery import ModelFile
 from plumbline.archive.signature import Signature, TensorSpec
+from plumbline.engines.time_left import TimeLeft
 from plumbline.errors import GoldenMismatch
 from plumbline.golden import check_goldens
 from plumbline.pipeline import Pipeline
@@ -25,7 +26,6 @@ from plumbline.preprocess import preprocess
 from plumbline.spec.model_spec import Classification, ModelSpec, Preprocess
 from plumbline.suspects import explain
 from plumbline.tasks import make_task
-from plumbline.time_left import TimeLeft
 from plumbline.vision.arrays import Tensor, Tensors
 from plumbline.vision.images import Limits
 

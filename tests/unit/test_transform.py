@@ -26,8 +26,8 @@ from plumbline.client.base import Answer
 from plumbline.client.files import drawn_names
 from plumbline.client.transform import AHEAD, PAUSES, Patient, in_order
 from plumbline.engines.fake import FakeEngine
+from plumbline.engines.time_left import TimeLeft
 from plumbline.errors import EngineError
-from plumbline.time_left import TimeLeft
 
 CONTAINER = Path(__file__).parents[2] / "container"
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from plumbline.archive.signature import Signature, TensorSpec
 from plumbline.engines.base import Engine
+from plumbline.engines.time_left import TimeLeft
 from plumbline.errors import InvalidInstances
-from plumbline.time_left import TimeLeft
 from plumbline.vision.arrays import Tensors
 
 

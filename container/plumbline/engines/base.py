@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from plumbline.archive.signature import Signature
+from plumbline.engines.time_left import TimeLeft
 from plumbline.errors import DeadlineExceeded
-from plumbline.time_left import TimeLeft
 from plumbline.vision.arrays import Tensors
 
 PATIENCE = 0.05

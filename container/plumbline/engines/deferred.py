@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 from plumbline.archive.signature import Signature
 from plumbline.engines.base import Engine
-from plumbline.time_left import TimeLeft
+from plumbline.engines.time_left import TimeLeft
 from plumbline.vision.arrays import Tensors
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from plumbline.archive.signature import Signature, TensorSpec
 from plumbline.engines.base import PATIENCE, Engine, as_the_models
-from plumbline.time_left import TimeLeft
+from plumbline.engines.time_left import TimeLeft
 from plumbline.vision.arrays import Tensors
 
 

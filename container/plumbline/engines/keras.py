@@ -19,7 +19,7 @@ from typing import Any
 from plumbline.archive import hdf5, keras1, keras_config, keras_files
 from plumbline.archive.discovery import ModelFile
 from plumbline.archive.keras_files import KerasModel
-from plumbline.engines.export import export
+from plumbline.engines.keras_export import export
 from plumbline.engines.tensorflow import TensorFlowEngine, load_saved_model
 from plumbline.errors import EngineError, ModelError
 

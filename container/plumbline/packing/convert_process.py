@@ -53,8 +53,8 @@ def load_keras(request: Mapping[str, Any]) -> tuple[str, Predict, TensorSpec]:
     """A Keras file, exported."""
     import tensorflow as tf
 
-    from plumbline.engines.export import export, outputs_by_name
     from plumbline.engines.keras import load
+    from plumbline.engines.keras_export import export, outputs_by_name
 
     weights = request["weights"]
     model_file = ModelFile(

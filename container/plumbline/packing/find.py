@@ -13,7 +13,7 @@ from PIL import Image
 
 from plumbline.archive.discovery import ModelFile
 from plumbline.engines.base import Engine
-from plumbline.engines.loaders import load_engine
+from plumbline.engines.selection import load_engine
 from plumbline.machine import cgroups
 from plumbline.machine.quiet import muted
 from plumbline.packing import expected, options, pictures

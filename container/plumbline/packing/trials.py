@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from plumbline.engines.base import Engine
+from plumbline.engines.time_left import lasting
 from plumbline.errors import PackingError, SpecError
 from plumbline.parity.differences import trimmed
 from plumbline.preprocess import in_dtype, normalized, resizer
 from plumbline.spec.model_spec import ModelSpec, Preprocess
-from plumbline.time_left import lasting
 from plumbline.vision.activations import ACTIVATIONS
 from plumbline.vision.arrays import Pixels, Tensor, Tensors
 from plumbline.vision.fit import FITS, place

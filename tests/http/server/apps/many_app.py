@@ -24,6 +24,7 @@ from flask import Flask
 from plumbline.archive.signature import Signature, TensorSpec
 from plumbline.cutoff import Cutoff
 from plumbline.engines.base import Engine
+from plumbline.engines.time_left import TimeLeft
 from plumbline.errors import ArchiveError, ModelError
 from plumbline.machine import cgroups
 from plumbline.machine.cgroups import Memory
@@ -33,7 +34,6 @@ from plumbline.served import Say, ServedModel
 from plumbline.spec.model_spec import ModelSpec
 from plumbline.tasks import make_task
 from plumbline.terms import Terms
-from plumbline.time_left import TimeLeft
 from plumbline.vision.arrays import Tensors
 from plumbline.web import hosted_model as hosted
 from plumbline.web import wsgi
