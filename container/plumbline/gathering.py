@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from plumbline.errors import LinkRefused, LinkTooLarge, RequestError
-from plumbline.requests import Item, Link
+from plumbline.wire.requests import Item, Link
 
 Fetch = Callable[[str, Callable[[], float]], bytes]
 """A link, and the seconds left → the picture's bytes; raises a `RequestError`."""

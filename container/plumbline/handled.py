@@ -15,11 +15,11 @@ from plumbline.engines.time_left import TimeLeft
 from plumbline.errors import PlumblineError
 from plumbline.handlers import Stages
 from plumbline.pipeline import Pipeline
-from plumbline.requests import UNLIMITED, Request
-from plumbline.responses import Response
 from plumbline.stopwatch import Stopwatch, Timing
 from plumbline.vision.arrays import Tensors
 from plumbline.vision.geometry import Geometry
+from plumbline.wire.requests import UNLIMITED, Request
+from plumbline.wire.responses import Response
 
 
 @dataclass(frozen=True)

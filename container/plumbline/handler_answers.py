@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from plumbline.archive.handler_errors import HandlerFailed
-from plumbline.responses import JSON, Response
+from plumbline.wire.responses import JSON, Response
 
 MOST_BYTES = 100 * 1024**2
 """Of an answer: what SageMaker takes of a batch."""

@@ -13,9 +13,9 @@ import orjson
 from plumbline.archive.handler_errors import HandlerFailed
 from plumbline.errors import InvalidCSV, InvalidJSON, NotAcceptable, UnsupportedContentType
 from plumbline.handler_answers import article
-from plumbline.npy import read_array
-from plumbline.responses import CSV, JSON, NPY, Response, plain, preferences
 from plumbline.vision.arrays import Tensor
+from plumbline.wire.npy import read_array
+from plumbline.wire.responses import CSV, JSON, NPY, Response, plain, preferences
 
 TEXTS = (JSON, CSV)
 """Types whose bodies reach input_fn as str."""

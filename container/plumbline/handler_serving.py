@@ -15,13 +15,13 @@ from plumbline.errors import PlumblineError, Unavailable
 from plumbline.handled import Named, of_picture
 from plumbline.handler_answers import answer, article
 from plumbline.handlers import Stage, Stages
-from plumbline.options import METHOD, RAW
 from plumbline.pipeline import Pipeline
-from plumbline.requests import Pictures, Request, read
-from plumbline.responses import JSON, Response, encode_error, to_json
 from plumbline.stopwatch import Timing
 from plumbline.vision.arrays import Tensors
 from plumbline.vision.geometry import Geometry
+from plumbline.wire.request_options import METHOD, RAW
+from plumbline.wire.requests import Pictures, Request, read
+from plumbline.wire.responses import JSON, Response, encode_error, to_json
 
 if TYPE_CHECKING:
     import requests

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from plumbline import serving
 from plumbline.archive.handler_errors import HandlerError, HandlerFailed, HandlerRefused
 from plumbline.errors import InvalidInstances
 from plumbline.handled import Named, of_picture
@@ -22,13 +21,14 @@ from plumbline.handler_bodies import as_given, decode, default_predict, encode
 from plumbline.handler_context import ToolkitContext
 from plumbline.handlers import Stage, Stages
 from plumbline.pipeline import Pipeline
-from plumbline.requests import Pictures, Request, read
-from plumbline.responses import JSON, Response, negotiate
 from plumbline.results.task_results import Failure
 from plumbline.stopwatch import Timing
-from plumbline.tensors import Array, Inputs, to_tensor
 from plumbline.vision.arrays import Tensors
 from plumbline.vision.geometry import Geometry
+from plumbline.wire import tf_serving_responses
+from plumbline.wire.requests import Pictures, Request, read
+from plumbline.wire.responses import JSON, Response, negotiate
+from plumbline.wire.tensor_bodies import Array, Inputs, to_tensor
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,9 @@ class ToolkitHandler:
             return self.written("output_fn", returned, call)
         if self.predicts:
             return encode(prediction, call.accept)
-        return serving.encode(prediction, negotiate(call.accept), by_columns=by_columns)
+        return tf_serving_responses.encode(
+            prediction, negotiate(call.accept), by_columns=by_columns
+        )
 
     def written(self, name: str, returned: Any, call: Call) -> Response:
         """What a function returned, with the type and the status that were set on the way."""

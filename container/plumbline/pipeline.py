@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from plumbline import responses, serving
 from plumbline.archive.signature import TEXT
 from plumbline.engines.base import Engine
 from plumbline.engines.time_left import TimeLeft
@@ -18,25 +17,19 @@ from plumbline.errors import (
     RequestError,
 )
 from plumbline.errors import SpecError as DoesNotFit
-from plumbline.examples import Examples
 from plumbline.gathering import fetched_bytes
 from plumbline.inputs import fit_pictures, is_turned
 from plumbline.machine.allocator import uncollected
 from plumbline.predictor import Predictor
-from plumbline.requests import (
-    Pictures,
-    Request,
-    Values,
-    check_count,
-    may_have_links,
-    read,
-)
-from plumbline.responses import FORMS, JSON, JSON_LINES, PNG, Parts, Response
 from plumbline.results.task_results import Failure, Segments, first_of
 from plumbline.stopwatch import Stopwatch, Timing
-from plumbline.tensorflow_bodies import readers_of
-from plumbline.tensors import Inputs, Instances, Lines
 from plumbline.vision.images import decode
+from plumbline.wire import responses, tf_serving_responses
+from plumbline.wire.requests import Pictures, Request, Values, check_count, may_have_links, read
+from plumbline.wire.responses import FORMS, JSON, JSON_LINES, PNG, Parts, Response
+from plumbline.wire.tensor_bodies import Inputs, Instances, Lines
+from plumbline.wire.tf_examples import Examples
+from plumbline.wire.tf_serving_requests import readers_of
 
 
 @dataclass(frozen=True)
@@ -111,7 +104,9 @@ class Pipeline(Predictor):
         with timing.watch.lap("encode"):
             if isinstance(payload, Examples):
                 return Response(responses.to_json(payload.answer(outputs)))
-            return serving.encode(outputs, media_type, by_columns=isinstance(payload, Inputs))
+            return tf_serving_responses.encode(
+                outputs, media_type, by_columns=isinstance(payload, Inputs)
+            )
 
     def answer_lines(self, payload: Lines, timing: Timing) -> Response:
         """A line for each line: all together, or one by one where some of them are bad."""

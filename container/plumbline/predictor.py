@@ -20,7 +20,6 @@ from plumbline.inputs import (
     stacked,
 )
 from plumbline.parity.differences import Difference, compare
-from plumbline.requests import Item, Link
 from plumbline.results.task_results import Failure, Result
 from plumbline.spec.model_spec import ModelSpec
 from plumbline.stopwatch import Timing
@@ -28,6 +27,7 @@ from plumbline.tasks.base import Task
 from plumbline.vision.arrays import Tensor, Tensors
 from plumbline.vision.geometry import Geometry
 from plumbline.vision.images import Limits
+from plumbline.wire.requests import Item, Link
 
 
 @dataclass(frozen=True)

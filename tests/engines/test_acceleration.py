@@ -21,9 +21,9 @@ from plumbline.errors import EngineError
 from plumbline.loading import load_models
 from plumbline.packing.assembly import Contents, GoldenPicture, pack
 from plumbline.pipeline import Pipeline
-from plumbline.requests import Request
 from plumbline.stopwatch import Stopwatch
 from plumbline.terms import Terms
+from plumbline.wire.requests import Request
 
 pytestmark = pytest.mark.tensorflow
 

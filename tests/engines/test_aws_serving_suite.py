@@ -13,12 +13,12 @@ from werkzeug.test import TestResponse
 
 from half_plus import save_half_plus
 from plumbline.admission import Admission
-from plumbline.examples import serialised
 from plumbline.loading import load_models
 from plumbline.served import ServedModel
 from plumbline.settings import Settings
 from plumbline.terms import Terms
 from plumbline.web.app import create_app
+from plumbline.wire.tf_examples import serialised
 from tensorflow_serving_cases import ATTRIBUTES, CASES, INSTANCES, REFUSED, Case, save_models
 
 pytestmark = pytest.mark.tensorflow

@@ -15,8 +15,8 @@ from test_examples import ENVIRONMENT, ROOT, forever, run_example, served
 
 from augmented_manifest import Photo, load
 from plumbline.pipeline import Pipeline
-from plumbline.requests import Request
 from plumbline.stopwatch import Stopwatch
+from plumbline.wire.requests import Request
 
 pytestmark = pytest.mark.tensorflow
 

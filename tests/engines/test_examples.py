@@ -18,10 +18,10 @@ from plumbline.archive import tarball
 from plumbline.errors import InvalidInstances
 from plumbline.loading import load_models
 from plumbline.pipeline import Pipeline
-from plumbline.requests import Request
-from plumbline.responses import JSON, to_json
 from plumbline.stopwatch import Stopwatch
 from plumbline.terms import Terms
+from plumbline.wire.requests import Request
+from plumbline.wire.responses import JSON, to_json
 
 pytestmark = pytest.mark.tensorflow
 

@@ -15,10 +15,10 @@ from PIL import Image, ImageOps
 from plumbline.errors import SpecError
 from plumbline.loading import load_models
 from plumbline.pipeline import Pipeline
-from plumbline.requests import Request
-from plumbline.responses import Response
 from plumbline.stopwatch import Stopwatch
 from plumbline.terms import Terms
+from plumbline.wire.requests import Request
+from plumbline.wire.responses import Response
 
 pytestmark = pytest.mark.tensorflow
 

@@ -13,9 +13,9 @@ from PIL import Image
 from test_examples import forever, run_example, served
 
 from plumbline.pipeline import Pipeline
-from plumbline.requests import Request
-from plumbline.responses import JSON, NPY, PNG
 from plumbline.stopwatch import Stopwatch
+from plumbline.wire.requests import Request
+from plumbline.wire.responses import JSON, NPY, PNG
 from scenes import SURFACES, Scene, scenes
 
 pytestmark = pytest.mark.tensorflow

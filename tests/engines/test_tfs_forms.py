@@ -17,10 +17,10 @@ from PIL import Image
 from plumbline.errors import InputRefused, InvalidInstances, PlumblineError
 from plumbline.loading import load_models
 from plumbline.pipeline import Pipeline
-from plumbline.requests import Request
-from plumbline.responses import encode_error
 from plumbline.stopwatch import Stopwatch
 from plumbline.terms import Terms
+from plumbline.wire.requests import Request
+from plumbline.wire.responses import encode_error
 
 pytestmark = pytest.mark.tensorflow
 

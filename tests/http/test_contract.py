@@ -23,10 +23,10 @@ from plumbline.errors import ArchiveError, InvalidJSON, RequestError
 from plumbline.machine.allocator import LARGE
 from plumbline.machine.sizing import SLOTS_PER_CORE
 from plumbline.registry import Registry
-from plumbline.requests import Pictures, Request
 from plumbline.served import ServedModel
 from plumbline.web.app import create_app
 from plumbline.web.sagemaker import weight
+from plumbline.wire.requests import Pictures, Request
 
 ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
 INFERENCE_ID = "X-Amzn-SageMaker-Inference-Id"

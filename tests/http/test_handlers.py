@@ -476,8 +476,8 @@ def test_another_folder_can_be_set(tmp_path: Path) -> None:
 
 
 def test_two_archives_do_not_get_each_others_modules(tmp_path: Path) -> None:
-    from plumbline.requests import Request
     from plumbline.stopwatch import Stopwatch
+    from plumbline.wire.requests import Request
 
     first, second = (archive(tmp_path / name, "serving_helpers") for name in ("a", "b"))
     (second / "code" / "helper.py").write_text("def scaled(body):\n    return 1.0\n")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from plumbline import errors, foreign, requests
+from plumbline import errors, foreign
 from plumbline.cli import main
 from plumbline.hosting import errors as hosting_errors
 from plumbline.spec import model_spec
@@ -19,6 +19,7 @@ from plumbline.vision.fit import FITS
 from plumbline.vision.images import COLORS
 from plumbline.vision.normalize import NORMALIZATIONS
 from plumbline.vision.resize import FILTERS
+from plumbline.wire import requests
 
 ROOT = Path(__file__).parents[2]
 

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plumbline import responses
 from plumbline.errors import ImageTooLarge, PlumblineError, ServerBusy
 from plumbline.hosting import wire
 from plumbline.hosting.frames import LENGTHS, MOST_OF_HEADER, Frame, receive, send
-from plumbline.requests import Request
+from plumbline.wire import responses
+from plumbline.wire.requests import Request
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),

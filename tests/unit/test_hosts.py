@@ -36,12 +36,12 @@ from plumbline.hosting.ledger import Ledger
 from plumbline.hosting.model_process import next_connection
 from plumbline.hosting.nursery import Child
 from plumbline.machine.cgroups import Memory
-from plumbline.requests import Request
-from plumbline.responses import Response
 from plumbline.settings import Settings
 from plumbline.stopwatch import Stopwatch
 from plumbline.web.app import create_multi_model_app
 from plumbline.web.multi_model import ManyModels
+from plumbline.wire.requests import Request
+from plumbline.wire.responses import Response
 
 NAMES = st.sampled_from(["a", "b", "c"])
 FOLDERS = st.sampled_from(["one", "two", "broken"])

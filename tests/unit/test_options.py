@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plumbline import errors
-from plumbline.options import read_options
+from plumbline.wire.request_options import read_options
 
 
 @given(st.integers(1, 1000), st.lists(st.sampled_from(["trace=abc", "x", "", "a=b=c", "top=7"])))

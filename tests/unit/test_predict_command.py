@@ -30,10 +30,10 @@ from plumbline.client.base import Answer, NoAnswer, NotReached, Refused, Server,
 from plumbline.client.endpoint import Endpoint
 from plumbline.client.predict import Job, jobs
 from plumbline.errors import CommandError
-from plumbline.responses import json_part, json_whole
 from plumbline.results.task_results import Classes, Detections, Segments, Values
 from plumbline.results.task_results import Result as Said
 from plumbline.vision.geometry import Geometry
+from plumbline.wire.responses import json_part, json_whole
 
 
 def run(*arguments: Any) -> Result:

@@ -7,12 +7,12 @@ import pytest
 
 from plumbline.archive.signature import Signature, TensorSpec
 from plumbline.errors import SpecError
-from plumbline.responses import to_json
 from plumbline.spec.model_spec import ModelChoice, ModelSpec, parse
 from plumbline.tasks import make_task, suited
 from plumbline.tasks.raw import RawTask
 from plumbline.vision.arrays import Tensors
 from plumbline.vision.geometry import Geometry
+from plumbline.wire.responses import to_json
 
 IMAGE = TensorSpec("image", (None, 8, 8, 3), "float32")
 MASK = TensorSpec("mask", (None, 2, 2), "float32")

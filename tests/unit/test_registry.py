@@ -8,12 +8,12 @@ import pytest
 
 from plumbline.engines.fake import FakeEngine
 from plumbline.errors import ModelNotFound
-from plumbline.options import read_options
 from plumbline.pipeline import Pipeline
 from plumbline.registry import LoadedModel, Registry
 from plumbline.spec.model_spec import ModelSpec
 from plumbline.tasks import make_task
 from plumbline.vision.images import Limits
+from plumbline.wire.request_options import read_options
 
 
 @pytest.fixture

@@ -14,16 +14,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hypothesis_numpy
 
 from plumbline import errors
-from plumbline.requests import (
-    READERS,
-    Item,
-    Link,
-    Pictures,
-    Request,
-    may_have_links,
-    read,
-)
-from plumbline.tensors import Array, Inputs, Instances, Lines
+from plumbline.wire.requests import READERS, Item, Link, Pictures, Request, may_have_links, read
+from plumbline.wire.tensor_bodies import Array, Inputs, Instances, Lines
 
 FORM = (
     'Send {"instances": [...]}, each instance a tensor, {"b64": "<a picture in base64>"} '

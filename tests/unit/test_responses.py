@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plumbline import responses
 from plumbline.errors import NotAcceptable, NotAnImage, PlumblineError
-from plumbline.responses import FORMS, Parts, encode_error, negotiate, to_json
 from plumbline.results.task_results import Classes, Detections, Failure, Result
 from plumbline.vision.geometry import Geometry, Rect
+from plumbline.wire import responses
+from plumbline.wire.responses import FORMS, Parts, encode_error, negotiate, to_json
 
 ANY_TEXT = st.text(st.characters(exclude_categories=[]), max_size=3000)
 

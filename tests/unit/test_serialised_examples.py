@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from plumbline.archive.saved_model import entries, message, varint
 from plumbline.archive.signature import Signature, TensorSpec
 from plumbline.errors import InvalidInstances
-from plumbline.examples import Examples, serialised
+from plumbline.wire.tf_examples import Examples, serialised
 
 TEXTS = TensorSpec("inputs", (None,), "string")
 SCORES = TensorSpec("scores", (None, 2), "float32")

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from plumbline.errors import InvalidInstances, NotAcceptable
-from plumbline.serving import encode
 from plumbline.vision.arrays import Tensors
+from plumbline.wire.tf_serving_responses import encode
 
 ONE = {"scores": np.array([[1, 2], [3, 4]], np.float32)}
 TWO = {"a": np.array([1, 2]), "b": np.array([[3], [4]])}

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plumbline import errors
-from plumbline.examples import Examples
-from plumbline.requests import Pictures, Request, read
-from plumbline.tensorflow_bodies import readers_of
-from plumbline.tensors import Inputs, Instances
+from plumbline.wire.requests import Pictures, Request, read
+from plumbline.wire.tensor_bodies import Inputs, Instances
+from plumbline.wire.tf_examples import Examples
+from plumbline.wire.tf_serving_requests import readers_of
 
 NAMED = {"tfs-model-name": "bees"}
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from plumbline import errors
 from plumbline.archive.signature import Signature, TensorSpec
-from plumbline.tensors import Array, Inputs, Instances, fits
+from plumbline.wire.tensor_bodies import Array, Inputs, Instances, fits
 
 FLOATS = Signature((TensorSpec("image", (None, 2, 2), "float32"),), ())
 BYTES = Signature((TensorSpec("image", (None, 2), "uint8"),), ())

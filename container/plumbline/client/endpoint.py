@@ -8,8 +8,8 @@ from types import MappingProxyType
 from typing import Any
 
 from plumbline.client.base import SECONDS, Answer, NoAnswer, NotReached
-from plumbline.responses import JSON, to_json
 from plumbline.variables import MEBIBYTE
+from plumbline.wire.responses import JSON, to_json
 
 MOST_BYTES = 25 * MEBIBYTE
 """Of one request: SageMaker's own limit, beyond which it may just hang up."""

@@ -20,15 +20,15 @@ from plumbline.handling import CodeTerms
 from plumbline.loading import load_models
 from plumbline.machine.allocator import reuse_small_blocks_only, tidied_after
 from plumbline.machine.openblas import compute_in_calling_threads
-from plumbline.options import read_options
 from plumbline.registry import Registry
-from plumbline.requests import Request
-from plumbline.responses import encode_error
 from plumbline.served import ServedModel, one_line
 from plumbline.settings import Settings
 from plumbline.stopwatch import Stopwatch
 from plumbline.terms import Terms
 from plumbline.web import loopback
+from plumbline.wire.request_options import read_options
+from plumbline.wire.requests import Request
+from plumbline.wire.responses import encode_error
 
 ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
 

@@ -19,7 +19,7 @@ from rich.text import Text
 from plumbline.client.base import Client, NoAnswer, Refused, ask, prediction, read_picture
 from plumbline.client.files import drawn_names, shown, write_whole, written
 from plumbline.errors import CommandError
-from plumbline.responses import JSON, PNG
+from plumbline.wire.responses import JSON, PNG
 
 MOST_VALUES = 6
 """Values of a raw output that are shown."""

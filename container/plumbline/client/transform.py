@@ -22,7 +22,7 @@ from plumbline.client.base import Answer, Client, Refused, ask, prediction, read
 from plumbline.client.files import Found, shown, walk, write_whole
 from plumbline.client.ledger import Ledger, opened
 from plumbline.errors import CommandError
-from plumbline.responses import JSON, PNG
+from plumbline.wire.responses import JSON, PNG
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -8,8 +8,8 @@ from typing import Any
 
 from plumbline.errors import PlumblineError, Unavailable
 from plumbline.hosting.frames import Frame
-from plumbline.requests import Request
-from plumbline.responses import Response
+from plumbline.wire.requests import Request
+from plumbline.wire.responses import Response
 
 Laps = Mapping[str, float]
 """Milliseconds by the name of a stage."""

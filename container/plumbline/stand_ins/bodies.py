@@ -10,10 +10,10 @@ from typing import Any
 from plumbline import handler_bodies
 from plumbline.errors import RequestError
 from plumbline.handler_bodies import ENCODERS, from_csv, media_type
-from plumbline.responses import CSV, NPY
 from plumbline.stand_ins.errors import GenericInferenceToolkitError, Unreadable, lacking
 from plumbline.stand_ins.errors import UnsupportedFormatError as Unsupported
 from plumbline.vision.arrays import Tensor
+from plumbline.wire.responses import CSV, NPY
 
 NPZ = "application/x-npz"
 

@@ -10,9 +10,9 @@ from functools import partial
 from typing import Any
 
 from plumbline.handler_bodies import ENCODERS
-from plumbline.responses import CSV, JSON, NPY
 from plumbline.stand_ins import defaults, errors, utils
 from plumbline.stand_ins.bodies import NPZ, answered, decode, encode
+from plumbline.wire.responses import CSV, JSON, NPY
 
 CONTENT_TYPES: dict[str, Any] = {
     "JSON": JSON,

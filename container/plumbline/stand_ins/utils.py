@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from plumbline.responses import preferences
+from plumbline.wire.responses import preferences
 
 CONTENT_TYPE = re.compile("[Cc]ontent-?[Tt]ype")
 

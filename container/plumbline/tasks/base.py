@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from plumbline.archive.signature import Signature
-from plumbline.options import RAW
 from plumbline.parity.agreement import Pairs
 from plumbline.results.task_results import Result, Values
 from plumbline.spec.model_spec import ModelSpec
 from plumbline.vision.arrays import Tensor, Tensors
 from plumbline.vision.geometry import Geometry
+from plumbline.wire.request_options import RAW
 
 
 class Task(ABC):

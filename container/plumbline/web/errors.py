@@ -9,7 +9,7 @@ from flask import Flask, Response, current_app, g
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from plumbline.errors import PlumblineError, Unavailable
-from plumbline.responses import encode_error
+from plumbline.wire.responses import encode_error
 
 log = logging.getLogger("plumbline.web")
 

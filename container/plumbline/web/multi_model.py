@@ -10,7 +10,6 @@ import orjson
 from flask import Blueprint, Response, current_app, g, request
 from werkzeug.routing import BaseConverter
 
-from plumbline import responses
 from plumbline.admission import Admission, Deadline
 from plumbline.handler_answers import ANY
 from plumbline.hosting import room
@@ -25,13 +24,14 @@ from plumbline.hosting.wire import Asked
 from plumbline.machine import cgroups
 from plumbline.machine.allocator import tidied_after
 from plumbline.machine.sizing import MEMORY_PER_PICTURE, MOST_CHANGES, Sizes
-from plumbline.options import is_tensorflows, read_options
-from plumbline.requests import Request
 from plumbline.settings import Settings
 from plumbline.stopwatch import Stopwatch
 from plumbline.vision.images import Limits, pixels_in
 from plumbline.web.bodies import gone, read_body
 from plumbline.web.sagemaker import CUSTOM_ATTRIBUTES, weight
+from plumbline.wire import responses
+from plumbline.wire.request_options import is_tensorflows, read_options
+from plumbline.wire.requests import Request
 
 ANSWERED = (
     "GET /ping, GET and POST /models, GET and DELETE /models/<name> and POST /models/<name>/invoke"

@@ -9,17 +9,17 @@ from typing import Any
 from flask import Blueprint, Response, current_app, g, request
 from flask.globals import request_ctx
 
-from plumbline import responses
 from plumbline.admission import Admission, Deadline
 from plumbline.errors import ModelNotReady
 from plumbline.machine.allocator import LARGE, tidied_after
 from plumbline.machine.sizing import SLOTS_PER_CORE
-from plumbline.options import is_tensorflows, read_options
-from plumbline.requests import Pictures, Request
 from plumbline.served import ServedModel
 from plumbline.settings import Settings
 from plumbline.variables import MEBIBYTE
 from plumbline.web.bodies import gone, read_body
+from plumbline.wire import responses
+from plumbline.wire.request_options import is_tensorflows, read_options
+from plumbline.wire.requests import Pictures, Request
 
 CUSTOM_ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
 

@@ -11,12 +11,12 @@ from typing import Any
 
 from flask import Blueprint, Response, g, request
 
-from plumbline import responses
 from plumbline.errors import InvalidAttribute
-from plumbline.options import METHOD
 from plumbline.registry import NAME, VERSION
 from plumbline.web.errors import HTTPError
 from plumbline.web.sagemaker import service
+from plumbline.wire import responses
+from plumbline.wire.request_options import METHOD
 
 blueprint = Blueprint("tensorflow_serving", __name__)
 

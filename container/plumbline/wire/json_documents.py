@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from plumbline.errors import InvalidJSON
-from plumbline.tensors import FORM
+from plumbline.wire.tensor_bodies import FORM
 
 
 def from_json(text: bytes, what: str) -> Any:

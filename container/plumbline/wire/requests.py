@@ -13,7 +13,6 @@ from typing import Any, AnyStr, TypeAlias
 
 import numpy as np
 
-from plumbline.documents import from_json, from_jsons
 from plumbline.errors import (
     EmptyBody,
     InvalidCSV,
@@ -22,10 +21,11 @@ from plumbline.errors import (
     RequestError,
     UnsupportedContentType,
 )
-from plumbline.examples import Examples
-from plumbline.npy import read_array
-from plumbline.options import is_tensorflows
-from plumbline.tensors import FORM, Array, Inputs, Instances, Lines, Unframed
+from plumbline.wire.json_documents import from_json, from_jsons
+from plumbline.wire.npy import read_array
+from plumbline.wire.request_options import is_tensorflows
+from plumbline.wire.tensor_bodies import FORM, Array, Inputs, Instances, Lines, Unframed
+from plumbline.wire.tf_examples import Examples
 
 JSON_LINES = "application/jsonlines"
 JSONS = "application/jsons"

@@ -14,11 +14,10 @@ from typing import Any
 
 import orjson
 
-from plumbline.documents import from_json
 from plumbline.errors import InvalidCSV, InvalidInstances
-from plumbline.examples import KINDS, Examples, serialised
-from plumbline.options import METHOD
-from plumbline.requests import (
+from plumbline.wire.json_documents import from_json
+from plumbline.wire.request_options import METHOD
+from plumbline.wire.requests import (
     JSON_LINES,
     JSONS,
     READERS,
@@ -30,6 +29,7 @@ from plumbline.requests import (
     of_rows,
     read_json,
 )
+from plumbline.wire.tf_examples import KINDS, Examples, serialised
 
 
 def readers_of(request: Request) -> Mapping[str, Reader]:

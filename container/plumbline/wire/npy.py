@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from plumbline.errors import InvalidArray
-from plumbline.tensors import Array
 from plumbline.vision.arrays import Tensor
+from plumbline.wire.tensor_bodies import Array
 
 
 def read_array(body: bytes, most: int) -> Array:  # noqa: ARG001

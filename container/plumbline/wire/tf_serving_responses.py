@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from plumbline.errors import InvalidInstances, NotAcceptable
-from plumbline.responses import CSV, JSON, JSON_LINES, NPY, Response, csv_line, to_json, to_npy
 from plumbline.results.task_results import written_out
 from plumbline.vision.arrays import Tensor, Tensors
+from plumbline.wire.responses import CSV, JSON, JSON_LINES, NPY, Response, csv_line, to_json, to_npy
 
 
 def rows(outputs: Tensors) -> Any:
