@@ -11,9 +11,10 @@ from typing import Any
 
 from gunicorn import glogging
 
-from plumbline import environment, logs
+from plumbline import logs
 from plumbline.errors import SettingError
 from plumbline.machine import cgroups
+from plumbline.settings import environment
 from plumbline.web import succession
 
 try:

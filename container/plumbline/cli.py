@@ -12,10 +12,10 @@ from pathlib import Path
 import click
 
 import plumbline
-from plumbline import environment
 from plumbline.archive.tarball import unpacked
 from plumbline.errors import PlumblineError
 from plumbline.machine.quiet import muted
+from plumbline.settings import environment
 from plumbline.web.gunicorn_command import gunicorn_command
 
 LAZY = {

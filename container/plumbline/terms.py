@@ -12,7 +12,7 @@ from plumbline.handled import Handler
 from plumbline.handling import CodeTerms
 from plumbline.links.fetching import Links
 from plumbline.machine.sizing import MOST_TOGETHER, Sizes
-from plumbline.settings import Settings
+from plumbline.settings.server_settings import Settings
 from plumbline.vision.images import Limits
 
 

@@ -15,7 +15,7 @@ from half_plus import save_half_plus
 from plumbline.admission import Admission
 from plumbline.loading import load_models
 from plumbline.served import ServedModel
-from plumbline.settings import Settings
+from plumbline.settings.server_settings import Settings
 from plumbline.terms import Terms
 from plumbline.web.app import create_app
 from plumbline.wire.tf_examples import serialised

@@ -30,7 +30,7 @@ from plumbline.inspection import document, inspect, show
 from plumbline.loading import load_models
 from plumbline.packing.assembly import Contents, GoldenPicture, pack
 from plumbline.served import ServedModel
-from plumbline.settings import Settings
+from plumbline.settings.server_settings import Settings
 from plumbline.terms import Terms
 from plumbline.web import loopback
 from plumbline.web.app import create_app

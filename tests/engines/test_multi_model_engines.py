@@ -14,7 +14,7 @@ from flask.testing import FlaskClient
 from kerases import pictures, predicted, small_cnn
 
 from plumbline.machine.cgroups import machine
-from plumbline.settings import Settings
+from plumbline.settings.server_settings import Settings
 from plumbline.web.app import create_multi_model_app
 from plumbline.web.multi_model import ManyModels, many_models
 from plumbline.web.wsgi import LOADER

@@ -17,7 +17,7 @@ from plumbline.engines.fake import FakeEngine
 from plumbline.pipeline import Pipeline
 from plumbline.registry import Registry
 from plumbline.served import ServedModel
-from plumbline.settings import Settings
+from plumbline.settings.server_settings import Settings
 from plumbline.spec.model_spec import ModelSpec, Preprocess
 from plumbline.tasks import fitted
 from plumbline.web.app import create_app

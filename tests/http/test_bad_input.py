@@ -32,8 +32,8 @@ from werkzeug.test import TestResponse
 from plumbline.engines.fake import FakeEngine
 from plumbline.engines.time_left import TimeLeft
 from plumbline.machine.sizing import MEMORY_PER_PICTURE
+from plumbline.settings.variable_values import MEBIBYTE
 from plumbline.spec.model_spec import Preprocess
-from plumbline.variables import MEBIBYTE
 from plumbline.vision.arrays import Tensors
 from plumbline.web.bodies import CHUNK
 from plumbline.wire.request_options import OPTIONS

@@ -22,9 +22,9 @@ from plumbline.archive.signature import Signature, TensorSpec
 from plumbline.engines.fake import FakeEngine
 from plumbline.engines.time_left import TimeLeft, lasting
 from plumbline.served import ServedModel
-from plumbline.settings import Settings
+from plumbline.settings.server_settings import Settings
+from plumbline.settings.variable_values import MEBIBYTE
 from plumbline.spec.model_spec import ModelSpec
-from plumbline.variables import MEBIBYTE
 from plumbline.vision.arrays import Tensors
 from plumbline.web.app import create_app
 

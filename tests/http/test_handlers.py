@@ -28,7 +28,7 @@ from plumbline.handling import CodeTerms
 from plumbline.loading import load_models
 from plumbline.registry import Registry
 from plumbline.served import ServedModel
-from plumbline.settings import Settings
+from plumbline.settings.server_settings import Settings
 from plumbline.terms import Terms
 from plumbline.web.app import create_app
 

@@ -19,7 +19,7 @@ from plumbline.archive.handler_errors import HandlerError
 from plumbline.cli import main
 from plumbline.loading import load_models
 from plumbline.served import ServedModel
-from plumbline.settings import Settings
+from plumbline.settings.server_settings import Settings
 from plumbline.terms import Terms
 from plumbline.web.app import create_app
 

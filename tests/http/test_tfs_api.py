@@ -25,7 +25,7 @@ from plumbline.engines.time_left import TimeLeft
 from plumbline.pipeline import Pipeline
 from plumbline.registry import LoadedModel, Registry
 from plumbline.served import ServedModel
-from plumbline.settings import Settings
+from plumbline.settings.server_settings import Settings
 from plumbline.spec.model_spec import ModelSpec
 from plumbline.tasks import fitted
 from plumbline.vision.arrays import Tensors

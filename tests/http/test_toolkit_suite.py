@@ -24,7 +24,7 @@ from plumbline.admission import Admission
 from plumbline.archive.handler_errors import HandlerError
 from plumbline.loading import load_models
 from plumbline.served import ServedModel
-from plumbline.settings import Settings
+from plumbline.settings.server_settings import Settings
 from plumbline.terms import Terms
 from plumbline.web.app import create_app
 

@@ -19,6 +19,7 @@ DEPLOYMENT = ROOT / "deployment"
 LAYERS: dict[str, tuple[str, ...]] = {
     "vocabulary": (
         "plumbline",
+        "plumbline.settings",
         "plumbline.wire",
         "plumbline.archive",
         "plumbline.results",
@@ -173,9 +174,9 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "plumbline.suspects",
         "plumbline.machine.process_health",
         "plumbline.terms",
-        "plumbline.settings",
-        "plumbline.foreign",
-        "plumbline.variables",
+        "plumbline.settings.server_settings",
+        "plumbline.settings.tf_serving_variables",
+        "plumbline.settings.variable_values",
         "plumbline.unpacked",
         "plumbline.unpacked_process",
     ),
@@ -198,7 +199,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "plumbline.client.meter",
         "plumbline.client.predict",
         "plumbline.client.transform",
-        "plumbline.environment",
+        "plumbline.settings.environment",
         "plumbline.handler_inspection",
         "plumbline.hosting.model_process",
         "plumbline.hosting.zygote",
@@ -388,7 +389,7 @@ def test_the_environment_is_read_in_one_module_only(name: str) -> None:
         if isinstance(node, ast.ImportFrom) and node.module == "os"
         for alias in node.names
     }
-    if name != "plumbline.environment":
+    if name != "plumbline.settings.environment":
         assert touched | imports & {"environ", "environb", "getenv"} == set()
 
 

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from plumbline import errors, foreign
+from plumbline import errors
 from plumbline.cli import main
 from plumbline.hosting import errors as hosting_errors
+from plumbline.settings import tf_serving_variables
 from plumbline.spec import model_spec
 from plumbline.vision.decoders import DECODERS
 from plumbline.vision.fit import FITS
@@ -103,6 +104,8 @@ def test_every_link_leads_somewhere(file: Path) -> None:
     assert [target for target in targets if not (file.parent / target).exists()] == []
 
 
-@pytest.mark.parametrize("name", [*foreign.READERS, foreign.DEFAULT_MODEL])
+@pytest.mark.parametrize(
+    "name", [*tf_serving_variables.READERS, tf_serving_variables.DEFAULT_MODEL]
+)
 def test_every_setting_of_another_container_that_is_heeded_is_documented(name: str) -> None:
     assert f"`{name}`" in page("tensorflow-serving.md")

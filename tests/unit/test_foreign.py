@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from plumbline import environment, foreign
 from plumbline.errors import SettingError
 from plumbline.machine.cgroups import Machine
+from plumbline.settings import environment, tf_serving_variables
 
 GIB = 1024**3
 LARGE = Machine(16, 64 * GIB)
@@ -52,7 +52,7 @@ PAIR = ("SAGEMAKER_GUNICORN_WORKERS", "SAGEMAKER_TFS_INSTANCE_COUNT")
 def test_what_has_a_meaning_here_is_said_in_our_words(
     environ: dict[str, str], found: dict[str, str]
 ) -> None:
-    assert foreign.translated(environ, LARGE) == found
+    assert tf_serving_variables.translated(environ, LARGE) == found
     environment.read(found)
 
 
@@ -67,7 +67,7 @@ def test_what_has_a_meaning_here_is_said_in_our_words(
 )
 def test_no_more_processes_than_the_machine_can_hold(machine: Machine, workers: str) -> None:
     environ = dict(zip(PAIR, ("36", "8"), strict=True))
-    assert foreign.translated(environ, machine) == {"PLUMBLINE_WORKERS": workers}
+    assert tf_serving_variables.translated(environ, machine) == {"PLUMBLINE_WORKERS": workers}
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_no_more_processes_than_the_machine_can_hold(machine: Machine, workers: 
 def test_a_wrong_value_is_an_error_that_names_the_variable(line: str, allowed: str) -> None:
     name, _, text = line.partition("=")
     with pytest.raises(SettingError) as caught:
-        foreign.translated({name: text}, LARGE)
+        tf_serving_variables.translated({name: text}, LARGE)
     assert caught.value.message == f"{line}: it must be {allowed}."
 
 
@@ -103,12 +103,17 @@ def test_what_has_no_meaning_here_is_named(monkeypatch: pytest.MonkeyPatch) -> N
         "SAGEMAKER_GUNICORN_WORKER_CLASS": "gevent",
         "SAGEMAKER_NGINX_SOMETHING": "1",
     }
-    for name in (*without, *foreign.READERS, foreign.DEFAULT_MODEL, "SAGEMAKER_REGION"):
+    for name in (
+        *without,
+        *tf_serving_variables.READERS,
+        tf_serving_variables.DEFAULT_MODEL,
+        "SAGEMAKER_REGION",
+    ):
         monkeypatch.setenv(name, "1")
     assert environment.ignored() == sorted(without)
     monkeypatch.setenv("SAGEMAKER_MULTI_MODEL", "true")
-    assert environment.ignored() == sorted([*without, *PAIR, foreign.DEFAULT_MODEL])
+    assert environment.ignored() == sorted([*without, *PAIR, tf_serving_variables.DEFAULT_MODEL])
 
 
 def test_a_default_model_called_none_is_none() -> None:
-    assert environment.read({foreign.DEFAULT_MODEL: "None"}).default_model == ""
+    assert environment.read({tf_serving_variables.DEFAULT_MODEL: "None"}).default_model == ""

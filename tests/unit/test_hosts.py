@@ -36,7 +36,7 @@ from plumbline.hosting.ledger import Ledger
 from plumbline.hosting.model_process import next_connection
 from plumbline.hosting.nursery import Child
 from plumbline.machine.cgroups import Memory
-from plumbline.settings import Settings
+from plumbline.settings.server_settings import Settings
 from plumbline.stopwatch import Stopwatch
 from plumbline.web.app import create_multi_model_app
 from plumbline.web.multi_model import ManyModels

@@ -13,13 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plumbline import environment
-from plumbline.environment import read
 from plumbline.errors import SettingError
 from plumbline.links.policy import read_allowlist
 from plumbline.machine.cgroups import Machine
-from plumbline.settings import Settings
-from plumbline.variables import MEBIBYTE
+from plumbline.settings import environment
+from plumbline.settings.environment import read
+from plumbline.settings.server_settings import Settings
+from plumbline.settings.variable_values import MEBIBYTE
 from plumbline.vision.images import Limits
 
 SERVE = Path(__file__).parents[2] / "container" / "serve"

@@ -17,11 +17,12 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plumbline import cli, environment
+from plumbline import cli
 from plumbline.archive import manifest, tarball, tuning_file
 from plumbline.errors import CommandError, SettingError
 from plumbline.machine import cgroups
 from plumbline.machine.cgroups import Machine
+from plumbline.settings import environment
 from plumbline.tuning import commands, measure
 from plumbline.tuning.measure import Measured
 from plumbline.tuning.trials import BATCHES, OPENVINO, TENSORFLOW, Trial, fewer, trials

@@ -13,7 +13,7 @@ from urllib.parse import SplitResult, urlsplit
 import orjson
 
 from plumbline.errors import CommandError
-from plumbline.variables import MEBIBYTE
+from plumbline.settings.variable_values import MEBIBYTE
 
 ANY_PICTURE = "application/x-image"
 """The server looks at the bytes, whatever a file is called."""

@@ -13,7 +13,7 @@ import plumbline
 from plumbline.client.base import Server, ask, read_picture
 from plumbline.client.load import Run, load
 from plumbline.machine import cgroups
-from plumbline.variables import MEBIBYTE
+from plumbline.settings.variable_values import MEBIBYTE
 
 FORMAT = 1
 """Of the file; another number is for another form."""

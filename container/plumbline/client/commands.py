@@ -15,7 +15,6 @@ from typing import Any
 import click
 from rich.console import Console
 
-from plumbline import environment
 from plumbline.archive.tarball import unpacked
 from plumbline.client import endpoint
 from plumbline.client import predict as predicting
@@ -27,6 +26,7 @@ from plumbline.client.transform import Order, Outcome, Source
 from plumbline.errors import CommandError
 from plumbline.machine import cgroups
 from plumbline.machine.quiet import muted
+from plumbline.settings import environment
 from plumbline.spec.model_spec import RESPONSES
 
 URL = "http://127.0.0.1:8080"

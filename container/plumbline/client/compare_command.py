@@ -8,9 +8,9 @@ from pathlib import Path
 
 import click
 
-from plumbline import environment
 from plumbline.archive.tarball import unpacked
 from plumbline.machine.quiet import muted
+from plumbline.settings import environment
 
 
 @click.command()

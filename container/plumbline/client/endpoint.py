@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from plumbline.client.base import SECONDS, Answer, NoAnswer, NotReached
-from plumbline.variables import MEBIBYTE
+from plumbline.settings.variable_values import MEBIBYTE
 from plumbline.wire.responses import JSON, to_json
 
 MOST_BYTES = 25 * MEBIBYTE

@@ -22,7 +22,7 @@ from plumbline.machine.allocator import reuse_small_blocks_only, tidied_after
 from plumbline.machine.openblas import compute_in_calling_threads
 from plumbline.registry import Registry
 from plumbline.served import ServedModel, one_line
-from plumbline.settings import Settings
+from plumbline.settings.server_settings import Settings
 from plumbline.stopwatch import Stopwatch
 from plumbline.terms import Terms
 from plumbline.web import loopback

@@ -13,10 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 
-from plumbline import environment
 from plumbline.archive.tarball import unpacked
 from plumbline.errors import CommandError
 from plumbline.served import READY
+from plumbline.settings import environment
 from plumbline.web.gunicorn_command import gunicorn_command
 
 SECONDS = 480.0

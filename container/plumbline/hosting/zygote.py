@@ -27,10 +27,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from plumbline import environment, logs, unpacked_process
+from plumbline import logs, unpacked_process
 from plumbline.engines import openvino, tensorflow
 from plumbline.hosting import model_process
 from plumbline.machine import allocator, child_process, process_control
+from plumbline.settings import environment
 
 PRELOADED = {"openvino": openvino.preload, "tensorflow": tensorflow.preload}
 

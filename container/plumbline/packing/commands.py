@@ -11,13 +11,13 @@ from typing import Any
 import click
 from rich.console import Console
 
-from plumbline import environment
 from plumbline.packing import find as finding
 from plumbline.packing import pack as packing
 from plumbline.packing import reference as references
 from plumbline.packing import sources, tables, verdicts
 from plumbline.packing.assembly import Report, demand
 from plumbline.packing.progress import Reporter
+from plumbline.settings import environment
 
 PATH = click.Path(path_type=Path)
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from plumbline.archive import npz_outputs
 from plumbline.archive.signature import Signature
-from plumbline.environment import child_environment
 from plumbline.errors import PackingError
 from plumbline.machine import child_process
 from plumbline.packing.progress import Reporter
+from plumbline.settings.environment import child_environment
 from plumbline.spec.model_spec import Acceleration
 from plumbline.vision.arrays import Tensor
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from plumbline.archive.contents import read_outputs
-from plumbline.environment import child_environment
 from plumbline.errors import PackingError
 from plumbline.machine import child_process
+from plumbline.settings.environment import child_environment
 from plumbline.vision.arrays import Tensors
 
 FORM = "FILE:FUNCTION, such as notebook.py:predict"

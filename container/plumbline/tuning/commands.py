@@ -12,14 +12,14 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from plumbline import environment
 from plumbline.archive import manifest, tarball, tuning_file
 from plumbline.archive.contents import open_archive
 from plumbline.archive.tarball import unpacked
 from plumbline.machine import cgroups
 from plumbline.machine.sizing import Sizes
 from plumbline.packing.progress import Reporter
-from plumbline.settings import Settings
+from plumbline.settings import environment
+from plumbline.settings.server_settings import Settings
 from plumbline.tuning.measure import Measured, measure
 from plumbline.tuning.trials import OPENVINO, TENSORFLOW, Trial, trials
 from plumbline.vision import synthetic_pictures

@@ -6,7 +6,7 @@ from flask import Flask
 
 from plumbline.admission import Admission
 from plumbline.served import ServedModel
-from plumbline.settings import Settings
+from plumbline.settings.server_settings import Settings
 from plumbline.web import access, errors, multi_model, sagemaker, tensorflow_serving
 
 

@@ -12,7 +12,7 @@ from werkzeug.exceptions import ClientDisconnected
 
 from plumbline.admission import Deadline, stays
 from plumbline.errors import BodyTooLarge, RequestTimeout
-from plumbline.variables import MEBIBYTE
+from plumbline.settings.variable_values import MEBIBYTE
 
 CHUNK = 256 * 1024
 

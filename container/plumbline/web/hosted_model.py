@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from plumbline import environment
 from plumbline.archive.handler_code import FOLDER, Whereabouts
 from plumbline.cutoff import Cutoff
 from plumbline.loading import load_models
@@ -16,6 +15,7 @@ from plumbline.machine import cgroups
 from plumbline.machine.sizing import CORES_PER_WORKER
 from plumbline.registry import Registry
 from plumbline.served import Say, ServedModel
+from plumbline.settings import environment
 from plumbline.terms import Terms, terms_of
 from plumbline.web import loopback
 

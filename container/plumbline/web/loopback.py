@@ -16,7 +16,7 @@ from plumbline.admission import Admission
 from plumbline.handled import unbounded
 from plumbline.registry import Registry
 from plumbline.served import ServedModel
-from plumbline.settings import Settings
+from plumbline.settings.server_settings import Settings
 from plumbline.web.app import create_app
 
 ADDRESS = "127.0.0.1"

@@ -24,7 +24,7 @@ from plumbline.hosting.wire import Asked
 from plumbline.machine import cgroups
 from plumbline.machine.allocator import tidied_after
 from plumbline.machine.sizing import MEMORY_PER_PICTURE, MOST_CHANGES, Sizes
-from plumbline.settings import Settings
+from plumbline.settings.server_settings import Settings
 from plumbline.stopwatch import Stopwatch
 from plumbline.vision.images import Limits, pixels_in
 from plumbline.web.bodies import gone, read_body

@@ -14,8 +14,8 @@ from plumbline.errors import ModelNotReady
 from plumbline.machine.allocator import LARGE, tidied_after
 from plumbline.machine.sizing import SLOTS_PER_CORE
 from plumbline.served import ServedModel
-from plumbline.settings import Settings
-from plumbline.variables import MEBIBYTE
+from plumbline.settings.server_settings import Settings
+from plumbline.settings.variable_values import MEBIBYTE
 from plumbline.web.bodies import gone, read_body
 from plumbline.wire import responses
 from plumbline.wire.request_options import is_tensorflows, read_options

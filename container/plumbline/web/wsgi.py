@@ -14,7 +14,6 @@ from pathlib import Path
 
 from flask import Flask
 
-from plumbline import environment
 from plumbline.admission import Admission
 from plumbline.loading import load_models
 from plumbline.logs import Printed
@@ -22,6 +21,7 @@ from plumbline.machine import allocator, cgroups
 from plumbline.machine.shared_counts import counts_of
 from plumbline.registry import Registry
 from plumbline.served import Say, ServedModel
+from plumbline.settings import environment
 from plumbline.terms import terms_of
 from plumbline.web import loopback, multi_model
 from plumbline.web.app import create_app, create_multi_model_app

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from plumbline import foreign
 from plumbline.archive import accelerated_files
 from plumbline.links.policy import Allowlist, read_allowlist
 from plumbline.machine.cgroups import Machine
 from plumbline.machine.sizing import MOST_CHANGES, MOST_TOGETHER, Contents, Sizes, plan
-from plumbline.variables import (
+from plumbline.settings import tf_serving_variables
+from plumbline.settings.variable_values import (
     MEBIBYTE,
     boolean,
     engine_name,
@@ -151,7 +151,7 @@ class Settings:
         "",
         model_name,
         "Which of several models answers where none is named; by itself the first by its name.",
-        foreign.DEFAULT_MODEL,
+        tf_serving_variables.DEFAULT_MODEL,
     )
     image_formats: tuple[str, ...] = setting(
         ",".join(Limits.formats),

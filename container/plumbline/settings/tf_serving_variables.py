@@ -12,7 +12,7 @@ from typing import Any
 
 from plumbline.machine.cgroups import Machine
 from plumbline.machine.sizing import MEMORY_PER_WORKER
-from plumbline.variables import boolean, checked, log_level, whole
+from plumbline.settings.variable_values import boolean, checked, log_level, whole
 
 DEFAULT_MODEL = "SAGEMAKER_TFS_DEFAULT_MODEL_NAME"
 """Which of several models answers a request that names none."""

@@ -8,11 +8,11 @@ from dataclasses import Field, fields
 from pathlib import Path
 from typing import Any
 
-from plumbline import foreign
 from plumbline.archive import tuning_file
 from plumbline.machine import cgroups
-from plumbline.settings import Settings
-from plumbline.variables import checked
+from plumbline.settings import tf_serving_variables
+from plumbline.settings.server_settings import Settings
+from plumbline.settings.variable_values import checked
 
 FRAMEWORKS = {"TF_CPP_MIN_LOG_LEVEL": "2", "KERAS_BACKEND": "tensorflow"}
 """What the frameworks read themselves: only errors in the log, and Keras over TensorFlow."""
@@ -53,12 +53,12 @@ def from_environment(model_dir: Path | None = None) -> Settings:
     """
     machine = cgroups.machine()
     found = tuning_file.read(model_dir or read(os.environ).model_dir, machine.cores)
-    return read({**found, **foreign.translated(os.environ, machine), **os.environ})
+    return read({**found, **tf_serving_variables.translated(os.environ, machine), **os.environ})
 
 
 def ignored() -> list[str]:
     """The variables of SageMaker's TensorFlow Serving container that change nothing here."""
-    return foreign.ignored(os.environ, many=read(os.environ).multi_model)
+    return tf_serving_variables.ignored(os.environ, many=read(os.environ).multi_model)
 
 
 def untuned(model_dir: Path) -> Settings:

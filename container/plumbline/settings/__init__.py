@@ -1,0 +1,1 @@
+"""The environment, read once, frozen. Nothing else looks at it."""
