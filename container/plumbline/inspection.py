@@ -24,7 +24,7 @@ from plumbline.inputs import check_pictures, decodes_itself, image_size
 from plumbline.registry import NAME, VERSION
 from plumbline.spec.checks import FILE
 from plumbline.spec.toml_writer import toml_value
-from plumbline.tasks import fitted, suited
+from plumbline.tasks.task_table import fitted, suited
 
 KINDS: Mapping[str, str] = MappingProxyType(
     {

@@ -33,7 +33,7 @@ from plumbline.preprocess import normalization, stays_bytes
 from plumbline.proof import check_agreement
 from plumbline.registry import LoadedModel, Registry
 from plumbline.served import Say, one_line, reason_of
-from plumbline.tasks import fitted, suited
+from plumbline.tasks.task_table import fitted, suited
 from plumbline.terms import Terms
 
 log = logging.getLogger("plumbline.loading")

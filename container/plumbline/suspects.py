@@ -20,7 +20,7 @@ from plumbline.pipeline import Pipeline
 from plumbline.spec import model_spec as specs
 from plumbline.spec.model_spec import ModelSpec
 from plumbline.spec.toml_writer import toml_value
-from plumbline.tasks import make_task
+from plumbline.tasks.task_table import make_task
 from plumbline.vision.arrays import Tensor, Tensors
 from plumbline.vision.decoders import DECODERS
 from plumbline.vision.fit import FITS

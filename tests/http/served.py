@@ -19,7 +19,7 @@ from plumbline.registry import Registry
 from plumbline.served import ServedModel
 from plumbline.settings.server_settings import Settings
 from plumbline.spec.model_spec import ModelSpec, Preprocess
-from plumbline.tasks import fitted
+from plumbline.tasks.task_table import fitted
 from plumbline.web.app import create_app
 
 PROJECT = str(Path(__file__).parents[2])

@@ -27,7 +27,7 @@ from plumbline.registry import LoadedModel, Registry
 from plumbline.served import ServedModel
 from plumbline.settings.server_settings import Settings
 from plumbline.spec.model_spec import ModelSpec
-from plumbline.tasks import fitted
+from plumbline.tasks.task_table import fitted
 from plumbline.vision.arrays import Tensors
 from plumbline.web.app import create_app
 

@@ -25,7 +25,7 @@ from plumbline.errors import ClientGone, DeadlineExceeded, EngineError, InputRef
 from plumbline.machine.sizing import MOST_TOGETHER
 from plumbline.predictor import Predictor
 from plumbline.spec.model_spec import ModelSpec, Preprocess
-from plumbline.tasks import make_task
+from plumbline.tasks.task_table import make_task
 from plumbline.vision.arrays import Tensors
 from plumbline.vision.images import Limits
 

@@ -7,8 +7,8 @@ import pytest
 
 from plumbline.archive.signature import Signature, TensorSpec
 from plumbline.spec.model_spec import parse
-from plumbline.tasks import fitted
 from plumbline.tasks.base import Task
+from plumbline.tasks.task_table import fitted
 from plumbline.vision.arrays import Tensors
 from plumbline.vision.geometry import Geometry
 

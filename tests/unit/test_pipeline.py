@@ -26,7 +26,7 @@ from plumbline.gathering import no_links
 from plumbline.pipeline import Pipeline
 from plumbline.spec.model_spec import Classification, ModelSpec, Preprocess
 from plumbline.stopwatch import Stopwatch
-from plumbline.tasks import make_task
+from plumbline.tasks.task_table import make_task
 from plumbline.vision.images import Limits
 from plumbline.wire.requests import Request
 from plumbline.wire.responses import Response, encode_error

@@ -8,8 +8,8 @@ import pytest
 from plumbline.archive.signature import Signature, TensorSpec
 from plumbline.errors import SpecError
 from plumbline.spec.model_spec import ModelChoice, ModelSpec, parse
-from plumbline.tasks import make_task, suited
 from plumbline.tasks.raw import RawTask
+from plumbline.tasks.task_table import make_task, suited
 from plumbline.vision.arrays import Tensors
 from plumbline.vision.geometry import Geometry
 from plumbline.wire.responses import to_json

@@ -11,7 +11,7 @@ from plumbline.errors import ModelNotFound
 from plumbline.pipeline import Pipeline
 from plumbline.registry import LoadedModel, Registry
 from plumbline.spec.model_spec import ModelSpec
-from plumbline.tasks import make_task
+from plumbline.tasks.task_table import make_task
 from plumbline.vision.images import Limits
 from plumbline.wire.request_options import read_options
 

@@ -25,7 +25,7 @@ from plumbline.pipeline import Pipeline
 from plumbline.preprocess import preprocess
 from plumbline.spec.model_spec import Classification, ModelSpec, Preprocess
 from plumbline.suspects import explain
-from plumbline.tasks import make_task
+from plumbline.tasks.task_table import make_task
 from plumbline.vision.arrays import Tensor, Tensors
 from plumbline.vision.images import Limits
 

@@ -18,7 +18,7 @@ from plumbline.inputs import fit_pictures, prepared
 from plumbline.inspection import Inspection
 from plumbline.parity.differences import Difference, compare, mismatch
 from plumbline.stopwatch import Stopwatch
-from plumbline.tasks import fitted
+from plumbline.tasks.task_table import fitted
 from plumbline.vision.arrays import Tensors
 from plumbline.vision.images import Limits
 

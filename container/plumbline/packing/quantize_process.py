@@ -25,8 +25,8 @@ from plumbline.machine.child_process import received, send
 from plumbline.packing.quantize import Pace
 from plumbline.spec.model_spec import ModelSpec
 from plumbline.stopwatch import Stopwatch
-from plumbline.tasks import fitted, suited
 from plumbline.tasks.base import Task
+from plumbline.tasks.task_table import fitted, suited
 from plumbline.vision.arrays import Tensor, Tensors
 from plumbline.vision.images import Limits
 

@@ -13,7 +13,7 @@ from plumbline.parity import agreement
 from plumbline.parity.agreement import Pairs
 from plumbline.results.task_results import Classes, Result
 from plumbline.tasks.base import Task
-from plumbline.tasks.choice import check_input, check_labels, chosen_output
+from plumbline.tasks.output_choice import check_input, check_labels, chosen_output
 from plumbline.vision.activations import ACTIVATIONS
 from plumbline.vision.arrays import Tensor, Tensors
 from plumbline.vision.geometry import Geometry

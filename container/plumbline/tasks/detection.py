@@ -14,10 +14,10 @@ from plumbline.parity import agreement
 from plumbline.parity.agreement import Pairs
 from plumbline.results.task_results import Detections, Result
 from plumbline.tasks.base import Task
-from plumbline.tasks.choice import check_input
 from plumbline.tasks.class_names import class_names
-from plumbline.tasks.detector_outputs import API_NAMES, Outputs, by_own_names, by_shapes
-from plumbline.tasks.detectors import Proposals, Reader
+from plumbline.tasks.detection_formats import Proposals, Reader
+from plumbline.tasks.detection_outputs import API_NAMES, Outputs, by_own_names, by_shapes
+from plumbline.tasks.output_choice import check_input
 from plumbline.vision.arrays import Tensor, Tensors
 from plumbline.vision.boxes import Candidates, Indices, extent, suppress
 from plumbline.vision.geometry import Geometry

@@ -14,7 +14,7 @@ from plumbline.parity.agreement import Pairs
 from plumbline.results import palette
 from plumbline.results.task_results import Result, Segments
 from plumbline.tasks.base import Task
-from plumbline.tasks.choice import check_input, check_labels, chosen_output
+from plumbline.tasks.output_choice import check_input, check_labels, chosen_output
 from plumbline.vision import masks
 from plumbline.vision.activations import ACTIVATIONS
 from plumbline.vision.arrays import Tensor, Tensors

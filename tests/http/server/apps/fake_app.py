@@ -20,7 +20,7 @@ from plumbline.pipeline import Pipeline
 from plumbline.registry import Registry
 from plumbline.served import Say
 from plumbline.spec.model_spec import ModelSpec
-from plumbline.tasks import make_task
+from plumbline.tasks.task_table import make_task
 from plumbline.terms import Terms
 from plumbline.web import wsgi
 

@@ -12,7 +12,7 @@ from plumbline.errors import SpecError
 from plumbline.spec.checks import FILE
 from plumbline.spec.model_spec import Detection, ModelSpec
 from plumbline.tasks.class_names import Numbering
-from plumbline.tasks.detectors import DecidedRows, PriorRows, Reader, SeparateOutputs
+from plumbline.tasks.detection_formats import DecidedRows, PriorRows, Reader, SeparateOutputs
 from plumbline.vision.boxes import FORMATS
 
 USUAL_NAMES: Mapping[str, tuple[str, ...]] = MappingProxyType(
