@@ -25,7 +25,7 @@ from corpus import SIZES, photographs, pictures
 from encoded import encode, jpegs, others, photograph, turned
 from libraries import FITS, GRAYS, NORMALIZERS, RESIZERS
 from pipelines import PIPELINES
-from plumbline.preprocess import preprocess
+from plumbline.pipeline.preprocess import preprocess
 from plumbline.spec.model_spec import parse
 from plumbline.vision import fit
 from plumbline.vision.images import COLORS, Limits, decode

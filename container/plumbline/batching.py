@@ -22,9 +22,9 @@ from plumbline.engines.base import PATIENCE, Engine, as_the_models
 from plumbline.engines.time_left import TimeLeft
 from plumbline.equivalence import UNHURRIED, one
 from plumbline.errors import PlumblineError
-from plumbline.inputs import stacked
 from plumbline.parity.differences import compare
-from plumbline.predictor import Predictor
+from plumbline.pipeline.model_inputs import stacked
+from plumbline.pipeline.predictor import Predictor
 from plumbline.vision import synthetic_pictures
 from plumbline.vision.arrays import Tensors
 

@@ -7,7 +7,7 @@ import logging
 from plumbline.archive.contents import Archive, GoldenPicture
 from plumbline.errors import ArchiveError, GoldenMismatch, ImageError
 from plumbline.parity.differences import Difference, mismatch
-from plumbline.pipeline import Pipeline
+from plumbline.pipeline.stages import Pipeline
 from plumbline.suspects import explain
 
 log = logging.getLogger("plumbline.loading")

@@ -14,8 +14,8 @@ from plumbline.cutoff import Cutoff
 from plumbline.engines.time_left import TimeLeft
 from plumbline.errors import PlumblineError
 from plumbline.handlers import Stages
-from plumbline.pipeline import Pipeline
-from plumbline.stopwatch import Stopwatch, Timing
+from plumbline.pipeline.stages import Pipeline
+from plumbline.pipeline.stopwatch import Stopwatch, Timing
 from plumbline.vision.arrays import Tensors
 from plumbline.vision.geometry import Geometry
 from plumbline.wire.requests import UNLIMITED, Request

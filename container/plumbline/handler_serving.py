@@ -15,8 +15,8 @@ from plumbline.errors import PlumblineError, Unavailable
 from plumbline.handled import Named, of_picture
 from plumbline.handler_answers import answer, article
 from plumbline.handlers import Stage, Stages
-from plumbline.pipeline import Pipeline
-from plumbline.stopwatch import Timing
+from plumbline.pipeline.stages import Pipeline
+from plumbline.pipeline.stopwatch import Timing
 from plumbline.vision.arrays import Tensors
 from plumbline.vision.geometry import Geometry
 from plumbline.wire.request_options import METHOD, RAW

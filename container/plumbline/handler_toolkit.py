@@ -20,9 +20,9 @@ from plumbline.handler_answers import ANY, answer, article
 from plumbline.handler_bodies import as_given, decode, default_predict, encode
 from plumbline.handler_context import ToolkitContext
 from plumbline.handlers import Stage, Stages
-from plumbline.pipeline import Pipeline
+from plumbline.pipeline.stages import Pipeline
+from plumbline.pipeline.stopwatch import Timing
 from plumbline.results.task_results import Failure
-from plumbline.stopwatch import Timing
 from plumbline.vision.arrays import Tensors
 from plumbline.vision.geometry import Geometry
 from plumbline.wire import tf_serving_responses

@@ -20,7 +20,7 @@ from plumbline.archive.signature import Signature, TensorSpec
 from plumbline.engines.model_io import signatures_of
 from plumbline.errors import SpecError
 from plumbline.handler_inspection import handler, handler_rows
-from plumbline.inputs import check_pictures, decodes_itself, image_size
+from plumbline.pipeline.model_inputs import check_pictures, decodes_itself, image_size
 from plumbline.registry import NAME, VERSION
 from plumbline.spec.checks import FILE
 from plumbline.spec.toml_writer import toml_value

@@ -27,9 +27,9 @@ from plumbline.engines.serving_metadata import signature_defs
 from plumbline.errors import EngineError, InputRefused
 from plumbline.golden import check_goldens, time_left
 from plumbline.handled import Named, around
-from plumbline.inputs import check_pictures
-from plumbline.pipeline import Pipeline
-from plumbline.preprocess import normalization, stays_bytes
+from plumbline.pipeline.model_inputs import check_pictures
+from plumbline.pipeline.preprocess import normalization, stays_bytes
+from plumbline.pipeline.stages import Pipeline
 from plumbline.proof import check_agreement
 from plumbline.registry import LoadedModel, Registry
 from plumbline.served import Say, one_line, reason_of

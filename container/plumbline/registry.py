@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from plumbline.errors import ModelNotFound
-from plumbline.pipeline import Pipeline
+from plumbline.pipeline.stages import Pipeline
 
 NAME = "tfs-model-name"
 VERSION = "tfs-model-version"

@@ -16,7 +16,7 @@ from plumbline.archive.signature import Signature
 from plumbline.engines.base import Engine
 from plumbline.engines.time_left import TimeLeft
 from plumbline.errors import PlumblineError
-from plumbline.pipeline import Pipeline
+from plumbline.pipeline.stages import Pipeline
 from plumbline.spec import model_spec as specs
 from plumbline.spec.model_spec import ModelSpec
 from plumbline.spec.toml_writer import toml_value

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from plumbline.archive.discovery import ModelFile
 from plumbline.archive.handler_code import Whereabouts
-from plumbline.gathering import Fetch, no_links
 from plumbline.handled import Handler
 from plumbline.handling import CodeTerms
 from plumbline.links.fetching import Links
 from plumbline.machine.sizing import MOST_TOGETHER, Sizes
+from plumbline.pipeline.linked_pictures import Fetch, no_links
 from plumbline.settings.server_settings import Settings
 from plumbline.vision.images import Limits
 

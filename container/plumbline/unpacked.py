@@ -31,7 +31,7 @@ from plumbline.equivalence import UNHURRIED
 from plumbline.errors import EngineError
 from plumbline.machine import child_process
 from plumbline.parity.differences import compare
-from plumbline.predictor import Predictor
+from plumbline.pipeline.predictor import Predictor
 from plumbline.vision import synthetic_pictures
 from plumbline.vision.arrays import Tensor, Tensors
 from plumbline.vision.images import Limits

@@ -27,10 +27,10 @@ from plumbline.archive.signature import Signature
 from plumbline.engines.openvino import convert
 from plumbline.equivalence import by_pictures, independent, namesakes, shapes
 from plumbline.errors import EngineError, PlumblineError
-from plumbline.inputs import check_pictures, decodes_itself
 from plumbline.loading import load, make_pipeline
 from plumbline.machine.child_process import received, send
-from plumbline.pipeline import Pipeline
+from plumbline.pipeline.model_inputs import check_pictures, decodes_itself
+from plumbline.pipeline.stages import Pipeline
 from plumbline.spec.model_spec import ModelSpec
 from plumbline.terms import Terms
 from plumbline.unpacked import answered, pictures_of, reopened, write_answer

@@ -20,8 +20,8 @@ from plumbline.archive.tarball import unpack
 from plumbline.errors import EngineError
 from plumbline.loading import load_models
 from plumbline.packing.assembly import Contents, GoldenPicture, pack
-from plumbline.pipeline import Pipeline
-from plumbline.stopwatch import Stopwatch
+from plumbline.pipeline.stages import Pipeline
+from plumbline.pipeline.stopwatch import Stopwatch
 from plumbline.terms import Terms
 from plumbline.wire.requests import Request
 

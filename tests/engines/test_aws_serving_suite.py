@@ -12,8 +12,8 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from half_plus import save_half_plus
-from plumbline.admission import Admission
 from plumbline.loading import load_models
+from plumbline.pipeline.admission import Admission
 from plumbline.served import ServedModel
 from plumbline.settings.server_settings import Settings
 from plumbline.terms import Terms

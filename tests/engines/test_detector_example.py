@@ -14,8 +14,8 @@ import pytest
 from test_examples import ENVIRONMENT, ROOT, forever, run_example, served
 
 from augmented_manifest import Photo, load
-from plumbline.pipeline import Pipeline
-from plumbline.stopwatch import Stopwatch
+from plumbline.pipeline.stages import Pipeline
+from plumbline.pipeline.stopwatch import Stopwatch
 from plumbline.wire.requests import Request
 
 pytestmark = pytest.mark.tensorflow

@@ -21,7 +21,6 @@ from rich.console import Console
 from werkzeug.test import TestResponse
 
 import moto_server
-from plumbline.admission import Admission
 from plumbline.archive.tarball import unpack
 from plumbline.cli import main
 from plumbline.errors import GoldenMismatch
@@ -29,6 +28,7 @@ from plumbline.handling import CodeTerms
 from plumbline.inspection import document, inspect, show
 from plumbline.loading import load_models
 from plumbline.packing.assembly import Contents, GoldenPicture, pack
+from plumbline.pipeline.admission import Admission
 from plumbline.served import ServedModel
 from plumbline.settings.server_settings import Settings
 from plumbline.terms import Terms

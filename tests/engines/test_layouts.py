@@ -14,7 +14,6 @@ from click.testing import CliRunner
 from flask.testing import FlaskClient
 from kerases import pictures, predicted, save, save_pair, served, small_cnn
 
-from plumbline.admission import Admission
 from plumbline.archive.saved_model import read_signatures
 from plumbline.archive.signature import Signature, TensorSpec
 from plumbline.archive.tarball import pack
@@ -23,6 +22,7 @@ from plumbline.engines.selection import load_engine
 from plumbline.errors import ArchiveError, EngineError, SpecError
 from plumbline.inspection import inspect
 from plumbline.loading import load_models
+from plumbline.pipeline.admission import Admission
 from plumbline.served import ServedModel
 from plumbline.settings.server_settings import Settings
 from plumbline.terms import Terms

@@ -23,7 +23,7 @@ from plumbline.loading import load_models
 from plumbline.packing import accelerate
 from plumbline.packing.assembly import Contents, GoldenPicture, pack
 from plumbline.packing.quantize import refusal
-from plumbline.pipeline import Pipeline
+from plumbline.pipeline.stages import Pipeline
 from plumbline.spec.model_spec import Acceleration
 from plumbline.terms import Terms
 

@@ -14,8 +14,8 @@ from PIL import Image, ImageOps
 
 from plumbline.errors import SpecError
 from plumbline.loading import load_models
-from plumbline.pipeline import Pipeline
-from plumbline.stopwatch import Stopwatch
+from plumbline.pipeline.stages import Pipeline
+from plumbline.pipeline.stopwatch import Stopwatch
 from plumbline.terms import Terms
 from plumbline.wire.requests import Request
 from plumbline.wire.responses import Response

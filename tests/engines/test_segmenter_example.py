@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 from test_examples import forever, run_example, served
 
-from plumbline.pipeline import Pipeline
-from plumbline.stopwatch import Stopwatch
+from plumbline.pipeline.stages import Pipeline
+from plumbline.pipeline.stopwatch import Stopwatch
 from plumbline.wire.requests import Request
 from plumbline.wire.responses import JSON, NPY, PNG
 from scenes import SURFACES, Scene, scenes

@@ -23,7 +23,7 @@ from plumbline import loading, unpacked
 from plumbline.errors import EngineError, GoldenMismatch
 from plumbline.loading import load_models
 from plumbline.machine import child_process
-from plumbline.pipeline import Pipeline
+from plumbline.pipeline.stages import Pipeline
 from plumbline.terms import Terms
 
 pytestmark = pytest.mark.tensorflow
@@ -95,7 +95,7 @@ def test_tensorflow_is_gone_when_openvino_serves(keras_files, tmp_path: Path) ->
     code = (
         "import sys, json; from pathlib import Path; "
         "from plumbline.loading import load_models; from plumbline.terms import Terms; "
-        "from plumbline.wire.requests import Request; from plumbline.stopwatch import Stopwatch; "
+        "from plumbline.wire.requests import Request; from plumbline.pipeline.stopwatch import Stopwatch; "
         "said = load_models(Path(sys.argv[1]), Terms(cores=2), lambda _: None).default.pipeline; "
         "body = Path(sys.argv[2]).read_bytes(); "
         "ask = lambda: said(Request(body, 'application/json'), lambda: 60.0, Stopwatch()); "

@@ -11,10 +11,10 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from plumbline.admission import Admission
 from plumbline.engines.base import Engine
 from plumbline.engines.fake import FakeEngine
-from plumbline.pipeline import Pipeline
+from plumbline.pipeline.admission import Admission
+from plumbline.pipeline.stages import Pipeline
 from plumbline.registry import Registry
 from plumbline.served import ServedModel
 from plumbline.settings.server_settings import Settings

@@ -16,12 +16,12 @@ from flask.testing import FlaskClient
 from PIL import Image
 from served import Pack, Refused, Serve, Served
 
-from plumbline.admission import Admission, Deadline
 from plumbline.engines.fake import FakeEngine
 from plumbline.engines.time_left import TimeLeft, lasting
 from plumbline.errors import ArchiveError, InvalidJSON, RequestError
 from plumbline.machine.allocator import LARGE
 from plumbline.machine.sizing import SLOTS_PER_CORE
+from plumbline.pipeline.admission import Admission, Deadline
 from plumbline.registry import Registry
 from plumbline.served import ServedModel
 from plumbline.web.app import create_app

@@ -17,10 +17,10 @@ from pycocotools import mask as coco
 from served import Pack, Refused, Serve, Served, message_of
 from werkzeug.test import TestResponse
 
-from plumbline.admission import Admission
 from plumbline.archive.signature import Signature, TensorSpec
 from plumbline.engines.fake import FakeEngine
 from plumbline.engines.time_left import TimeLeft, lasting
+from plumbline.pipeline.admission import Admission
 from plumbline.served import ServedModel
 from plumbline.settings.server_settings import Settings
 from plumbline.settings.variable_values import MEBIBYTE

@@ -18,7 +18,6 @@ from handler_archives import ZOO, archive, flat
 from werkzeug.test import TestResponse
 
 from plumbline import loading
-from plumbline.admission import Admission
 from plumbline.archive.handler_code import Whereabouts
 from plumbline.archive.handler_errors import HandlerError
 from plumbline.client import in_process
@@ -26,6 +25,7 @@ from plumbline.engines.fake import FakeEngine
 from plumbline.errors import GoldenMismatch
 from plumbline.handling import CodeTerms
 from plumbline.loading import load_models
+from plumbline.pipeline.admission import Admission
 from plumbline.registry import Registry
 from plumbline.served import ServedModel
 from plumbline.settings.server_settings import Settings
@@ -476,7 +476,7 @@ def test_another_folder_can_be_set(tmp_path: Path) -> None:
 
 
 def test_two_archives_do_not_get_each_others_modules(tmp_path: Path) -> None:
-    from plumbline.stopwatch import Stopwatch
+    from plumbline.pipeline.stopwatch import Stopwatch
     from plumbline.wire.requests import Request
 
     first, second = (archive(tmp_path / name, "serving_helpers") for name in ("a", "b"))

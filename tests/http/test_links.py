@@ -17,10 +17,10 @@ from pathlib import Path
 import pytest
 from sites import ADDRESS, Answer, Authority, Internet, Site, moved, plain, raw, running
 
-from plumbline.admission import Deadline
 from plumbline.errors import DeadlineExceeded, LinkFailed, LinkRefused, LinkTooLarge, RequestError
 from plumbline.links.fetching import Links
 from plumbline.links.policy import OFF, read_allowlist
+from plumbline.pipeline.admission import Deadline
 
 CONTAINER = Path(__file__).parents[2] / "container"
 HOST = "pictures.example"

@@ -18,10 +18,10 @@ import boto3
 import pytest
 from sites import Answer, Site, plain, raw, running
 
-from plumbline.admission import Deadline
 from plumbline.errors import DeadlineExceeded, LinkFailed, LinkRefused, LinkTooLarge
 from plumbline.links.fetching import Links
 from plumbline.links.policy import OFF, read_allowlist
+from plumbline.pipeline.admission import Deadline
 
 MEBIBYTE = 1024 * 1024
 MOST = 100_000

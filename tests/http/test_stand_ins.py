@@ -14,10 +14,10 @@ from click.testing import CliRunner
 from flask.testing import FlaskClient
 from handler_archives import ZOO
 
-from plumbline.admission import Admission
 from plumbline.archive.handler_errors import HandlerError
 from plumbline.cli import main
 from plumbline.loading import load_models
+from plumbline.pipeline.admission import Admission
 from plumbline.served import ServedModel
 from plumbline.settings.server_settings import Settings
 from plumbline.terms import Terms

@@ -17,12 +17,12 @@ from PIL import Image
 from served import Refused, Served
 from werkzeug.test import TestResponse
 
-from plumbline.admission import Admission
 from plumbline.archive.signature import Signature, TensorSpec
 from plumbline.engines.base import Engine
 from plumbline.engines.serving_metadata import of_signature
 from plumbline.engines.time_left import TimeLeft
-from plumbline.pipeline import Pipeline
+from plumbline.pipeline.admission import Admission
+from plumbline.pipeline.stages import Pipeline
 from plumbline.registry import LoadedModel, Registry
 from plumbline.served import ServedModel
 from plumbline.settings.server_settings import Settings

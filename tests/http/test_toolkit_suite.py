@@ -20,9 +20,9 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from plumbline.admission import Admission
 from plumbline.archive.handler_errors import HandlerError
 from plumbline.loading import load_models
+from plumbline.pipeline.admission import Admission
 from plumbline.served import ServedModel
 from plumbline.settings.server_settings import Settings
 from plumbline.terms import Terms

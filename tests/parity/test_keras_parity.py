@@ -13,7 +13,7 @@ from PIL import Image
 
 import libraries
 from corpus import photographs
-from plumbline.preprocess import preprocess
+from plumbline.pipeline.preprocess import preprocess
 from plumbline.spec.model_spec import Preprocess
 from plumbline.vision.fit import FITS, place
 from plumbline.vision.normalize import NORMALIZATIONS, rescaling

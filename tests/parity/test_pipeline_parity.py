@@ -11,7 +11,7 @@ from PIL import Image
 
 from encoded import encode, four_inks, photograph, turned
 from pipelines import PIPELINES
-from plumbline.preprocess import normalized, preprocess
+from plumbline.pipeline.preprocess import normalized, preprocess
 from plumbline.spec.model_spec import parse
 from plumbline.vision.images import Limits, decode
 

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plumbline.admission import Admission, Deadline, Load, admits
 from plumbline.errors import ClientGone, DeadlineExceeded, ServerBusy
-from plumbline.stopwatch import Stopwatch
+from plumbline.pipeline.admission import Admission, Deadline, Load, admits
+from plumbline.pipeline.stopwatch import Stopwatch
 
 LONG = 30.0
 

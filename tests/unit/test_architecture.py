@@ -19,6 +19,7 @@ DEPLOYMENT = ROOT / "deployment"
 LAYERS: dict[str, tuple[str, ...]] = {
     "vocabulary": (
         "plumbline",
+        "plumbline.pipeline",
         "plumbline.settings",
         "plumbline.wire",
         "plumbline.archive",
@@ -70,7 +71,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "plumbline.wire.request_options",
         "plumbline.results.palette",
         "plumbline.parity.differences",
-        "plumbline.preprocess",
+        "plumbline.pipeline.preprocess",
         "plumbline.vision.priors",
         "plumbline.wire.requests",
         "plumbline.vision.resize",
@@ -148,11 +149,11 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "plumbline.archive.tuning_file",
     ),
     "runtime": (
-        "plumbline.admission",
+        "plumbline.pipeline.admission",
         "plumbline.batching",
         "plumbline.cutoff",
         "plumbline.equivalence",
-        "plumbline.gathering",
+        "plumbline.pipeline.linked_pictures",
         "plumbline.golden",
         "plumbline.handled",
         "plumbline.handler_serving",
@@ -163,15 +164,15 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "plumbline.hosting.ledger",
         "plumbline.hosting.running",
         "plumbline.hosting.wire",
-        "plumbline.inputs",
+        "plumbline.pipeline.model_inputs",
         "plumbline.loading",
-        "plumbline.pipeline",
-        "plumbline.predictor",
+        "plumbline.pipeline.stages",
+        "plumbline.pipeline.predictor",
         "plumbline.proof",
         "plumbline.registry",
         "plumbline.served",
         "plumbline.machine.sizing",
-        "plumbline.stopwatch",
+        "plumbline.pipeline.stopwatch",
         "plumbline.suspects",
         "plumbline.machine.process_health",
         "plumbline.terms",
@@ -461,7 +462,8 @@ def test_no_page_names_a_package_index_or_the_machine_it_was_written_on(file: Pa
 
 
 @pytest.mark.parametrize(
-    "module", ["plumbline.web.app", "plumbline.pipeline", "plumbline.loading", "plumbline.cli"]
+    "module",
+    ["plumbline.web.app", "plumbline.pipeline.stages", "plumbline.loading", "plumbline.cli"],
 )
 def test_importing_the_server_imports_no_framework(module: str) -> None:
     code = f"import sys, {module}; print(*{sorted(FRAMEWORKS)!r} & sys.modules.keys())"

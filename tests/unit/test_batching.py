@@ -15,7 +15,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plumbline import batching as batching_module
-from plumbline.admission import Deadline, stays
 from plumbline.archive.signature import Signature, TensorSpec
 from plumbline.batching import BatchingEngine, batching, takes_batches
 from plumbline.engines.base import Engine
@@ -23,7 +22,8 @@ from plumbline.engines.fake import FakeEngine
 from plumbline.engines.time_left import TimeLeft, lasting
 from plumbline.errors import ClientGone, DeadlineExceeded, EngineError, InputRefused
 from plumbline.machine.sizing import MOST_TOGETHER
-from plumbline.predictor import Predictor
+from plumbline.pipeline.admission import Deadline, stays
+from plumbline.pipeline.predictor import Predictor
 from plumbline.spec.model_spec import ModelSpec, Preprocess
 from plumbline.tasks.task_table import make_task
 from plumbline.vision.arrays import Tensors

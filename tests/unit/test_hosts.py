@@ -18,7 +18,6 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from plumbline.admission import Admission, Deadline
 from plumbline.errors import ModelNotReady
 from plumbline.hosting import launching, wire
 from plumbline.hosting.errors import (
@@ -36,8 +35,9 @@ from plumbline.hosting.ledger import Ledger
 from plumbline.hosting.model_process import next_connection
 from plumbline.hosting.nursery import Child
 from plumbline.machine.cgroups import Memory
+from plumbline.pipeline.admission import Admission, Deadline
+from plumbline.pipeline.stopwatch import Stopwatch
 from plumbline.settings.server_settings import Settings
-from plumbline.stopwatch import Stopwatch
 from plumbline.web.app import create_multi_model_app
 from plumbline.web.multi_model import ManyModels
 from plumbline.wire.requests import Request

@@ -10,7 +10,7 @@ from PIL import Image
 
 from plumbline.archive.signature import TensorSpec
 from plumbline.errors import NotAnImage, SpecError
-from plumbline.inputs import (
+from plumbline.pipeline.model_inputs import (
     Prepared,
     batches,
     chunk_size,
@@ -18,8 +18,8 @@ from plumbline.inputs import (
     prepared,
     stacked,
 )
+from plumbline.pipeline.stopwatch import Stopwatch
 from plumbline.spec.model_spec import ModelSpec, Preprocess
-from plumbline.stopwatch import Stopwatch
 from plumbline.vision.geometry import Geometry
 from plumbline.vision.images import Limits
 

@@ -22,7 +22,7 @@ from plumbline.packing.find import Answer
 from plumbline.packing.progress import Reporter
 from plumbline.packing.search import Search
 from plumbline.packing.trials import Inputs, Trials
-from plumbline.preprocess import preprocess
+from plumbline.pipeline.preprocess import preprocess
 from plumbline.spec.model_spec import Preprocess, read_document
 from plumbline.vision.arrays import Tensors
 from plumbline.vision.images import Limits, decode

@@ -22,10 +22,10 @@ from plumbline.errors import (
     NotAcceptable,
     NotAnImage,
 )
-from plumbline.gathering import no_links
-from plumbline.pipeline import Pipeline
+from plumbline.pipeline.linked_pictures import no_links
+from plumbline.pipeline.stages import Pipeline
+from plumbline.pipeline.stopwatch import Stopwatch
 from plumbline.spec.model_spec import Classification, ModelSpec, Preprocess
-from plumbline.stopwatch import Stopwatch
 from plumbline.tasks.task_table import make_task
 from plumbline.vision.images import Limits
 from plumbline.wire.requests import Request

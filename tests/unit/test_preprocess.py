@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from plumbline.preprocess import preprocess
+from plumbline.pipeline.preprocess import preprocess
 from plumbline.spec.model_spec import Preprocess
 from plumbline.vision.fit import FITS, place
 from plumbline.vision.normalize import NORMALIZATIONS, Normalization

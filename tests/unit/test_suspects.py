@@ -21,8 +21,8 @@ from plumbline.archive.signature import Signature, TensorSpec
 from plumbline.engines.time_left import TimeLeft
 from plumbline.errors import GoldenMismatch
 from plumbline.golden import check_goldens
-from plumbline.pipeline import Pipeline
-from plumbline.preprocess import preprocess
+from plumbline.pipeline.preprocess import preprocess
+from plumbline.pipeline.stages import Pipeline
 from plumbline.spec.model_spec import Classification, ModelSpec, Preprocess
 from plumbline.suspects import explain
 from plumbline.tasks.task_table import make_task

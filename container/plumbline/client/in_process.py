@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from plumbline.admission import Deadline
 from plumbline.archive import manifest
 from plumbline.archive.handler_code import Whereabouts
 from plumbline.client.base import Answer
@@ -20,10 +19,11 @@ from plumbline.handling import CodeTerms
 from plumbline.loading import load_models
 from plumbline.machine.allocator import reuse_small_blocks_only, tidied_after
 from plumbline.machine.openblas import compute_in_calling_threads
+from plumbline.pipeline.admission import Deadline
+from plumbline.pipeline.stopwatch import Stopwatch
 from plumbline.registry import Registry
 from plumbline.served import ServedModel, one_line
 from plumbline.settings.server_settings import Settings
-from plumbline.stopwatch import Stopwatch
 from plumbline.terms import Terms
 from plumbline.web import loopback
 from plumbline.wire.request_options import read_options

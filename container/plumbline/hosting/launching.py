@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from plumbline.admission import Deadline
 from plumbline.hosting.errors import NotEnoughMemory
 from plumbline.hosting.estimates import COEFFICIENTS, PLAIN, Estimates, kind_of
 from plumbline.hosting.ledger import Ledger
@@ -14,6 +13,7 @@ from plumbline.hosting.nursery import Nursery
 from plumbline.hosting.running import Running, await_loaded, own_folder
 from plumbline.machine.process_control import memory_of
 from plumbline.machine.process_health import GROWN, MOST_SHARE, Condition, Verdict, judge
+from plumbline.pipeline.admission import Deadline
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from plumbline import logs
-from plumbline.admission import Deadline
 from plumbline.cutoff import Cutoff
 from plumbline.errors import PlumblineError
 from plumbline.hosting import wire
@@ -24,9 +23,10 @@ from plumbline.hosting.frames import Frame, receive, send
 from plumbline.machine import process_control
 from plumbline.machine.allocator import tidied_after
 from plumbline.machine.process_health import MOST_HANGING
+from plumbline.pipeline.admission import Deadline
+from plumbline.pipeline.stopwatch import Stopwatch
 from plumbline.registry import Registry
 from plumbline.served import ServedModel, reason_of
-from plumbline.stopwatch import Stopwatch
 
 log = logging.getLogger("plumbline.hosting")
 

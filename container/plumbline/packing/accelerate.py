@@ -22,12 +22,12 @@ from plumbline.archive.contents import Archive
 from plumbline.engines.openvino import convert
 from plumbline.equivalence import by_pictures, independent, namesakes
 from plumbline.errors import PlumblineError
-from plumbline.inputs import check_pictures
 from plumbline.loading import in_form
 from plumbline.packing.measure import Observed, observe, rate
 from plumbline.packing.progress import Reporter
 from plumbline.packing.quantize import Job, quantize, refusal
-from plumbline.pipeline import Pipeline
+from plumbline.pipeline.model_inputs import check_pictures
+from plumbline.pipeline.stages import Pipeline
 from plumbline.terms import Terms
 from plumbline.vision.arrays import Tensor
 

@@ -25,7 +25,7 @@ from plumbline.packing import vendoring, versions
 from plumbline.packing.accelerate import Acceleration, accelerate
 from plumbline.packing.progress import SILENT, Reporter
 from plumbline.parity.differences import Difference, compare, mismatch
-from plumbline.pipeline import Pipeline
+from plumbline.pipeline.stages import Pipeline
 from plumbline.spec import model_spec as spec
 from plumbline.spec.checks import FILE
 from plumbline.suspects import explain

@@ -110,9 +110,9 @@ def answer_pictures(
     messages: IO[str],
 ) -> None:
     """The model's outputs for each picture, read as declared by the libraries themselves."""
-    from plumbline.inputs import image_size
     from plumbline.packing.libraries import preprocess
-    from plumbline.preprocess import in_dtype
+    from plumbline.pipeline.model_inputs import image_size
+    from plumbline.pipeline.preprocess import in_dtype
 
     spec = specs.parse(request["spec"])
     if len(target.shape) != 4:

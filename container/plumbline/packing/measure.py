@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from plumbline.equivalence import UNHURRIED, one
-from plumbline.inputs import stacked
 from plumbline.packing.progress import Advance
 from plumbline.parity.differences import compare
-from plumbline.predictor import Predictor
+from plumbline.pipeline.model_inputs import stacked
+from plumbline.pipeline.predictor import Predictor
 from plumbline.vision.arrays import Tensor, Tensors
 
 TIMED = 1.0

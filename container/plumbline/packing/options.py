@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from plumbline.inputs import CHANNELS
-from plumbline.preprocess import normalized
+from plumbline.pipeline.model_inputs import CHANNELS
+from plumbline.pipeline.preprocess import normalized
 from plumbline.spec import model_spec as specs
 from plumbline.spec.model_spec import Preprocess
 from plumbline.vision.decoders import DECODERS

@@ -13,7 +13,7 @@ from plumbline.engines.base import Engine
 from plumbline.engines.time_left import lasting
 from plumbline.errors import PackingError, SpecError
 from plumbline.parity.differences import trimmed
-from plumbline.preprocess import in_dtype, normalized, resizer
+from plumbline.pipeline.preprocess import in_dtype, normalized, resizer
 from plumbline.spec.model_spec import ModelSpec, Preprocess
 from plumbline.vision.activations import ACTIVATIONS
 from plumbline.vision.arrays import Pixels, Tensor, Tensors
@@ -183,7 +183,7 @@ def matching_output(engine: Engine, expected: Tensors) -> str:
 
 def input_size(engine: Engine, declared: tuple[int, int] | None) -> tuple[int, int]:
     """The (height, width) of the model's input. Raises `SpecError` or `PackingError`."""
-    from plumbline.inputs import image_size
+    from plumbline.pipeline.model_inputs import image_size
 
     target = engine.signature.input()
     if len(engine.signature.inputs) != 1 or len(target.shape) != 4:

@@ -11,7 +11,7 @@ from flask import Flask, Response, g, request
 from flask.globals import app_ctx, request_ctx
 
 from plumbline.logs import FIELDS
-from plumbline.stopwatch import Stopwatch
+from plumbline.pipeline.stopwatch import Stopwatch
 
 log = logging.getLogger("plumbline.request")
 

@@ -10,8 +10,8 @@ from functools import partial
 from flask import Request
 from werkzeug.exceptions import ClientDisconnected
 
-from plumbline.admission import Deadline, stays
 from plumbline.errors import BodyTooLarge, RequestTimeout
+from plumbline.pipeline.admission import Deadline, stays
 from plumbline.settings.variable_values import MEBIBYTE
 
 CHUNK = 256 * 1024

@@ -12,8 +12,8 @@ from dataclasses import replace
 from flask import Flask
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from plumbline.admission import Admission
 from plumbline.handled import unbounded
+from plumbline.pipeline.admission import Admission
 from plumbline.registry import Registry
 from plumbline.served import ServedModel
 from plumbline.settings.server_settings import Settings

@@ -10,7 +10,6 @@ import orjson
 from flask import Blueprint, Response, current_app, g, request
 from werkzeug.routing import BaseConverter
 
-from plumbline.admission import Admission, Deadline
 from plumbline.handler_answers import ANY
 from plumbline.hosting import room
 from plumbline.hosting.errors import InvalidLoad, ModelNotNamed
@@ -24,8 +23,9 @@ from plumbline.hosting.wire import Asked
 from plumbline.machine import cgroups
 from plumbline.machine.allocator import tidied_after
 from plumbline.machine.sizing import MEMORY_PER_PICTURE, MOST_CHANGES, Sizes
+from plumbline.pipeline.admission import Admission, Deadline
+from plumbline.pipeline.stopwatch import Stopwatch
 from plumbline.settings.server_settings import Settings
-from plumbline.stopwatch import Stopwatch
 from plumbline.vision.images import Limits, pixels_in
 from plumbline.web.bodies import gone, read_body
 from plumbline.web.sagemaker import CUSTOM_ATTRIBUTES, weight

@@ -14,11 +14,11 @@ from pathlib import Path
 
 from flask import Flask
 
-from plumbline.admission import Admission
 from plumbline.loading import load_models
 from plumbline.logs import Printed
 from plumbline.machine import allocator, cgroups
 from plumbline.machine.shared_counts import counts_of
+from plumbline.pipeline.admission import Admission
 from plumbline.registry import Registry
 from plumbline.served import Say, ServedModel
 from plumbline.settings import environment

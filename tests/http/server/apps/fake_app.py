@@ -16,7 +16,7 @@ from plumbline.engines.absent import AbsentEngine
 from plumbline.engines.fake import FakeEngine
 from plumbline.errors import EngineError
 from plumbline.machine.cgroups import Machine
-from plumbline.pipeline import Pipeline
+from plumbline.pipeline.stages import Pipeline
 from plumbline.registry import Registry
 from plumbline.served import Say
 from plumbline.spec.model_spec import ModelSpec

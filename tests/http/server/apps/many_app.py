@@ -28,7 +28,7 @@ from plumbline.engines.time_left import TimeLeft
 from plumbline.errors import ArchiveError, ModelError
 from plumbline.machine import cgroups
 from plumbline.machine.cgroups import Memory
-from plumbline.pipeline import Pipeline
+from plumbline.pipeline.stages import Pipeline
 from plumbline.registry import Registry
 from plumbline.served import Say, ServedModel
 from plumbline.spec.model_spec import ModelSpec

@@ -17,12 +17,12 @@ from plumbline.errors import (
     RequestError,
 )
 from plumbline.errors import SpecError as DoesNotFit
-from plumbline.gathering import fetched_bytes
-from plumbline.inputs import fit_pictures, is_turned
 from plumbline.machine.allocator import uncollected
-from plumbline.predictor import Predictor
+from plumbline.pipeline.linked_pictures import fetched_bytes
+from plumbline.pipeline.model_inputs import fit_pictures, is_turned
+from plumbline.pipeline.predictor import Predictor
+from plumbline.pipeline.stopwatch import Stopwatch, Timing
 from plumbline.results.task_results import Failure, Segments, first_of
-from plumbline.stopwatch import Stopwatch, Timing
 from plumbline.vision.images import decode
 from plumbline.wire import responses, tf_serving_responses
 from plumbline.wire.requests import Pictures, Request, Values, check_count, may_have_links, read

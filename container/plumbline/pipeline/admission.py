@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from plumbline.errors import ClientGone, DeadlineExceeded, ServerBusy
-from plumbline.stopwatch import Stopwatch
+from plumbline.pipeline.stopwatch import Stopwatch
 
 
 def stays() -> bool:

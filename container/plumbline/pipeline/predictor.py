@@ -9,8 +9,9 @@ from typing import Any
 from plumbline.engines.base import Engine
 from plumbline.engines.time_left import TimeLeft
 from plumbline.errors import InputRefused, RequestError
-from plumbline.gathering import Fetch, fetched_bytes, gathered, no_links
-from plumbline.inputs import (
+from plumbline.parity.differences import Difference, compare
+from plumbline.pipeline.linked_pictures import Fetch, fetched_bytes, gathered, no_links
+from plumbline.pipeline.model_inputs import (
     Prepared,
     batches,
     chunk_size,
@@ -19,10 +20,9 @@ from plumbline.inputs import (
     prepared,
     stacked,
 )
-from plumbline.parity.differences import Difference, compare
+from plumbline.pipeline.stopwatch import Timing
 from plumbline.results.task_results import Failure, Result
 from plumbline.spec.model_spec import ModelSpec
-from plumbline.stopwatch import Timing
 from plumbline.tasks.base import Task
 from plumbline.vision.arrays import Tensor, Tensors
 from plumbline.vision.geometry import Geometry

@@ -11,9 +11,9 @@ import numpy as np
 
 from plumbline.archive.signature import TEXT, Signature, TensorSpec
 from plumbline.errors import SpecError
-from plumbline.preprocess import prepare
+from plumbline.pipeline.preprocess import prepare
+from plumbline.pipeline.stopwatch import Stopwatch
 from plumbline.spec.model_spec import ModelSpec
-from plumbline.stopwatch import Stopwatch
 from plumbline.vision.arrays import Tensor
 from plumbline.vision.geometry import Geometry
 from plumbline.vision.images import COLORS, Limits, open_within, read_picture
