@@ -19,7 +19,7 @@ from plumbline.archive.discovery import ModelFile
 from plumbline.archive.signature import Signature, TensorSpec
 from plumbline.engines.model_io import signatures_of
 from plumbline.errors import SpecError
-from plumbline.handler_inspection import handler, handler_rows
+from plumbline.handlers.handler_summary import handler, handler_rows
 from plumbline.pipeline.model_inputs import check_pictures, decodes_itself, image_size
 from plumbline.registry import NAME, VERSION
 from plumbline.spec.checks import FILE

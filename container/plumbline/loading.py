@@ -13,7 +13,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from plumbline import handling, unpacked
+from plumbline import unpacked
 from plumbline.archive import manifest
 from plumbline.archive.accelerated_files import Accelerated, Choice, Form, in_order
 from plumbline.archive.contents import Archive, open_archive
@@ -26,7 +26,8 @@ from plumbline.engines.selection import load_engine
 from plumbline.engines.serving_metadata import signature_defs
 from plumbline.errors import EngineError, InputRefused
 from plumbline.golden import check_goldens, time_left
-from plumbline.handled import Named, around
+from plumbline.handlers import handler_choice
+from plumbline.handlers.replaced_stages import Named, around
 from plumbline.pipeline.model_inputs import check_pictures
 from plumbline.pipeline.preprocess import normalization, stays_bytes
 from plumbline.pipeline.stages import Pipeline
@@ -52,7 +53,7 @@ def load_models(root: Path, terms: Terms, say: Say) -> Registry:
     start = time.monotonic()
     loaded = []
     found = open_archive(root, terms.default_model, terms.code.whereabouts)
-    terms = replace(terms, handler=handling.load(found, terms.code, terms.shared, say))
+    terms = replace(terms, handler=handler_choice.load(found, terms.code, terms.shared, say))
     for archive in found.singly():
         late = terms.engine == "auto" and time.monotonic() > start + COMPARING_SECONDS
         pipeline = ready(archive, replace(terms, engine="tensorflow") if late else terms, say)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from plumbline.archive.discovery import ModelFile
 from plumbline.archive.handler_code import Whereabouts
-from plumbline.handled import Handler
-from plumbline.handling import CodeTerms
+from plumbline.handlers.handler_choice import CodeTerms
+from plumbline.handlers.replaced_stages import Handler
 from plumbline.links.fetching import Links
 from plumbline.machine.sizing import MOST_TOGETHER, Sizes
 from plumbline.pipeline.linked_pictures import Fetch, no_links

@@ -24,7 +24,7 @@ import moto_server
 from plumbline.archive.tarball import unpack
 from plumbline.cli import main
 from plumbline.errors import GoldenMismatch
-from plumbline.handling import CodeTerms
+from plumbline.handlers.handler_choice import CodeTerms
 from plumbline.inspection import document, inspect, show
 from plumbline.loading import load_models
 from plumbline.packing.assembly import Contents, GoldenPicture, pack

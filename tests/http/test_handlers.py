@@ -23,7 +23,7 @@ from plumbline.archive.handler_errors import HandlerError
 from plumbline.client import in_process
 from plumbline.engines.fake import FakeEngine
 from plumbline.errors import GoldenMismatch
-from plumbline.handling import CodeTerms
+from plumbline.handlers.handler_choice import CodeTerms
 from plumbline.loading import load_models
 from plumbline.pipeline.admission import Admission
 from plumbline.registry import Registry

@@ -240,11 +240,14 @@ def test_nothing_of_it_is_imported_before_a_handler_asks(tmp_path: Path) -> None
         "from plumbline.loading import load_models\n"
         "from plumbline.terms import Terms\n"
         f"load_models(Path({str(root)!r}), Terms(cores=2), lambda _: None)\n"
-        "print(sorted(name for name in sys.modules if name.startswith('plumbline.stand_ins.')))\n"
+        "print(sorted(name for name in sys.modules if name.startswith('plumbline.handlers.stand_ins.')))\n"
     )
     command = [sys.executable, "-c", script]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
-    assert done.stdout.strip() == "['plumbline.stand_ins.errors', 'plumbline.stand_ins.finder']"
+    assert (
+        done.stdout.strip()
+        == "['plumbline.handlers.stand_ins.toolkit_errors', 'plumbline.handlers.stand_ins.finder']"
+    )
 
 
 PUBLIC = {

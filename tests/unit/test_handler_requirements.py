@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from plumbline import requirements
 from plumbline.archive.handler_code import Code
 from plumbline.archive.handler_errors import HandlerError
 from plumbline.errors import PackingError
-from plumbline.handlers import load
+from plumbline.handlers import requirements
+from plumbline.handlers.user_code import load
 from plumbline.packing import vendoring
 from wheels import NAME, wheel
 

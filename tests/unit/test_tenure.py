@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plumbline.cutoff import Cutoff
 from plumbline.errors import DeadlineExceeded
+from plumbline.handlers.code_timeout import Cutoff
 from plumbline.machine import cgroups
 from plumbline.machine.process_health import MOST_HANGING, Condition, judge
 

@@ -15,7 +15,7 @@ from plumbline.archive import manifest
 from plumbline.archive.handler_code import Whereabouts
 from plumbline.client.base import Answer
 from plumbline.errors import ModelError, PlumblineError
-from plumbline.handling import CodeTerms
+from plumbline.handlers.handler_choice import CodeTerms
 from plumbline.loading import load_models
 from plumbline.machine.allocator import reuse_small_blocks_only, tidied_after
 from plumbline.machine.openblas import compute_in_calling_threads

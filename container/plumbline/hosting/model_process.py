@@ -16,8 +16,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from plumbline import logs
-from plumbline.cutoff import Cutoff
 from plumbline.errors import PlumblineError
+from plumbline.handlers.code_timeout import Cutoff
 from plumbline.hosting import wire
 from plumbline.hosting.frames import Frame, receive, send
 from plumbline.machine import process_control

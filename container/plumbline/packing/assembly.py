@@ -11,13 +11,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from plumbline import handling
 from plumbline.archive import manifest, tarball
 from plumbline.archive.contents import Archive, open_archive
 from plumbline.archive.contents import GoldenPicture as ReadGolden
 from plumbline.archive.npz_outputs import save
 from plumbline.errors import GoldenMismatch
 from plumbline.golden import check_golden
+from plumbline.handlers import handler_choice
 from plumbline.loading import load, make_pipeline, warm_up
 from plumbline.machine import cgroups
 from plumbline.machine.quiet import muted
@@ -121,7 +121,7 @@ def prepare(contents: Contents, folder: Path, reporter: Reporter = SILENT) -> Re
     archive = open_archive(folder)
     terms = Terms(cores=max(1, int(cgroups.machine().cores)))
     with muted():
-        handler = handling.load(archive, terms.code, None, reporter.say)
+        handler = handler_choice.load(archive, terms.code, None, reporter.say)
         terms = replace(terms, handler=handler)
         pipeline = make_pipeline(archive, load(archive, archive.model, terms), terms)
         warm_up(pipeline)

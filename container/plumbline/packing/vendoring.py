@@ -14,7 +14,7 @@ from packaging.utils import canonicalize_name
 from plumbline.archive.handler_code import FOLDER, LIBRARIES
 from plumbline.archive.handler_errors import HandlerError
 from plumbline.errors import PackingError
-from plumbline.requirements import FILE, WHEELS, constraints, is_met, lines, run_pip
+from plumbline.handlers.requirements import FILE, WHEELS, constraints, is_met, lines, run_pip
 
 PYTHON = "3.13"
 """That of the image."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from plumbline.archive.handler_code import FOLDER, Whereabouts
-from plumbline.cutoff import Cutoff
+from plumbline.handlers.code_timeout import Cutoff
 from plumbline.loading import load_models
 from plumbline.machine import cgroups
 from plumbline.machine.sizing import CORES_PER_WORKER

@@ -12,7 +12,7 @@ from dataclasses import replace
 from flask import Flask
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from plumbline.handled import unbounded
+from plumbline.handlers.replaced_stages import unbounded
 from plumbline.pipeline.admission import Admission
 from plumbline.registry import Registry
 from plumbline.served import ServedModel

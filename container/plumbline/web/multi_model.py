@@ -10,7 +10,7 @@ import orjson
 from flask import Blueprint, Response, current_app, g, request
 from werkzeug.routing import BaseConverter
 
-from plumbline.handler_answers import ANY
+from plumbline.handlers.return_values import ANY
 from plumbline.hosting import room
 from plumbline.hosting.errors import InvalidLoad, ModelNotNamed
 from plumbline.hosting.estimates import PACKED

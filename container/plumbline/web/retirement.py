@@ -6,7 +6,7 @@ import logging
 import os
 import signal
 
-from plumbline.cutoff import Cutoff
+from plumbline.handlers.code_timeout import Cutoff
 from plumbline.machine import cgroups
 from plumbline.machine.process_health import Condition, judge
 from plumbline.served import ServedModel

@@ -22,10 +22,10 @@ from typing import Any
 from flask import Flask
 
 from plumbline.archive.signature import Signature, TensorSpec
-from plumbline.cutoff import Cutoff
 from plumbline.engines.base import Engine
 from plumbline.engines.time_left import TimeLeft
 from plumbline.errors import ArchiveError, ModelError
+from plumbline.handlers.code_timeout import Cutoff
 from plumbline.machine import cgroups
 from plumbline.machine.cgroups import Memory
 from plumbline.pipeline.stages import Pipeline

@@ -9,9 +9,9 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from plumbline.handler_bodies import ENCODERS
-from plumbline.stand_ins import defaults, errors, utils
-from plumbline.stand_ins.bodies import NPZ, answered, decode, encode
+from plumbline.handlers.stand_ins import toolkit_classes, toolkit_errors, utils
+from plumbline.handlers.stand_ins.encodings import NPZ, answered, decode, encode
+from plumbline.handlers.toolkit_bodies import ENCODERS
 from plumbline.wire.responses import CSV, JSON, NPY
 
 CONTENT_TYPES: dict[str, Any] = {
@@ -27,10 +27,10 @@ CONTENT_TYPES: dict[str, Any] = {
 ERRORS = {
     error.__name__: error
     for error in (
-        errors.BaseInferenceToolkitError,
-        errors.ClientError,
-        errors.GenericInferenceToolkitError,
-        errors.UnsupportedFormatError,
+        toolkit_errors.BaseInferenceToolkitError,
+        toolkit_errors.ClientError,
+        toolkit_errors.GenericInferenceToolkitError,
+        toolkit_errors.UnsupportedFormatError,
     )
 }
 
@@ -56,15 +56,17 @@ ENCODERS_BY_NAME = {
 INFERENCE: dict[str, dict[str, Any]] = {
     "content_types": CONTENT_TYPES,
     "decoder": {"decode": decode},
-    "default_handler_service": {"DefaultHandlerService": defaults.DefaultHandlerService},
-    "default_inference_handler": {"DefaultInferenceHandler": defaults.DefaultInferenceHandler},
+    "default_handler_service": {"DefaultHandlerService": toolkit_classes.DefaultHandlerService},
+    "default_inference_handler": {
+        "DefaultInferenceHandler": toolkit_classes.DefaultInferenceHandler
+    },
     "encoder": {"encode": encode, "SUPPORTED_CONTENT_TYPES": set(ENCODERS)},
     "environment": {},
     "errors": ERRORS,
     "logging": {"configure_logger": utils.configure_logger, "get_logger": utils.get_logger},
     "model_server": {},
     "parameters": {},
-    "transformer": {"Transformer": defaults.Transformer},
+    "transformer": {"Transformer": toolkit_classes.Transformer},
     "utils": UTILS,
 }
 

@@ -7,14 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from plumbline import handlers, requirements
 from plumbline.archive.contents import Archive
 from plumbline.archive.handler_code import Whereabouts
 from plumbline.archive.handler_functions import SERVING
-from plumbline.cutoff import Cutoff
-from plumbline.handled import Handler
-from plumbline.handler_serving import ServingHandler
-from plumbline.handler_toolkit import ready
+from plumbline.handlers import requirements, user_code
+from plumbline.handlers.code_timeout import Cutoff
+from plumbline.handlers.replaced_stages import Handler
+from plumbline.handlers.tf_serving_handlers import ServingHandler
+from plumbline.handlers.toolkit_handlers import ready
 
 log = logging.getLogger("plumbline.loading")
 
@@ -40,7 +40,7 @@ def load(
         return None
     installed = requirements.ensure(code, terms.may_install, shared, say)
     say(f"{code.name} is being imported.")
-    stages = handlers.load(code, installed)
+    stages = user_code.load(code, installed)
     log.info("%s is called for every request: %s.", code.name, ", ".join(stages))
     if stages.keys() <= SERVING.keys():
         return ServingHandler(stages, terms.rest())

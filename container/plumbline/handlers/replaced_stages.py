@@ -10,10 +10,10 @@ from typing import Protocol, TypeVar
 from PIL import Image
 
 from plumbline.archive.handler_errors import HandlerError
-from plumbline.cutoff import Cutoff
 from plumbline.engines.time_left import TimeLeft
 from plumbline.errors import PlumblineError
-from plumbline.handlers import Stages
+from plumbline.handlers.code_timeout import Cutoff
+from plumbline.handlers.user_code import Stages
 from plumbline.pipeline.stages import Pipeline
 from plumbline.pipeline.stopwatch import Stopwatch, Timing
 from plumbline.vision.arrays import Tensors

@@ -19,9 +19,9 @@ from plumbline.archive.handler_code import LIBRARIES, Code
 from plumbline.archive.handler_errors import HandlerError
 from plumbline.archive.handler_functions import PARAMETERS, SERVING, TOOLKIT, chosen
 from plumbline.errors import PlumblineError
-from plumbline.handler_errors import place, told
-from plumbline.handler_hints import VENDORING, hint
-from plumbline.stand_ins import finder as stand_ins
+from plumbline.handlers.import_hints import VENDORING, hint
+from plumbline.handlers.raised_errors import place, told
+from plumbline.handlers.stand_ins import finder as stand_ins
 
 log = logging.getLogger("plumbline.handlers")
 

@@ -21,8 +21,8 @@ from packaging.utils import canonicalize_name
 
 from plumbline.archive.handler_code import LIBRARIES, Code
 from plumbline.archive.handler_errors import HandlerError
-from plumbline.handler_hints import TENSORFLOW, WITH_TENSORFLOW
-from plumbline.stand_ins.finder import PACKAGES
+from plumbline.handlers.import_hints import TENSORFLOW, WITH_TENSORFLOW
+from plumbline.handlers.stand_ins.finder import PACKAGES
 
 log = logging.getLogger("plumbline.handlers")
 

@@ -12,7 +12,7 @@ import orjson
 
 from plumbline.archive.handler_errors import HandlerFailed
 from plumbline.errors import InvalidCSV, InvalidJSON, NotAcceptable, UnsupportedContentType
-from plumbline.handler_answers import article
+from plumbline.handlers.return_values import article
 from plumbline.vision.arrays import Tensor
 from plumbline.wire.npy import read_array
 from plumbline.wire.responses import CSV, JSON, NPY, Response, plain, preferences

@@ -11,7 +11,7 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
-from plumbline.stand_ins.errors import lacking
+from plumbline.handlers.stand_ins.toolkit_errors import lacking
 
 PACKAGES = ("sagemaker_inference", "sagemaker_containers")
 
@@ -41,7 +41,7 @@ class Finder(MetaPathFinder, Loader):
 
 def modules() -> dict[str, dict[str, Any]]:
     """The names in each module; nothing of it is imported before a handler asks."""
-    from plumbline.stand_ins.modules import MODULES
+    from plumbline.handlers.stand_ins.modules import MODULES
 
     return MODULES
 

@@ -7,18 +7,22 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any
 
-from plumbline import handler_bodies
 from plumbline.errors import RequestError
-from plumbline.handler_bodies import ENCODERS, from_csv, media_type
-from plumbline.stand_ins.errors import GenericInferenceToolkitError, Unreadable, lacking
-from plumbline.stand_ins.errors import UnsupportedFormatError as Unsupported
+from plumbline.handlers import toolkit_bodies
+from plumbline.handlers.stand_ins.toolkit_errors import (
+    GenericInferenceToolkitError,
+    Unreadable,
+    lacking,
+)
+from plumbline.handlers.stand_ins.toolkit_errors import UnsupportedFormatError as Unsupported
+from plumbline.handlers.toolkit_bodies import ENCODERS, from_csv, media_type
 from plumbline.vision.arrays import Tensor
 from plumbline.wire.responses import CSV, NPY
 
 NPZ = "application/x-npz"
 
 DECODERS: Mapping[str, Callable[[bytes], Tensor]] = MappingProxyType(
-    {**handler_bodies.DECODERS, CSV: partial(from_csv, dtype=None)}
+    {**toolkit_bodies.DECODERS, CSV: partial(from_csv, dtype=None)}
 )
 """Columns of CSV have the types that their texts have."""
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from plumbline.archive.handler_errors import HandlerFailed
 from plumbline.errors import PlumblineError, Unavailable
-from plumbline.handled import Named, of_picture
-from plumbline.handler_answers import answer, article
-from plumbline.handlers import Stage, Stages
+from plumbline.handlers.replaced_stages import Named, of_picture
+from plumbline.handlers.return_values import answer, article
+from plumbline.handlers.user_code import Stage, Stages
 from plumbline.pipeline.stages import Pipeline
 from plumbline.pipeline.stopwatch import Timing
 from plumbline.vision.arrays import Tensors

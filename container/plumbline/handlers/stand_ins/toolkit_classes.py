@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from plumbline.archive.handler_errors import HandlerFailed
-from plumbline.handler_answers import article
-from plumbline.handler_bodies import ENCODERS, default_predict
-from plumbline.stand_ins.bodies import decode, encode
-from plumbline.stand_ins.errors import UnsupportedFormatError
-from plumbline.stand_ins.utils import parse_accept
+from plumbline.handlers.return_values import article
+from plumbline.handlers.stand_ins.encodings import decode, encode
+from plumbline.handlers.stand_ins.toolkit_errors import UnsupportedFormatError
+from plumbline.handlers.stand_ins.utils import parse_accept
+from plumbline.handlers.toolkit_bodies import ENCODERS, default_predict
 from plumbline.vision.arrays import Tensor
 
 

@@ -15,11 +15,11 @@ import numpy as np
 
 from plumbline.archive.handler_errors import HandlerError, HandlerFailed, HandlerRefused
 from plumbline.errors import InvalidInstances
-from plumbline.handled import Named, of_picture
-from plumbline.handler_answers import ANY, answer, article
-from plumbline.handler_bodies import as_given, decode, default_predict, encode
-from plumbline.handler_context import ToolkitContext
-from plumbline.handlers import Stage, Stages
+from plumbline.handlers.replaced_stages import Named, of_picture
+from plumbline.handlers.return_values import ANY, answer, article
+from plumbline.handlers.toolkit_bodies import as_given, decode, default_predict, encode
+from plumbline.handlers.toolkit_context import ToolkitContext
+from plumbline.handlers.user_code import Stage, Stages
 from plumbline.pipeline.stages import Pipeline
 from plumbline.pipeline.stopwatch import Timing
 from plumbline.results.task_results import Failure
