@@ -99,7 +99,7 @@ def inspect(model: Path, as_json: bool) -> None:
     environment.quiet_frameworks()
     from rich.console import Console
 
-    from plumbline import inspection
+    from plumbline.loading import inspection
 
     console = Console(highlight=False)
     with unpacked(model) as folder, console.status("Reading the model …"), muted():

@@ -18,11 +18,11 @@ from PIL import Image
 from plumbline.archive import manifest
 from plumbline.archive.tarball import unpack
 from plumbline.errors import EngineError
-from plumbline.loading import load_models
+from plumbline.loading.loader import load_models
+from plumbline.loading.terms import Terms
 from plumbline.packing.assembly import Contents, GoldenPicture, pack
 from plumbline.pipeline.stages import Pipeline
 from plumbline.pipeline.stopwatch import Stopwatch
-from plumbline.terms import Terms
 from plumbline.wire.requests import Request
 
 pytestmark = pytest.mark.tensorflow
@@ -127,7 +127,7 @@ def test_the_second_name_that_keras_gives_a_function_is_kept(
 def test_tensorflow_is_not_even_imported_for_it(archive: Path) -> None:
     code = (
         "import sys; from pathlib import Path; "
-        "from plumbline.loading import load_models; from plumbline.terms import Terms; "
+        "from plumbline.loading.loader import load_models; from plumbline.loading.terms import Terms; "
         "load_models(Path(sys.argv[1]), Terms(cores=2), lambda _: None); "
         "print(*{'tensorflow', 'keras', 'tf_keras', 'h5py'} & sys.modules.keys())"
     )

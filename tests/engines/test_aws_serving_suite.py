@@ -12,11 +12,11 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from half_plus import save_half_plus
-from plumbline.loading import load_models
+from plumbline.loading.loader import load_models
+from plumbline.loading.served_model import ServedModel
+from plumbline.loading.terms import Terms
 from plumbline.pipeline.admission import Admission
-from plumbline.served import ServedModel
 from plumbline.settings.server_settings import Settings
-from plumbline.terms import Terms
 from plumbline.web.app import create_app
 from plumbline.wire.tf_examples import serialised
 from tensorflow_serving_cases import ATTRIBUTES, CASES, INSTANCES, REFUSED, Case, save_models

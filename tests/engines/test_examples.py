@@ -16,10 +16,10 @@ from PIL import Image
 
 from plumbline.archive import tarball
 from plumbline.errors import InvalidInstances
-from plumbline.loading import load_models
+from plumbline.loading.loader import load_models
+from plumbline.loading.terms import Terms
 from plumbline.pipeline.stages import Pipeline
 from plumbline.pipeline.stopwatch import Stopwatch
-from plumbline.terms import Terms
 from plumbline.wire.requests import Request
 from plumbline.wire.responses import JSON, to_json
 

@@ -11,9 +11,9 @@ from PIL import Image
 
 from plumbline.archive.tarball import unpack
 from plumbline.errors import GoldenMismatch
-from plumbline.loading import load_models
+from plumbline.loading.loader import load_models
+from plumbline.loading.terms import Terms
 from plumbline.packing.assembly import Contents, GoldenPicture, pack
-from plumbline.terms import Terms
 
 pytestmark = pytest.mark.tensorflow
 

@@ -25,13 +25,13 @@ from plumbline.archive.tarball import unpack
 from plumbline.cli import main
 from plumbline.errors import GoldenMismatch
 from plumbline.handlers.handler_choice import CodeTerms
-from plumbline.inspection import document, inspect, show
-from plumbline.loading import load_models
+from plumbline.loading.inspection import document, inspect, show
+from plumbline.loading.loader import load_models
+from plumbline.loading.served_model import ServedModel
+from plumbline.loading.terms import Terms
 from plumbline.packing.assembly import Contents, GoldenPicture, pack
 from plumbline.pipeline.admission import Admission
-from plumbline.served import ServedModel
 from plumbline.settings.server_settings import Settings
-from plumbline.terms import Terms
 from plumbline.web import loopback
 from plumbline.web.app import create_app
 from tensorflow_serving_cases import save_models

@@ -20,12 +20,12 @@ from plumbline.archive.tarball import pack
 from plumbline.cli import main
 from plumbline.engines.selection import load_engine
 from plumbline.errors import ArchiveError, EngineError, SpecError
-from plumbline.inspection import inspect
-from plumbline.loading import load_models
+from plumbline.loading.inspection import inspect
+from plumbline.loading.loader import load_models
+from plumbline.loading.served_model import ServedModel
+from plumbline.loading.terms import Terms
 from plumbline.pipeline.admission import Admission
-from plumbline.served import ServedModel
 from plumbline.settings.server_settings import Settings
-from plumbline.terms import Terms
 from plumbline.web.app import create_app
 
 pytestmark = pytest.mark.tensorflow

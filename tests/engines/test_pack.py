@@ -28,9 +28,9 @@ from plumbline.archive import manifest, tarball
 from plumbline.archive.discovery import ModelFile
 from plumbline.engines.keras_export import export
 from plumbline.errors import ArchiveError
-from plumbline.loading import load_models
+from plumbline.loading.loader import load_models
+from plumbline.loading.terms import Terms
 from plumbline.packing.convert import Wanted, convert
-from plumbline.terms import Terms
 
 pytestmark = pytest.mark.tensorflow
 

@@ -19,13 +19,13 @@ from PIL import Image
 from plumbline.archive import manifest
 from plumbline.archive.accelerated_files import FOLDER
 from plumbline.archive.tarball import unpack
-from plumbline.loading import load_models
+from plumbline.loading.loader import load_models
+from plumbline.loading.terms import Terms
 from plumbline.packing import accelerate
 from plumbline.packing.assembly import Contents, GoldenPicture, pack
 from plumbline.packing.quantize import refusal
 from plumbline.pipeline.stages import Pipeline
 from plumbline.spec.model_spec import Acceleration
-from plumbline.terms import Terms
 
 pytestmark = pytest.mark.tensorflow
 

@@ -13,10 +13,10 @@ import pytest
 from PIL import Image, ImageOps
 
 from plumbline.errors import SpecError
-from plumbline.loading import load_models
+from plumbline.loading.loader import load_models
+from plumbline.loading.terms import Terms
 from plumbline.pipeline.stages import Pipeline
 from plumbline.pipeline.stopwatch import Stopwatch
-from plumbline.terms import Terms
 from plumbline.wire.requests import Request
 from plumbline.wire.responses import Response
 

@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from plumbline.batching import BatchingEngine, takes_batches
 from plumbline.engines.base import Engine
 from plumbline.engines.time_left import TimeLeft, lasting
+from plumbline.loading.batching import BatchingEngine, takes_batches
 from plumbline.vision.arrays import Tensors
 
 pytestmark = pytest.mark.tensorflow

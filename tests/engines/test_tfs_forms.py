@@ -15,10 +15,10 @@ import pytest
 from PIL import Image
 
 from plumbline.errors import InputRefused, InvalidInstances, PlumblineError
-from plumbline.loading import load_models
+from plumbline.loading.loader import load_models
+from plumbline.loading.terms import Terms
 from plumbline.pipeline.stages import Pipeline
 from plumbline.pipeline.stopwatch import Stopwatch
-from plumbline.terms import Terms
 from plumbline.wire.requests import Request
 from plumbline.wire.responses import encode_error
 

@@ -19,12 +19,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from plumbline import loading, unpacked
 from plumbline.errors import EngineError, GoldenMismatch
-from plumbline.loading import load_models
+from plumbline.loading import loader, never_packed
+from plumbline.loading.loader import load_models
+from plumbline.loading.terms import Terms
 from plumbline.machine import child_process
 from plumbline.pipeline.stages import Pipeline
-from plumbline.terms import Terms
 
 pytestmark = pytest.mark.tensorflow
 
@@ -94,7 +94,7 @@ def test_tensorflow_is_gone_when_openvino_serves(keras_files, tmp_path: Path) ->
     """Keras 3 exports one function under two names; both are answered."""
     code = (
         "import sys, json; from pathlib import Path; "
-        "from plumbline.loading import load_models; from plumbline.terms import Terms; "
+        "from plumbline.loading.loader import load_models; from plumbline.loading.terms import Terms; "
         "from plumbline.wire.requests import Request; from plumbline.pipeline.stopwatch import Stopwatch; "
         "said = load_models(Path(sys.argv[1]), Terms(cores=2), lambda _: None).default.pipeline; "
         "body = Path(sys.argv[2]).read_bytes(); "
@@ -145,7 +145,7 @@ def test_workers_that_share_a_folder_ask_once(
         found = list(pool.map(lambda _: served(folder, shared=shared), range(2)))
 
     assert [pipeline.engine.name for pipeline in found] == ["openvino", "openvino"]
-    assert asked == ["plumbline.unpacked_process"]
+    assert asked == ["plumbline.loading.never_packed_process"]
     expected = keras_files.predict(PICTURES.astype(np.float32) / 255)
     for pipeline in found:
         np.testing.assert_allclose(values(pipeline), expected, rtol=0, atol=1e-6)
@@ -256,7 +256,7 @@ def test_models_that_openvino_would_serve_otherwise(
 def test_a_process_that_takes_too_long_is_killed(
     keras_files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(unpacked, "MOST_SECONDS", 0.3)
+    monkeypatch.setattr(never_packed, "MOST_SECONDS", 0.3)
 
     reason = left_to_tensorflow(archive(tmp_path / "archive", keras_files.saved_model), caplog)
 
@@ -323,7 +323,7 @@ def test_each_of_several_models_is_compared_for_itself(keras_files, tmp_path: Pa
 def test_when_time_is_short_the_rest_is_left_to_tensorflow(
     keras_files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loading, "COMPARING_SECONDS", -1.0)
+    monkeypatch.setattr(loader, "COMPARING_SECONDS", -1.0)
     model = archive(tmp_path / "archive", keras_files.saved_model)
     assert served(model).engine.name == "tensorflow"
 

@@ -13,10 +13,10 @@ from werkzeug.test import TestResponse
 
 from plumbline.engines.base import Engine
 from plumbline.engines.fake import FakeEngine
+from plumbline.loading.model_registry import Registry
+from plumbline.loading.served_model import ServedModel
 from plumbline.pipeline.admission import Admission
 from plumbline.pipeline.stages import Pipeline
-from plumbline.registry import Registry
-from plumbline.served import ServedModel
 from plumbline.settings.server_settings import Settings
 from plumbline.spec.model_spec import ModelSpec, Preprocess
 from plumbline.tasks.task_table import fitted

@@ -19,11 +19,11 @@ from served import Pack, Refused, Serve, Served
 from plumbline.engines.fake import FakeEngine
 from plumbline.engines.time_left import TimeLeft, lasting
 from plumbline.errors import ArchiveError, InvalidJSON, RequestError
+from plumbline.loading.model_registry import Registry
+from plumbline.loading.served_model import ServedModel
 from plumbline.machine.allocator import LARGE
 from plumbline.machine.sizing import SLOTS_PER_CORE
 from plumbline.pipeline.admission import Admission, Deadline
-from plumbline.registry import Registry
-from plumbline.served import ServedModel
 from plumbline.web.app import create_app
 from plumbline.web.sagemaker import weight
 from plumbline.wire.requests import Pictures, Request

@@ -20,8 +20,8 @@ from werkzeug.test import TestResponse
 from plumbline.archive.signature import Signature, TensorSpec
 from plumbline.engines.fake import FakeEngine
 from plumbline.engines.time_left import TimeLeft, lasting
+from plumbline.loading.served_model import ServedModel
 from plumbline.pipeline.admission import Admission
-from plumbline.served import ServedModel
 from plumbline.settings.server_settings import Settings
 from plumbline.settings.variable_values import MEBIBYTE
 from plumbline.spec.model_spec import ModelSpec

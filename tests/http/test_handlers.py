@@ -17,19 +17,19 @@ from flask.testing import FlaskClient
 from handler_archives import ZOO, archive, flat
 from werkzeug.test import TestResponse
 
-from plumbline import loading
 from plumbline.archive.handler_code import Whereabouts
 from plumbline.archive.handler_errors import HandlerError
 from plumbline.client import in_process
 from plumbline.engines.fake import FakeEngine
 from plumbline.errors import GoldenMismatch
 from plumbline.handlers.handler_choice import CodeTerms
-from plumbline.loading import load_models
+from plumbline.loading import loader
+from plumbline.loading.loader import load_models
+from plumbline.loading.model_registry import Registry
+from plumbline.loading.served_model import ServedModel
+from plumbline.loading.terms import Terms
 from plumbline.pipeline.admission import Admission
-from plumbline.registry import Registry
-from plumbline.served import ServedModel
 from plumbline.settings.server_settings import Settings
-from plumbline.terms import Terms
 from plumbline.web.app import create_app
 
 Handled = Callable[..., FlaskClient]
@@ -43,7 +43,7 @@ HALF = [0.0] * 5 + [1.0] + [0.0] * 4
 def imports(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Leave the path and the modules as they were."""
     path, modules = list(sys.path), set(sys.modules)
-    monkeypatch.setattr(loading, "load_engine", lambda model, *_: engine_of(model.kind))
+    monkeypatch.setattr(loader, "load_engine", lambda model, *_: engine_of(model.kind))
     yield
     sys.path[:] = path
     for name in set(sys.modules) - modules:

@@ -16,11 +16,11 @@ from handler_archives import ZOO
 
 from plumbline.archive.handler_errors import HandlerError
 from plumbline.cli import main
-from plumbline.loading import load_models
+from plumbline.loading.loader import load_models
+from plumbline.loading.served_model import ServedModel
+from plumbline.loading.terms import Terms
 from plumbline.pipeline.admission import Admission
-from plumbline.served import ServedModel
 from plumbline.settings.server_settings import Settings
-from plumbline.terms import Terms
 from plumbline.web.app import create_app
 
 Serve = Callable[..., FlaskClient]
@@ -237,8 +237,8 @@ def test_nothing_of_it_is_imported_before_a_handler_asks(tmp_path: Path) -> None
     root = write(tmp_path, f"{MODEL}def predict_fn(data, model):\n    return data\n")
     script = (
         "import sys\nfrom pathlib import Path\n"
-        "from plumbline.loading import load_models\n"
-        "from plumbline.terms import Terms\n"
+        "from plumbline.loading.loader import load_models\n"
+        "from plumbline.loading.terms import Terms\n"
         f"load_models(Path({str(root)!r}), Terms(cores=2), lambda _: None)\n"
         "print(sorted(name for name in sys.modules if name.startswith('plumbline.handlers.stand_ins.')))\n"
     )

@@ -21,10 +21,10 @@ from plumbline.archive.signature import Signature, TensorSpec
 from plumbline.engines.base import Engine
 from plumbline.engines.serving_metadata import of_signature
 from plumbline.engines.time_left import TimeLeft
+from plumbline.loading.model_registry import LoadedModel, Registry
+from plumbline.loading.served_model import ServedModel
 from plumbline.pipeline.admission import Admission
 from plumbline.pipeline.stages import Pipeline
-from plumbline.registry import LoadedModel, Registry
-from plumbline.served import ServedModel
 from plumbline.settings.server_settings import Settings
 from plumbline.spec.model_spec import ModelSpec
 from plumbline.tasks.task_table import fitted

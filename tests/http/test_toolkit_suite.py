@@ -21,11 +21,11 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from plumbline.archive.handler_errors import HandlerError
-from plumbline.loading import load_models
+from plumbline.loading.loader import load_models
+from plumbline.loading.served_model import ServedModel
+from plumbline.loading.terms import Terms
 from plumbline.pipeline.admission import Admission
-from plumbline.served import ServedModel
 from plumbline.settings.server_settings import Settings
-from plumbline.terms import Terms
 from plumbline.web.app import create_app
 
 Serve = Callable[..., FlaskClient]

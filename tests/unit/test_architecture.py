@@ -19,6 +19,7 @@ DEPLOYMENT = ROOT / "deployment"
 LAYERS: dict[str, tuple[str, ...]] = {
     "vocabulary": (
         "plumbline",
+        "plumbline.loading",
         "plumbline.handlers",
         "plumbline.pipeline",
         "plumbline.settings",
@@ -151,11 +152,11 @@ LAYERS: dict[str, tuple[str, ...]] = {
     ),
     "runtime": (
         "plumbline.pipeline.admission",
-        "plumbline.batching",
+        "plumbline.loading.batching",
         "plumbline.handlers.code_timeout",
-        "plumbline.equivalence",
+        "plumbline.loading.openvino_equivalence",
         "plumbline.pipeline.linked_pictures",
-        "plumbline.golden",
+        "plumbline.loading.golden_check",
         "plumbline.handlers.replaced_stages",
         "plumbline.handlers.tf_serving_handlers",
         "plumbline.handlers.toolkit_handlers",
@@ -166,22 +167,22 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "plumbline.hosting.running",
         "plumbline.hosting.wire",
         "plumbline.pipeline.model_inputs",
-        "plumbline.loading",
+        "plumbline.loading.loader",
         "plumbline.pipeline.stages",
         "plumbline.pipeline.predictor",
-        "plumbline.proof",
-        "plumbline.registry",
-        "plumbline.served",
+        "plumbline.loading.accelerated_proof",
+        "plumbline.loading.model_registry",
+        "plumbline.loading.served_model",
         "plumbline.machine.sizing",
         "plumbline.pipeline.stopwatch",
-        "plumbline.suspects",
+        "plumbline.loading.likely_causes",
         "plumbline.machine.process_health",
-        "plumbline.terms",
+        "plumbline.loading.terms",
         "plumbline.settings.server_settings",
         "plumbline.settings.tf_serving_variables",
         "plumbline.settings.variable_values",
-        "plumbline.unpacked",
-        "plumbline.unpacked_process",
+        "plumbline.loading.never_packed",
+        "plumbline.loading.never_packed_process",
     ),
     "edge": (
         "plumbline.__main__",
@@ -206,7 +207,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "plumbline.handlers.handler_summary",
         "plumbline.hosting.model_process",
         "plumbline.hosting.zygote",
-        "plumbline.inspection",
+        "plumbline.loading.inspection",
         "plumbline.logs",
         "plumbline.packing",
         "plumbline.packing.accelerate",
@@ -464,7 +465,7 @@ def test_no_page_names_a_package_index_or_the_machine_it_was_written_on(file: Pa
 
 @pytest.mark.parametrize(
     "module",
-    ["plumbline.web.app", "plumbline.pipeline.stages", "plumbline.loading", "plumbline.cli"],
+    ["plumbline.web.app", "plumbline.pipeline.stages", "plumbline.loading.loader", "plumbline.cli"],
 )
 def test_importing_the_server_imports_no_framework(module: str) -> None:
     code = f"import sys, {module}; print(*{sorted(FRAMEWORKS)!r} & sys.modules.keys())"

@@ -14,13 +14,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plumbline import batching as batching_module
 from plumbline.archive.signature import Signature, TensorSpec
-from plumbline.batching import BatchingEngine, batching, takes_batches
 from plumbline.engines.base import Engine
 from plumbline.engines.fake import FakeEngine
 from plumbline.engines.time_left import TimeLeft, lasting
 from plumbline.errors import ClientGone, DeadlineExceeded, EngineError, InputRefused
+from plumbline.loading import batching as batching_module
+from plumbline.loading.batching import BatchingEngine, batching, takes_batches
 from plumbline.machine.sizing import MOST_TOGETHER
 from plumbline.pipeline.admission import Deadline, stays
 from plumbline.pipeline.predictor import Predictor

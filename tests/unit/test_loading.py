@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from plumbline import loading
 from plumbline.archive.discovery import ModelFile
 from plumbline.engines.fake import FakeEngine
 from plumbline.errors import ArchiveError, GoldenMismatch, ModelNotReady, SpecError
-from plumbline.loading import load_models
-from plumbline.registry import Registry
-from plumbline.served import ServedModel, one_line
-from plumbline.terms import Terms
+from plumbline.loading import loader
+from plumbline.loading.loader import load_models
+from plumbline.loading.model_registry import Registry
+from plumbline.loading.served_model import ServedModel, one_line
+from plumbline.loading.terms import Terms
 
 SPEC = '[preprocess]\nnormalize = "unit"\n'
 
@@ -48,7 +48,7 @@ def archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         assert (signature, threads) == ("serving_default", 2)
         return FakeEngine()
 
-    monkeypatch.setattr(loading, "load_engine", load)
+    monkeypatch.setattr(loader, "load_engine", load)
     folder = tmp_path / "digits" / "1"
     (folder / "variables").mkdir(parents=True)
     (folder / "saved_model.pb").write_bytes(b"model")

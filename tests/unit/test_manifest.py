@@ -11,8 +11,8 @@ import pytest
 
 from plumbline.archive import manifest
 from plumbline.errors import ArchiveError
-from plumbline.loading import load_models
-from plumbline.terms import Terms
+from plumbline.loading.loader import load_models
+from plumbline.loading.terms import Terms
 
 
 @pytest.fixture

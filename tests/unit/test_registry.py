@@ -8,8 +8,8 @@ import pytest
 
 from plumbline.engines.fake import FakeEngine
 from plumbline.errors import ModelNotFound
+from plumbline.loading.model_registry import LoadedModel, Registry
 from plumbline.pipeline.stages import Pipeline
-from plumbline.registry import LoadedModel, Registry
 from plumbline.spec.model_spec import ModelSpec
 from plumbline.tasks.task_table import make_task
 from plumbline.vision.images import Limits

@@ -19,7 +19,6 @@ from click.testing import CliRunner, Result
 from PIL import Image
 from rich.console import Console
 
-from plumbline import loading
 from plumbline.cli import main
 from plumbline.client import meter
 from plumbline.client.base import Answer
@@ -28,6 +27,7 @@ from plumbline.client.transform import AHEAD, PAUSES, Patient, in_order
 from plumbline.engines.fake import FakeEngine
 from plumbline.engines.time_left import TimeLeft
 from plumbline.errors import EngineError
+from plumbline.loading import loader
 
 CONTAINER = Path(__file__).parents[2] / "container"
 
@@ -53,7 +53,7 @@ def flat(level: int) -> bytes:
 @pytest.fixture
 def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A model folder whose engine is the fake one."""
-    monkeypatch.setattr(loading, "load_engine", lambda *_: FakeEngine())
+    monkeypatch.setattr(loader, "load_engine", lambda *_: FakeEngine())
     folder = tmp_path / "model"
     (folder / "1" / "variables").mkdir(parents=True)
     for name in ("saved_model.pb", "variables/variables.index"):
@@ -263,7 +263,7 @@ def test_wherever_the_results_break_off_they_come_out_the_same(
 def test_a_finished_run_does_not_load_the_model_again(
     whole: Path, photos: Path, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loading, "load_engine", lambda *_: pytest.fail("it was loaded"))
+    monkeypatch.setattr(loader, "load_engine", lambda *_: pytest.fail("it was loaded"))
     assert transform(photos, "--model", model, "--out", whole).exit_code == 1
 
 

@@ -14,7 +14,7 @@ import orjson
 from plumbline.archive.contents import GoldenPicture
 from plumbline.archive.signature import TEXT, Signature
 from plumbline.errors import CommandError
-from plumbline.inspection import Inspection
+from plumbline.loading.inspection import Inspection
 from plumbline.parity.differences import Difference, compare, mismatch
 from plumbline.pipeline.model_inputs import fit_pictures, prepared
 from plumbline.pipeline.stopwatch import Stopwatch

@@ -31,8 +31,8 @@ def compare(model: Path, answers: Path, as_json: bool) -> None:
     plumbline compare model.tar.gz answers/
     """  # noqa: D301 - \b keeps click from rewrapping
     environment.quiet_frameworks()
-    from plumbline import inspection
     from plumbline.client.compare import compared
+    from plumbline.loading import inspection
 
     with unpacked(model) as folder, muted():
         found = compared(inspection.inspect(folder), answers)

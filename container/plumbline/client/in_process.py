@@ -16,15 +16,15 @@ from plumbline.archive.handler_code import Whereabouts
 from plumbline.client.base import Answer
 from plumbline.errors import ModelError, PlumblineError
 from plumbline.handlers.handler_choice import CodeTerms
-from plumbline.loading import load_models
+from plumbline.loading.loader import load_models
+from plumbline.loading.model_registry import Registry
+from plumbline.loading.served_model import ServedModel, one_line
+from plumbline.loading.terms import Terms
 from plumbline.machine.allocator import reuse_small_blocks_only, tidied_after
 from plumbline.machine.openblas import compute_in_calling_threads
 from plumbline.pipeline.admission import Deadline
 from plumbline.pipeline.stopwatch import Stopwatch
-from plumbline.registry import Registry
-from plumbline.served import ServedModel, one_line
 from plumbline.settings.server_settings import Settings
-from plumbline.terms import Terms
 from plumbline.web import loopback
 from plumbline.wire.request_options import read_options
 from plumbline.wire.requests import Request

@@ -15,7 +15,7 @@ from types import MappingProxyType
 
 from plumbline.archive.tarball import unpacked
 from plumbline.errors import CommandError
-from plumbline.served import READY
+from plumbline.loading.served_model import READY
 from plumbline.settings import environment
 from plumbline.web.gunicorn_command import gunicorn_command
 

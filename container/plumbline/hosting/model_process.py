@@ -20,13 +20,13 @@ from plumbline.errors import PlumblineError
 from plumbline.handlers.code_timeout import Cutoff
 from plumbline.hosting import wire
 from plumbline.hosting.frames import Frame, receive, send
+from plumbline.loading.model_registry import Registry
+from plumbline.loading.served_model import ServedModel, reason_of
 from plumbline.machine import process_control
 from plumbline.machine.allocator import tidied_after
 from plumbline.machine.process_health import MOST_HANGING
 from plumbline.pipeline.admission import Deadline
 from plumbline.pipeline.stopwatch import Stopwatch
-from plumbline.registry import Registry
-from plumbline.served import ServedModel, reason_of
 
 log = logging.getLogger("plumbline.hosting")
 

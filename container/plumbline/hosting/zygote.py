@@ -27,9 +27,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from plumbline import logs, unpacked_process
+from plumbline import logs
 from plumbline.engines import openvino, tensorflow
 from plumbline.hosting import model_process
+from plumbline.loading import never_packed_process
 from plumbline.machine import allocator, child_process, process_control
 from plumbline.settings import environment
 
@@ -126,7 +127,7 @@ def main() -> None:
         with contextlib.suppress(ModuleNotFoundError):  # who needs it will be told as he loads
             PRELOADED[name]()
     if "tensorflow" in frameworks:
-        child_process.FORKED.add(unpacked_process.__name__)
+        child_process.FORKED.add(never_packed_process.__name__)
     module, _, function = opener.partition(":")
     open_model: model_process.Open = getattr(importlib.import_module(module), function)
     orders = socket.socket(fileno=os.dup(0))

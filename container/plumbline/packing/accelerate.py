@@ -20,15 +20,15 @@ from plumbline.archive.accelerated_files import (
 )
 from plumbline.archive.contents import Archive
 from plumbline.engines.openvino import convert
-from plumbline.equivalence import by_pictures, independent, namesakes
 from plumbline.errors import PlumblineError
-from plumbline.loading import in_form
+from plumbline.loading.loader import in_form
+from plumbline.loading.openvino_equivalence import by_pictures, independent, namesakes
+from plumbline.loading.terms import Terms
 from plumbline.packing.measure import Observed, observe, rate
 from plumbline.packing.progress import Reporter
 from plumbline.packing.quantize import Job, quantize, refusal
 from plumbline.pipeline.model_inputs import check_pictures
 from plumbline.pipeline.stages import Pipeline
-from plumbline.terms import Terms
 from plumbline.vision.arrays import Tensor
 
 

@@ -16,9 +16,11 @@ from plumbline.archive.contents import Archive, open_archive
 from plumbline.archive.contents import GoldenPicture as ReadGolden
 from plumbline.archive.npz_outputs import save
 from plumbline.errors import GoldenMismatch
-from plumbline.golden import check_golden
 from plumbline.handlers import handler_choice
-from plumbline.loading import load, make_pipeline, warm_up
+from plumbline.loading.golden_check import check_golden
+from plumbline.loading.likely_causes import explain
+from plumbline.loading.loader import load, make_pipeline, warm_up
+from plumbline.loading.terms import Terms
 from plumbline.machine import cgroups
 from plumbline.machine.quiet import muted
 from plumbline.packing import vendoring, versions
@@ -28,8 +30,6 @@ from plumbline.parity.differences import Difference, compare, mismatch
 from plumbline.pipeline.stages import Pipeline
 from plumbline.spec import model_spec as spec
 from plumbline.spec.checks import FILE
-from plumbline.suspects import explain
-from plumbline.terms import Terms
 from plumbline.vision.arrays import Tensor, Tensors
 
 log = logging.getLogger("plumbline.packing")

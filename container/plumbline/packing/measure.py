@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from plumbline.equivalence import UNHURRIED, one
+from plumbline.loading.openvino_equivalence import UNHURRIED, one
 from plumbline.packing.progress import Advance
 from plumbline.parity.differences import compare
 from plumbline.pipeline.model_inputs import stacked

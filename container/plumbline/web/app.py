@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from flask import Flask
 
+from plumbline.loading.served_model import ServedModel
 from plumbline.pipeline.admission import Admission
-from plumbline.served import ServedModel
 from plumbline.settings.server_settings import Settings
 from plumbline.web import access, errors, multi_model, sagemaker, tensorflow_serving
 

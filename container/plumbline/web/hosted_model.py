@@ -10,13 +10,13 @@ from typing import Any
 
 from plumbline.archive.handler_code import FOLDER, Whereabouts
 from plumbline.handlers.code_timeout import Cutoff
-from plumbline.loading import load_models
+from plumbline.loading.loader import load_models
+from plumbline.loading.model_registry import Registry
+from plumbline.loading.served_model import Say, ServedModel
+from plumbline.loading.terms import Terms, terms_of
 from plumbline.machine import cgroups
 from plumbline.machine.sizing import CORES_PER_WORKER
-from plumbline.registry import Registry
-from plumbline.served import Say, ServedModel
 from plumbline.settings import environment
-from plumbline.terms import Terms, terms_of
 from plumbline.web import loopback
 
 Load = Callable[[Path, Terms, Say], Registry]

@@ -13,9 +13,9 @@ from flask import Flask
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from plumbline.handlers.replaced_stages import unbounded
+from plumbline.loading.model_registry import Registry
+from plumbline.loading.served_model import ServedModel
 from plumbline.pipeline.admission import Admission
-from plumbline.registry import Registry
-from plumbline.served import ServedModel
 from plumbline.settings.server_settings import Settings
 from plumbline.web.app import create_app
 

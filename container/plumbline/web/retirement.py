@@ -7,9 +7,9 @@ import os
 import signal
 
 from plumbline.handlers.code_timeout import Cutoff
+from plumbline.loading.served_model import ServedModel
 from plumbline.machine import cgroups
 from plumbline.machine.process_health import Condition, judge
-from plumbline.served import ServedModel
 from plumbline.web.succession import NOTES
 
 log = logging.getLogger("plumbline.web")

@@ -10,10 +10,10 @@ from flask import Blueprint, Response, current_app, g, request
 from flask.globals import request_ctx
 
 from plumbline.errors import ModelNotReady
+from plumbline.loading.served_model import ServedModel
 from plumbline.machine.allocator import LARGE, tidied_after
 from plumbline.machine.sizing import SLOTS_PER_CORE
 from plumbline.pipeline.admission import Admission, Deadline
-from plumbline.served import ServedModel
 from plumbline.settings.server_settings import Settings
 from plumbline.settings.variable_values import MEBIBYTE
 from plumbline.web.bodies import gone, read_body

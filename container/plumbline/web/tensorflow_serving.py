@@ -12,7 +12,7 @@ from typing import Any
 from flask import Blueprint, Response, g, request
 
 from plumbline.errors import InvalidAttribute
-from plumbline.registry import NAME, VERSION
+from plumbline.loading.model_registry import NAME, VERSION
 from plumbline.web.errors import HTTPError
 from plumbline.web.sagemaker import service
 from plumbline.wire import responses

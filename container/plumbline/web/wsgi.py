@@ -14,15 +14,15 @@ from pathlib import Path
 
 from flask import Flask
 
-from plumbline.loading import load_models
+from plumbline.loading.loader import load_models
+from plumbline.loading.model_registry import Registry
+from plumbline.loading.served_model import Say, ServedModel
+from plumbline.loading.terms import terms_of
 from plumbline.logs import Printed
 from plumbline.machine import allocator, cgroups
 from plumbline.machine.shared_counts import counts_of
 from plumbline.pipeline.admission import Admission
-from plumbline.registry import Registry
-from plumbline.served import Say, ServedModel
 from plumbline.settings import environment
-from plumbline.terms import terms_of
 from plumbline.web import loopback, multi_model
 from plumbline.web.app import create_app, create_multi_model_app
 from plumbline.web.retirement import Tenure

@@ -11,17 +11,17 @@ from pathlib import Path
 
 from flask import Flask
 
-from plumbline import loading
 from plumbline.engines.absent import AbsentEngine
 from plumbline.engines.fake import FakeEngine
 from plumbline.errors import EngineError
+from plumbline.loading import loader as loading
+from plumbline.loading.model_registry import Registry
+from plumbline.loading.served_model import Say
+from plumbline.loading.terms import Terms
 from plumbline.machine.cgroups import Machine
 from plumbline.pipeline.stages import Pipeline
-from plumbline.registry import Registry
-from plumbline.served import Say
 from plumbline.spec.model_spec import ModelSpec
 from plumbline.tasks.task_table import make_task
-from plumbline.terms import Terms
 from plumbline.web import wsgi
 
 
@@ -55,7 +55,7 @@ def application(
 
 
 def loader(delay: float, loads_after: str, failure: str) -> Callable[..., Registry]:
-    """What stands for `plumbline.loading.load_models`."""
+    """What stands for `plumbline.loading.loader.load_models`."""
 
     def load(root: Path, terms: Terms, say: Say) -> Registry:
         say("The model fake is loading.")

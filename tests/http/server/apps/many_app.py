@@ -26,14 +26,14 @@ from plumbline.engines.base import Engine
 from plumbline.engines.time_left import TimeLeft
 from plumbline.errors import ArchiveError, ModelError
 from plumbline.handlers.code_timeout import Cutoff
+from plumbline.loading.model_registry import Registry
+from plumbline.loading.served_model import Say, ServedModel
+from plumbline.loading.terms import Terms
 from plumbline.machine import cgroups
 from plumbline.machine.cgroups import Memory
 from plumbline.pipeline.stages import Pipeline
-from plumbline.registry import Registry
-from plumbline.served import Say, ServedModel
 from plumbline.spec.model_spec import ModelSpec
 from plumbline.tasks.task_table import make_task
-from plumbline.terms import Terms
 from plumbline.vision.arrays import Tensors
 from plumbline.web import hosted_model as hosted
 from plumbline.web import wsgi
@@ -116,7 +116,7 @@ def hosted_model(order: Mapping[str, Any], cutoff: Cutoff) -> ServedModel:
 
 
 def load(root: Path, terms: Terms, say: Say) -> Registry:
-    """What stands for `plumbline.loading.load_models`."""
+    """What stands for `plumbline.loading.loader.load_models`."""
     say("The model is loading.")
     file = root / "model.json"
     if not file.is_file():

@@ -13,29 +13,29 @@ from pathlib import Path
 
 from PIL import Image
 
-from plumbline import unpacked
 from plumbline.archive import manifest
 from plumbline.archive.accelerated_files import Accelerated, Choice, Form, in_order
 from plumbline.archive.contents import Archive, open_archive
 from plumbline.archive.discovery import ModelFile
-from plumbline.batching import batching
 from plumbline.engines.base import Engine
 from plumbline.engines.deferred import DeferredEngine
 from plumbline.engines.openvino import OpenVINOEngine, Threads, load_network
 from plumbline.engines.selection import load_engine
 from plumbline.engines.serving_metadata import signature_defs
 from plumbline.errors import EngineError, InputRefused
-from plumbline.golden import check_goldens, time_left
 from plumbline.handlers import handler_choice
 from plumbline.handlers.replaced_stages import Named, around
+from plumbline.loading import never_packed
+from plumbline.loading.accelerated_proof import check_agreement
+from plumbline.loading.batching import batching
+from plumbline.loading.golden_check import check_goldens, time_left
+from plumbline.loading.model_registry import LoadedModel, Registry
+from plumbline.loading.served_model import Say, one_line, reason_of
+from plumbline.loading.terms import Terms
 from plumbline.pipeline.model_inputs import check_pictures
 from plumbline.pipeline.preprocess import normalization, stays_bytes
 from plumbline.pipeline.stages import Pipeline
-from plumbline.proof import check_agreement
-from plumbline.registry import LoadedModel, Registry
-from plumbline.served import Say, one_line, reason_of
 from plumbline.tasks.task_table import fitted, suited
-from plumbline.terms import Terms
 
 log = logging.getLogger("plumbline.loading")
 
@@ -94,7 +94,7 @@ def accelerated(archive: Archive, terms: Terms) -> Pipeline | None:
     Raises `EngineError` where it must not be served otherwise.
     """
     found = archive.accelerated
-    if found is None and terms.engine != "tensorflow" and unpacked.can_be_asked():
+    if found is None and terms.engine != "tensorflow" and never_packed.can_be_asked():
         return compared(archive, terms)
     if found is not None and terms.engine != "tensorflow":
         pipeline = fastest(archive, found, terms)
@@ -142,7 +142,7 @@ def compared(archive: Archive, terms: Terms) -> Pipeline | None:
     """
     try:
         pipeline, original = with_original(archive, terms)
-        difference = unpacked.check(pipeline.bare, original)
+        difference = never_packed.check(pipeline.bare, original)
         check_goldens(pipeline, archive)
     except Exception as exc:  # whatever it is, TensorFlow may still do
         reason = one_line(reason_of(exc))
@@ -160,7 +160,7 @@ def compared(archive: Archive, terms: Terms) -> Pipeline | None:
     return pipeline
 
 
-def with_original(archive: Archive, terms: Terms) -> tuple[Pipeline, unpacked.Original]:
+def with_original(archive: Archive, terms: Terms) -> tuple[Pipeline, never_packed.Original]:
     """The model as OpenVINO computes it, compiled while TensorFlow is asked, and its answers."""
     begun = []
     with ThreadPoolExecutor(1) as pool:
@@ -170,7 +170,7 @@ def with_original(archive: Archive, terms: Terms) -> tuple[Pipeline, unpacked.Or
             begun.append(pool.submit(in_form, archive, network, form, terms))
 
         shared = terms.shared_for(archive.model)
-        original = unpacked.ask(archive, terms.limits, terms.cores, shared, begin)
+        original = never_packed.ask(archive, terms.limits, terms.cores, shared, begin)
         (compiled,) = begun
         return replace(compiled.result(), aliases=original.aliases), original
 

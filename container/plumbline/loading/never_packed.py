@@ -27,8 +27,8 @@ from plumbline.archive.accelerated_files import FORMS, Accelerated
 from plumbline.archive.contents import Archive, opened, read_outputs, read_spec
 from plumbline.archive.discovery import ModelFile
 from plumbline.archive.npz_outputs import save
-from plumbline.equivalence import UNHURRIED
 from plumbline.errors import EngineError
+from plumbline.loading.openvino_equivalence import UNHURRIED
 from plumbline.machine import child_process
 from plumbline.parity.differences import compare
 from plumbline.pipeline.predictor import Predictor
@@ -181,7 +181,7 @@ def heard_of(
             heard.update(message)
 
     ending = child_process.run(
-        "plumbline.unpacked_process",
+        "plumbline.loading.never_packed_process",
         request,
         listen,
         seconds=MOST_SECONDS,

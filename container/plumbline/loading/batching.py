@@ -20,8 +20,8 @@ import numpy as np
 from plumbline.archive.signature import TEXT, Signature
 from plumbline.engines.base import PATIENCE, Engine, as_the_models
 from plumbline.engines.time_left import TimeLeft
-from plumbline.equivalence import UNHURRIED, one
 from plumbline.errors import PlumblineError
+from plumbline.loading.openvino_equivalence import UNHURRIED, one
 from plumbline.parity.differences import compare
 from plumbline.pipeline.model_inputs import stacked
 from plumbline.pipeline.predictor import Predictor

@@ -25,15 +25,15 @@ from plumbline.archive.discovery import ModelFile
 from plumbline.archive.saved_model import read_signatures
 from plumbline.archive.signature import Signature
 from plumbline.engines.openvino import convert
-from plumbline.equivalence import by_pictures, independent, namesakes, shapes
 from plumbline.errors import EngineError, PlumblineError
-from plumbline.loading import load, make_pipeline
+from plumbline.loading.loader import load, make_pipeline
+from plumbline.loading.never_packed import answered, pictures_of, reopened, write_answer
+from plumbline.loading.openvino_equivalence import by_pictures, independent, namesakes, shapes
+from plumbline.loading.terms import Terms
 from plumbline.machine.child_process import received, send
 from plumbline.pipeline.model_inputs import check_pictures, decodes_itself
 from plumbline.pipeline.stages import Pipeline
 from plumbline.spec.model_spec import ModelSpec
-from plumbline.terms import Terms
-from plumbline.unpacked import answered, pictures_of, reopened, write_answer
 from plumbline.vision import synthetic_pictures
 from plumbline.vision.images import Limits
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from plumbline.errors import ModelNotReady, PlumblineError
-from plumbline.registry import Registry
+from plumbline.loading.model_registry import Registry
 
 log = logging.getLogger("plumbline.loading")
 

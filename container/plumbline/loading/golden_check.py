@@ -6,9 +6,9 @@ import logging
 
 from plumbline.archive.contents import Archive, GoldenPicture
 from plumbline.errors import ArchiveError, GoldenMismatch, ImageError
+from plumbline.loading.likely_causes import explain
 from plumbline.parity.differences import Difference, mismatch
 from plumbline.pipeline.stages import Pipeline
-from plumbline.suspects import explain
 
 log = logging.getLogger("plumbline.loading")
 

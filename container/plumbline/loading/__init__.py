@@ -1,0 +1,1 @@
+"""Archive → engine → pipeline → golden check. Nothing of HTTP, and nothing that makes archives."""
