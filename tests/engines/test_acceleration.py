@@ -127,7 +127,8 @@ def test_the_second_name_that_keras_gives_a_function_is_kept(
 def test_tensorflow_is_not_even_imported_for_it(archive: Path) -> None:
     code = (
         "import sys; from pathlib import Path; "
-        "from plumbline.loading.loader import load_models; from plumbline.loading.terms import Terms; "
+        "from plumbline.loading.loader import load_models; "
+        "from plumbline.loading.terms import Terms; "
         "load_models(Path(sys.argv[1]), Terms(cores=2), lambda _: None); "
         "print(*{'tensorflow', 'keras', 'tf_keras', 'h5py'} & sys.modules.keys())"
     )

@@ -21,7 +21,7 @@ from plumbline.archive.accelerated_files import FOLDER
 from plumbline.archive.tarball import unpack
 from plumbline.loading.loader import load_models
 from plumbline.loading.terms import Terms
-from plumbline.packing import accelerate
+from plumbline.packing import compilation
 from plumbline.packing.assembly import Contents, GoldenPicture, pack
 from plumbline.packing.quantize import refusal
 from plumbline.pipeline.stages import Pipeline
@@ -269,7 +269,7 @@ def test_layers_that_cost_agreement_are_put_back_into_floats(tmp_path: Path) -> 
 def test_where_nncf_fails_the_other_forms_are_made_all_the_same(
     packed: Packed, keras_files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(accelerate, "INT8", "network.xml/int8.xml")  # below a file
+    monkeypatch.setattr(compilation, "INT8", "network.xml/int8.xml")  # below a file
     goldens = tuple(
         GoldenPicture(picture, keras_files.predict(values(picture)))
         for picture in packed.goldens.iterdir()

@@ -23,9 +23,9 @@ from plumbline.archive.discovery import ModelFile
 from plumbline.archive.npz_outputs import save
 from plumbline.engines.keras_export import export
 from plumbline.errors import PackingError
-from plumbline.packing import verdicts
-from plumbline.packing.find import Answer, Question, find
-from plumbline.packing.progress import Reporter
+from plumbline.packing import search_report
+from plumbline.packing.find_preprocess import Answer, Question, find
+from plumbline.packing.progress_bar import Reporter
 
 pytestmark = pytest.mark.tensorflow
 
@@ -259,7 +259,7 @@ def ask(
 def said(answer: Answer) -> str:
     """What the command prints."""
     file = StringIO()
-    verdicts.show(Console(file=file, width=120), answer)
+    search_report.show(Console(file=file, width=120), answer)
     return file.getvalue()
 
 

@@ -94,8 +94,10 @@ def test_tensorflow_is_gone_when_openvino_serves(keras_files, tmp_path: Path) ->
     """Keras 3 exports one function under two names; both are answered."""
     code = (
         "import sys, json; from pathlib import Path; "
-        "from plumbline.loading.loader import load_models; from plumbline.loading.terms import Terms; "
-        "from plumbline.wire.requests import Request; from plumbline.pipeline.stopwatch import Stopwatch; "
+        "from plumbline.loading.loader import load_models; "
+        "from plumbline.loading.terms import Terms; "
+        "from plumbline.wire.requests import Request; "
+        "from plumbline.pipeline.stopwatch import Stopwatch; "
         "said = load_models(Path(sys.argv[1]), Terms(cores=2), lambda _: None).default.pipeline; "
         "body = Path(sys.argv[2]).read_bytes(); "
         "ask = lambda: said(Request(body, 'application/json'), lambda: 60.0, Stopwatch()); "

@@ -15,8 +15,9 @@ from rich.console import Console
 from plumbline.archive.discovery import ModelFile
 from plumbline.archive.npz_outputs import save
 from plumbline.errors import ArchiveError, ModelError, PackingError, SpecError
-from plumbline.packing import expected, pack, pictures, sources
-from plumbline.packing.progress import Reporter
+from plumbline.packing import expected_outputs, pack, picture_folder
+from plumbline.packing import model_sources as sources
+from plumbline.packing.progress_bar import Reporter
 from plumbline.vision.images import Limits
 
 QUIET = Reporter(Console(quiet=True))
@@ -100,23 +101,23 @@ def test_the_archive_can_not_be_a_folder_or_lie_below_a_file(tmp_path: Path) -> 
 
 
 def test_outputs_beside_the_pictures_are_the_golden_ones(photos: Path) -> None:
-    found = pictures.find(photos, Limits())
+    found = picture_folder.find(photos, Limits())
     for picture in found:
         save(photos / f"{picture.name}.npz", {"scores": np.ones(2)})
-    assert pictures.find(photos, Limits()) == found
+    assert picture_folder.find(photos, Limits()) == found
     assert sorted(pack.given_outputs(found)) == ["a.png", "b.jpg"]
 
 
 def test_outputs_beside_some_pictures_are_a_mistake(photos: Path) -> None:
     save(photos / "a.png.npz", {"scores": np.ones(2)})
     with pytest.raises(PackingError, match=r"1 of 2 pictures .* but b\.jpg has no b\.jpg\.npz"):
-        pack.given_outputs(pictures.find(photos, Limits()))
+        pack.given_outputs(picture_folder.find(photos, Limits()))
 
 
 def test_pictures_come_in_the_order_of_their_names_without_hidden_files(photos: Path) -> None:
     (photos / ".DS_Store").write_bytes(b"x")
     (photos / "folder").mkdir()
-    assert [picture.name for picture in pictures.find(photos, Limits())] == ["a.png", "b.jpg"]
+    assert [picture.name for picture in picture_folder.find(photos, Limits())] == ["a.png", "b.jpg"]
 
 
 def test_calibration_takes_files_and_folders_and_some_from_all_over(
@@ -127,7 +128,7 @@ def test_calibration_takes_files_and_folders_and_some_from_all_over(
     sources = (photos, single)
 
     names = [
-        [picture.name for picture in pictures.find_some(sources, most, Limits())]
+        [picture.name for picture in picture_folder.find_some(sources, most, Limits())]
         for most in (-5, 0, 1, 2, 3, 300)
     ]
 
@@ -145,7 +146,7 @@ def test_what_calibration_can_not_take(tmp_path: Path, photos: Path) -> None:
     }
     for name, said in mistakes.items():
         with pytest.raises(PackingError, match=re.escape(said)):
-            pictures.find_some((photos, tmp_path / name), 300, Limits())
+            picture_folder.find_some((photos, tmp_path / name), 300, Limits())
 
 
 def test_calibration_alone_proves_nothing(tmp_path: Path, photos: Path) -> None:
@@ -156,17 +157,17 @@ def test_calibration_alone_proves_nothing(tmp_path: Path, photos: Path) -> None:
 
 def test_a_folder_must_hold_pictures_that_can_be_read(tmp_path: Path, photos: Path) -> None:
     with pytest.raises(PackingError, match="There is no folder of pictures"):
-        pictures.find(tmp_path / "nowhere", Limits())
+        picture_folder.find(tmp_path / "nowhere", Limits())
     (tmp_path / "empty").mkdir()
     with pytest.raises(PackingError, match="holds no pictures"):
-        pictures.find(tmp_path / "empty", Limits())
+        picture_folder.find(tmp_path / "empty", Limits())
     (photos / "c.txt").write_text("notes")
     with pytest.raises(PackingError, match=r"c\.txt can't be used as a picture: The body is not"):
-        pictures.find(photos, Limits())
+        picture_folder.find(photos, Limits())
     (photos / "c.txt").unlink()
     (photos / "b.jpg").write_bytes((photos / "b.jpg").read_bytes()[:200])
     with pytest.raises(PackingError, match=r"b\.jpg can't be used as a picture"):
-        pictures.find(photos, Limits())
+        picture_folder.find(photos, Limits())
 
 
 WRONG_MODELS: dict[str, tuple[Callable[[Path], tuple[Path, Path | None]], str]] = {
@@ -210,7 +211,7 @@ def test_only_what_a_saved_model_needs_is_copied(tmp_path: Path) -> None:
 
 def read(tmp_path: Path, photos: Path, **arrays: np.ndarray) -> dict[str, float]:
     save(tmp_path / "outputs.npz", arrays)
-    found = expected.read(str(tmp_path / "outputs.npz"), sorted(photos.iterdir()), QUIET)
+    found = expected_outputs.read(str(tmp_path / "outputs.npz"), sorted(photos.iterdir()), QUIET)
     return {name: float(outputs["output"]) for name, outputs in found.items()}
 
 
@@ -228,9 +229,9 @@ def test_expected_outputs_that_are_not_for_these_pictures(tmp_path: Path, photos
     with pytest.raises(PackingError, match=r"has no array for b\.jpg; it has a\.png, c\.png"):
         read(tmp_path, photos, **{"a.png": np.zeros(1), "c.png": np.zeros(1)})
     with pytest.raises(PackingError, match=r"There is no file .*other\.npz"):
-        expected.read(str(tmp_path / "other.npz"), [], QUIET)
+        expected_outputs.read(str(tmp_path / "other.npz"), [], QUIET)
     with pytest.raises(PackingError, match="it must be a file of NumPy arrays"):
-        expected.read("outputs.csv", [], QUIET)
+        expected_outputs.read("outputs.csv", [], QUIET)
     (tmp_path / "bad.npz").write_bytes(b"PK")
     with pytest.raises(ArchiveError, match=r"bad\.npz is damaged"):
-        expected.read(str(tmp_path / "bad.npz"), [], QUIET)
+        expected_outputs.read(str(tmp_path / "bad.npz"), [], QUIET)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from plumbline.errors import PackingError
-from plumbline.packing import reference
+from plumbline.packing import user_reference
 
 PICTURES = ("a.png", "b.png")
 
@@ -23,8 +23,8 @@ def answers(folder: Path, code: str, function: str = "predict") -> dict[str, dic
     for number, picture in enumerate(pictures):
         picture.write_bytes(bytes([number + 1]))
     done: list[str] = []
-    parsed = reference.parse(f"{folder / 'notebook.py'}:{function}")
-    found = reference.outputs(parsed, pictures, done.append)
+    parsed = user_reference.parse(f"{folder / 'notebook.py'}:{function}")
+    found = user_reference.outputs(parsed, pictures, done.append)
     assert done == list(PICTURES)
     return found
 
@@ -123,17 +123,17 @@ def test_it_fails_in_the_middle(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["predict", "notebook.py", "notebook.py:", ":predict", "a.py:b c"])
 def test_a_reference_is_a_file_and_a_function(text: str) -> None:
     with pytest.raises(PackingError, match=re.escape("write FILE:FUNCTION, such as")):
-        reference.parse(text)
+        user_reference.parse(text)
 
 
 def test_a_file_that_is_not_there_is_named() -> None:
     with pytest.raises(PackingError, match=r"There is no file nowhere\.py; write FILE:FUNCTION"):
-        reference.parse("nowhere.py:predict")
+        user_reference.parse("nowhere.py:predict")
 
 
 def test_a_notebook_has_to_be_written_as_python_first() -> None:
     with pytest.raises(PackingError, match=r"jupyter nbconvert --to script train\.ipynb"):
-        reference.parse("train.ipynb:predict")
+        user_reference.parse("train.ipynb:predict")
 
 
 def test_nothing_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,11 +17,11 @@ from rich.console import Console
 
 from plumbline.archive.signature import Signature, TensorSpec
 from plumbline.engines.time_left import TimeLeft, lasting
-from plumbline.packing import options, verdicts
-from plumbline.packing.find import Answer
-from plumbline.packing.progress import Reporter
-from plumbline.packing.search import Search
-from plumbline.packing.trials import Inputs, Trials
+from plumbline.packing import preprocess_options, search_report
+from plumbline.packing.find_preprocess import Answer
+from plumbline.packing.preprocess_search import Search
+from plumbline.packing.preprocess_trials import Inputs, Trials
+from plumbline.packing.progress_bar import Reporter
 from plumbline.pipeline.preprocess import preprocess
 from plumbline.spec.model_spec import Preprocess, read_document
 from plumbline.vision.arrays import Tensors
@@ -91,7 +91,7 @@ def search(
     seconds: float = 60.0,
     clock: Callable[[], float] = time.monotonic,
 ) -> Answer:
-    space = options.options(3, turned=False)
+    space = preprocess_options.options(3, turned=False)
     trials = Trials(engine or Sums(), Inputs(photos, SIZE, "float32"), expected)
     reporter = Reporter(Console(quiet=True))
     return Answer(Search(trials, space, 1e-5, seconds, reporter, clock).run(), space, SIZE)
@@ -99,7 +99,7 @@ def search(
 
 def printed(answer: Answer) -> str:
     file = StringIO()
-    verdicts.show(Console(file=file, width=120), answer)
+    search_report.show(Console(file=file, width=120), answer)
     return file.getvalue()
 
 
@@ -123,16 +123,16 @@ def test_what_was_declared_is_found_and_printed(photos: list[Path], declared: Pr
 
 def test_every_option_can_be_pasted() -> None:
     """What is printed is read back as what was tried."""
-    space = options.options(3, turned=True)
+    space = preprocess_options.options(3, turned=True)
     for key, choices in space.items():
         for choice in choices:
             declared = replace(Preprocess(), **{key: choice.value})
-            table = options.table(declared, space)
+            table = preprocess_options.table(declared, space)
             assert read_document({"preprocess": table}).preprocess == declared
 
 
 def test_gray_models_are_not_given_what_needs_three_channels() -> None:
-    space = options.options(1, turned=False)
+    space = preprocess_options.options(1, turned=False)
     assert [option.value for option in space["color"]] == ["gray", "tensorflow-gray", "opencv-gray"]
     names = [option.value for option in space["normalize"]]
     assert "unit" in names

@@ -6,8 +6,8 @@ import io
 
 from rich.console import Console
 
-from plumbline.packing import tables
-from plumbline.packing.accelerate import Acceleration, Trial
+from plumbline.packing import result_tables
+from plumbline.packing.compilation import Acceleration, Trial
 
 ORIGINAL = Trial("tensorflow", 2_000_000, 100.0)
 F32 = Trial("f32", 1_900_000, 520.0, 7.1e-7)
@@ -17,7 +17,7 @@ BF16 = Trial("bf16", 1_900_000, 810.0, 0.0123, 0.98765, 1.0, kept=False)
 def shown(found: Acceleration) -> list[list[str]]:
     """The words of each row."""
     console = Console(file=io.StringIO(), width=80)
-    console.print(tables.acceleration(found))
+    console.print(result_tables.acceleration(found))
     lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
     return [line.split() for line in lines if line.split()[:1] in (["tensorflow"], ["openvino"])]
 
@@ -34,7 +34,7 @@ def test_a_form_that_was_not_made_has_its_row_and_its_reason() -> None:
     found = Acceleration((ORIGINAL, F32, BF16), unmade="it needs NNCF")
 
     assert shown(found)[-1] == ["openvino", "int8", *"–––––", "not", "made"]
-    assert list(tables.remarks(found)) == [
+    assert list(result_tables.remarks(found)) == [
         "Images/s are those of one picture after the other; decoding them is not counted.",
         "int8 was not made: it needs NNCF.",
     ]
@@ -43,6 +43,6 @@ def test_a_form_that_was_not_made_has_its_row_and_its_reason() -> None:
 def test_the_reason_for_none_at_all_is_told_alone() -> None:
     found = Acceleration(reason="there are no golden pictures to prove it with")
 
-    assert list(tables.remarks(found)) == [
+    assert list(result_tables.remarks(found)) == [
         "The archive holds no faster form: there are no golden pictures to prove it with."
     ]

@@ -23,9 +23,9 @@ from plumbline.loading.loader import load, make_pipeline, warm_up
 from plumbline.loading.terms import Terms
 from plumbline.machine import cgroups
 from plumbline.machine.quiet import muted
-from plumbline.packing import vendoring, versions
-from plumbline.packing.accelerate import Acceleration, accelerate
-from plumbline.packing.progress import SILENT, Reporter
+from plumbline.packing import library_versions, vendoring
+from plumbline.packing.compilation import Acceleration, accelerate
+from plumbline.packing.progress_bar import SILENT, Reporter
 from plumbline.parity.differences import Difference, compare, mismatch
 from plumbline.pipeline.stages import Pipeline
 from plumbline.spec import model_spec as spec
@@ -207,7 +207,7 @@ def parity(contents: Contents, report: Report) -> dict[str, Any]:
         "largest_difference": {
             one.name: float(f"{one.difference.largest:.2g}") for one in report.checked
         },
-        "versions": versions.installed(),
+        "versions": library_versions.installed(),
     }
 
 

@@ -11,12 +11,12 @@ from typing import Any
 import click
 from rich.console import Console
 
-from plumbline.packing import find as finding
+from plumbline.packing import find_preprocess as finding
+from plumbline.packing import model_sources, result_tables, search_report
 from plumbline.packing import pack as packing
-from plumbline.packing import reference as references
-from plumbline.packing import sources, tables, verdicts
+from plumbline.packing import user_reference as references
 from plumbline.packing.assembly import Report, demand
-from plumbline.packing.progress import Reporter
+from plumbline.packing.progress_bar import Reporter
 from plumbline.settings import environment
 
 PATH = click.Path(path_type=Path)
@@ -61,7 +61,7 @@ def pack(
     signal.signal(signal.SIGTERM, leave)
     console = Console()
     asked = references.parse(reference) if reference else None
-    order = packing.Order(sources.find(model, weights), reference=asked, **files)
+    order = packing.Order(model_sources.find(model, weights), reference=asked, **files)
     report = packing.pack(order, out, dry_run, Reporter(console))
     show(console, report, out)
 
@@ -74,13 +74,13 @@ def leave(_number: int, _frame: FrameType | None) -> None:
 def show(console: Console, report: Report, out: Path) -> None:
     """The tables; raises `GoldenMismatch` below that of an archive that was not written."""
     if report.checked:
-        console.print(tables.differences(report))
+        console.print(result_tables.differences(report))
     demand(report)
     if report.acceleration.trials:
-        console.print(tables.acceleration(report.acceleration))
-    for said in tables.remarks(report.acceleration):
+        console.print(result_tables.acceleration(report.acceleration))
+    for said in result_tables.remarks(report.acceleration):
         console.print(said, highlight=False, markup=False, soft_wrap=True)
-    console.print(tables.contents(report.files))
+    console.print(result_tables.contents(report.files))
     console.print(packing.summary(report), highlight=False, soft_wrap=True)
     if report.size is None:
         console.print(f"--dry-run: {out} was not written.", highlight=False, soft_wrap=True)
@@ -120,8 +120,8 @@ def find_preprocess(
     environment.quiet_frameworks()
     signal.signal(signal.SIGTERM, leave)
     console = Console()
-    question = finding.Question(sources.find(model, weights), images, expected, **chosen)
+    question = finding.Question(model_sources.find(model, weights), images, expected, **chosen)
     answer = finding.find(question, Reporter(console))
-    verdicts.show(console, answer)
+    search_report.show(console, answer)
     if not answer.found.fits:
         sys.exit(1)

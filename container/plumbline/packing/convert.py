@@ -14,7 +14,7 @@ from plumbline.archive.contents import read_outputs
 from plumbline.archive.discovery import ModelFile
 from plumbline.errors import PackingError
 from plumbline.machine import child_process
-from plumbline.packing.sources import saved_model_files
+from plumbline.packing.model_sources import saved_model_files
 from plumbline.settings.environment import child_environment
 from plumbline.vision.arrays import Tensors
 

@@ -110,7 +110,7 @@ def answer_pictures(
     messages: IO[str],
 ) -> None:
     """The model's outputs for each picture, read as declared by the libraries themselves."""
-    from plumbline.packing.libraries import preprocess
+    from plumbline.packing.reference_libraries import preprocess
     from plumbline.pipeline.model_inputs import image_size
     from plumbline.pipeline.preprocess import in_dtype
 

@@ -11,11 +11,12 @@ from pathlib import Path
 from plumbline.archive.contents import read_outputs, read_text
 from plumbline.archive.discovery import ModelFile
 from plumbline.errors import PackingError
-from plumbline.packing import assembly, pictures, reference
+from plumbline.packing import assembly, picture_folder
+from plumbline.packing import user_reference as reference
 from plumbline.packing.assembly import Contents, GoldenPicture, Report
 from plumbline.packing.convert import Wanted, convert
-from plumbline.packing.progress import Reporter
-from plumbline.packing.reference import Reference
+from plumbline.packing.progress_bar import Reporter
+from plumbline.packing.user_reference import Reference
 from plumbline.spec import model_spec as specs
 from plumbline.spec.checks import FILE
 from plumbline.spec.model_spec import ModelSpec
@@ -64,8 +65,8 @@ def pack(order: Order, out: Path, dry_run: bool, reporter: Reporter) -> Report:
     """
     check_target(out)
     declaration = declare(order)
-    found = pictures.find(order.golden, Limits()) if order.golden else ()
-    more = pictures.find_some(order.calibration, MOST_CALIBRATED - len(found), Limits())
+    found = picture_folder.find(order.golden, Limits()) if order.golden else ()
+    more = picture_folder.find_some(order.calibration, MOST_CALIBRATED - len(found), Limits())
     if order.reference and not found:
         raise PackingError("--reference needs pictures to answer for: --golden DIR.")
     if order.calibration and not found:

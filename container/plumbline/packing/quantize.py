@@ -12,7 +12,7 @@ from plumbline.archive import npz_outputs
 from plumbline.archive.signature import Signature
 from plumbline.errors import PackingError
 from plumbline.machine import child_process
-from plumbline.packing.progress import Reporter
+from plumbline.packing.progress_bar import Reporter
 from plumbline.settings.environment import child_environment
 from plumbline.spec.model_spec import Acceleration
 from plumbline.vision.arrays import Tensor

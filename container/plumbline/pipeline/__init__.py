@@ -1,1 +1,1 @@
-"""The one visible list of stages that a picture goes through, and who may enter. Nothing of HTTP."""
+"""The one visible list of stages of a request, and who may enter. Nothing of HTTP."""

@@ -17,7 +17,7 @@ from plumbline.archive.contents import open_archive
 from plumbline.archive.tarball import unpacked
 from plumbline.machine import cgroups
 from plumbline.machine.sizing import Sizes
-from plumbline.packing.progress import Reporter
+from plumbline.packing.progress_bar import Reporter
 from plumbline.settings import environment
 from plumbline.settings.server_settings import Settings
 from plumbline.tuning.measure import Measured, measure

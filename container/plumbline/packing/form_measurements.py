@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from plumbline.loading.openvino_equivalence import UNHURRIED, one
-from plumbline.packing.progress import Advance
+from plumbline.packing.progress_bar import Advance
 from plumbline.parity.differences import compare
 from plumbline.pipeline.model_inputs import stacked
 from plumbline.pipeline.predictor import Predictor

@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from plumbline.packing.options import Options
-from plumbline.packing.progress import Reporter
-from plumbline.packing.trials import Declaration, Trial, Trials
+from plumbline.packing.preprocess_options import Options
+from plumbline.packing.preprocess_trials import Declaration, Trial, Trials
+from plumbline.packing.progress_bar import Reporter
 from plumbline.spec.model_spec import Preprocess
 
 REPRESENTATIVES = ("pillow-bilinear", "tensorflow-bilinear", "pillow-nearest")

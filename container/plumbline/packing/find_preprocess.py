@@ -16,12 +16,13 @@ from plumbline.engines.base import Engine
 from plumbline.engines.selection import load_engine
 from plumbline.machine import cgroups
 from plumbline.machine.quiet import muted
-from plumbline.packing import expected, options, pictures
+from plumbline.packing import expected_outputs as expected
+from plumbline.packing import picture_folder, preprocess_options
 from plumbline.packing.convert import Wanted, convert
-from plumbline.packing.options import Options
-from plumbline.packing.progress import Reporter
-from plumbline.packing.search import Found, Search
-from plumbline.packing.trials import Inputs, Trials, input_size, names
+from plumbline.packing.preprocess_options import Options
+from plumbline.packing.preprocess_search import Found, Search
+from plumbline.packing.preprocess_trials import Inputs, Trials, input_size, names
+from plumbline.packing.progress_bar import Reporter
 from plumbline.vision.images import ORIENTATION, UPRIGHT, Limits
 
 
@@ -50,12 +51,12 @@ class Answer:
 
 def find(question: Question, reporter: Reporter) -> Answer:
     """Search. Raises a `ModelError` where there is nothing to search with."""
-    photos = pictures.find(question.images, Limits())
+    photos = picture_folder.find(question.images, Limits())
     with engine_of(question, reporter) as engine:
         size = input_size(engine, question.size)
         wanted = names(expected.read(question.expected, photos, reporter), photos)
         target = engine.signature.input()
-        space = options.options(target.shape[3], any(map(is_turned, photos)))
+        space = preprocess_options.options(target.shape[3], any(map(is_turned, photos)))
         trials = Trials(engine, Inputs(photos, size, target.dtype), wanted)
         search = Search(trials, space, question.tolerance, question.seconds, reporter)
         return Answer(search.run(), space, size)

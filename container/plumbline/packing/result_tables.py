@@ -8,8 +8,8 @@ from pathlib import PurePosixPath
 from rich.box import SIMPLE
 from rich.table import Table
 
-from plumbline.packing.accelerate import Acceleration
 from plumbline.packing.assembly import Report
+from plumbline.packing.compilation import Acceleration
 
 
 def differences(report: Report) -> Table:

@@ -66,7 +66,7 @@ def outputs(reference: Reference, pictures: Sequence[Path], done: Heard) -> dict
             "out": folder,
         }
         ending = child_process.run(
-            "plumbline.packing.reference_process", request, heard, child_environment
+            "plumbline.packing.user_reference_process", request, heard, child_environment
         )
         files = {picture.name: Path(folder, f"{picture.name}.npz") for picture in pictures}
         missing = [name for name, file in files.items() if not file.is_file()]

@@ -24,8 +24,8 @@ from plumbline.errors import PlumblineError
 from plumbline.loading.loader import in_form
 from plumbline.loading.openvino_equivalence import by_pictures, independent, namesakes
 from plumbline.loading.terms import Terms
-from plumbline.packing.measure import Observed, observe, rate
-from plumbline.packing.progress import Reporter
+from plumbline.packing.form_measurements import Observed, observe, rate
+from plumbline.packing.progress_bar import Reporter
 from plumbline.packing.quantize import Job, quantize, refusal
 from plumbline.pipeline.model_inputs import check_pictures
 from plumbline.pipeline.stages import Pipeline

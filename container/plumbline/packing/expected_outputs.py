@@ -7,8 +7,8 @@ from pathlib import Path
 
 from plumbline.archive.contents import read_outputs
 from plumbline.errors import PackingError
-from plumbline.packing import reference
-from plumbline.packing.progress import Reporter
+from plumbline.packing import user_reference
+from plumbline.packing.progress_bar import Reporter
 from plumbline.vision.arrays import Tensors
 
 FORM = "a file of NumPy arrays (outputs.npz), or FILE:FUNCTION, such as notebook.py:predict"
@@ -23,9 +23,9 @@ def read(source: str, pictures: Sequence[Path], reporter: Reporter) -> dict[str,
         return by_picture(read_outputs(file), file.name, pictures)
     if ":" not in source:
         raise PackingError(f"--expected {source}: it must be {FORM}.")
-    parsed = reference.parse(source)
+    parsed = user_reference.parse(source)
     with reporter.steps(f"The reference {parsed}", len(pictures)) as done:
-        return reference.outputs(parsed, pictures, done)
+        return user_reference.outputs(parsed, pictures, done)
 
 
 def by_picture(arrays: Tensors, source: str, pictures: Sequence[Path]) -> dict[str, Tensors]:

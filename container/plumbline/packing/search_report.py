@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from plumbline.packing.find import Answer
-from plumbline.packing.options import table
-from plumbline.packing.trials import Declaration, Trial
+from plumbline.packing.find_preprocess import Answer
+from plumbline.packing.preprocess_options import table
+from plumbline.packing.preprocess_trials import Declaration, Trial
 from plumbline.spec.toml_writer import toml_table, toml_value
 
 MOST_SHOWN = 8
