@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from plumbline.errors import ModelNotReady
-from plumbline.hosting import launching, wire
+from plumbline.hosting import model_launch, model_messages
 from plumbline.hosting.errors import (
     ModelAlreadyLoaded,
     ModelNotLoadable,
@@ -27,13 +27,13 @@ from plumbline.hosting.errors import (
     ModelProcessEnded,
     NotEnoughMemory,
 )
-from plumbline.hosting.estimates import COEFFICIENTS, PLAIN
-from plumbline.hosting.frames import Frame, receive, send
-from plumbline.hosting.hosts import Hosts
-from plumbline.hosting.launching import Means
-from plumbline.hosting.ledger import Ledger
+from plumbline.hosting.fork_client import Child
+from plumbline.hosting.hosted_models import Hosts
+from plumbline.hosting.memory_estimates import COEFFICIENTS, PLAIN
+from plumbline.hosting.memory_ledger import Ledger
+from plumbline.hosting.message_frames import Frame, receive, send
+from plumbline.hosting.model_launch import Means
 from plumbline.hosting.model_process import next_connection
-from plumbline.hosting.nursery import Child
 from plumbline.machine.cgroups import Memory
 from plumbline.pipeline.admission import Admission, Deadline
 from plumbline.pipeline.stopwatch import Stopwatch
@@ -90,13 +90,18 @@ class Process:
         with connection:
             while True:
                 try:
-                    asked = wire.to_asked(receive(connection))
+                    asked = model_messages.to_asked(receive(connection))
                 except (EOFError, OSError):
                     return
                 if asked.request.body == b"die":
                     return
                 body = self.folder.encode() + asked.request.body
-                send(connection, wire.from_answered(wire.Answered(Response(body), "m/1", {})))
+                send(
+                    connection,
+                    model_messages.from_answered(
+                        model_messages.Answered(Response(body), "m/1", {})
+                    ),
+                )
 
 
 class Threads:
@@ -110,12 +115,12 @@ class Threads:
         """Nothing is left to end."""
 
 
-def asked(body: bytes) -> wire.Asked:
+def asked(body: bytes) -> model_messages.Asked:
     """A request with this body."""
-    return wire.Asked(Request(body, ""), "id", 20)
+    return model_messages.Asked(Request(body, ""), "id", 20)
 
 
-def invoke(hosts: Hosts, name: str, body: bytes) -> wire.Answered:
+def invoke(hosts: Hosts, name: str, body: bytes) -> model_messages.Answered:
     """A model's answer."""
     with hosts.entered(name) as ask:
         return ask(asked(body))
@@ -144,7 +149,7 @@ class Table(RuleBasedStateMachine):
             (self.root / name).mkdir()
         self.patch = pytest.MonkeyPatch()
         # All of them are in this one process, which is as large as it is.
-        self.patch.setattr(launching, "memory_of", lambda _: COEFFICIENTS[PLAIN].base)
+        self.patch.setattr(model_launch, "memory_of", lambda _: COEFFICIENTS[PLAIN].base)
         self.hosts = hosts_with(room=2)
         self.loaded: dict[str, str] = {}
 
@@ -208,7 +213,7 @@ TestTable.settings = settings(max_examples=30, stateful_step_count=20, deadline=
 def test_a_request_whose_connection_breaks_is_told_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("plumbline.hosting.running.GRACE", 0.01)
+    monkeypatch.setattr("plumbline.hosting.running_model.GRACE", 0.01)
     hosts = hosts_with(room=2)
     hosts.load("a", str(tmp_path))
     with pytest.raises(ModelProcessEnded):
@@ -299,9 +304,9 @@ def test_a_process_that_has_grown_ends_before_its_successor_where_there_is_no_ro
         return Memory(base * 20, grown)
 
     hosts = Hosts(Means(Noted(), Ledger(memory, 0)))  # type: ignore[arg-type]
-    monkeypatch.setattr(launching, "memory_of", lambda _: base)
+    monkeypatch.setattr(model_launch, "memory_of", lambda _: base)
     hosts.load("a", str(tmp_path))
-    monkeypatch.setattr(launching, "memory_of", lambda _: base * 2)
+    monkeypatch.setattr(model_launch, "memory_of", lambda _: base * 2)
 
     def is_replaced() -> bool:
         with suppress(ModelNotReady):
@@ -311,9 +316,9 @@ def test_a_process_that_has_grown_ends_before_its_successor_where_there_is_no_ro
     for _ in range(3):
         time.sleep(0.3)
         assert not is_replaced(), "it was judged by the room alone"
-    monkeypatch.setattr(launching, "memory_of", lambda _: base * 20)
+    monkeypatch.setattr(model_launch, "memory_of", lambda _: base * 20)
     until(is_replaced)
-    monkeypatch.setattr(launching, "memory_of", lambda _: base)
+    monkeypatch.setattr(model_launch, "memory_of", lambda _: base)
     assert made[0].child.ended.is_set()
     until(lambda: hosts.describe("a")["state"] == "ready")
     assert invoke(hosts, "a", b"").response.body == tmp_path.name.encode()

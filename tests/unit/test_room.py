@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plumbline.hosting.errors import NotEnoughMemory
-from plumbline.hosting.estimates import PACKED, PLAIN, Estimates, guess, kind_of
-from plumbline.hosting.ledger import Ledger
-from plumbline.hosting.room import Loading, Room, fits, reserve, slots_for, to_break_off
+from plumbline.hosting.memory_estimates import PACKED, PLAIN, Estimates, guess, kind_of
+from plumbline.hosting.memory_ledger import Ledger
+from plumbline.hosting.memory_policy import Loading, Room, fits, reserve, slots_for, to_break_off
 from plumbline.machine.cgroups import Memory
 
 BYTES = st.integers(0, 2**40)

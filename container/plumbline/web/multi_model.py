@@ -11,15 +11,15 @@ from flask import Blueprint, Response, current_app, g, request
 from werkzeug.routing import BaseConverter
 
 from plumbline.handlers.return_values import ANY
-from plumbline.hosting import room
+from plumbline.hosting import memory_policy
 from plumbline.hosting.errors import InvalidLoad, ModelNotNamed
-from plumbline.hosting.estimates import PACKED
-from plumbline.hosting.hosts import Hosts
-from plumbline.hosting.launching import Means
-from plumbline.hosting.ledger import Ledger
-from plumbline.hosting.nursery import Nursery
-from plumbline.hosting.running import GRACE
-from plumbline.hosting.wire import Asked
+from plumbline.hosting.fork_client import Nursery
+from plumbline.hosting.hosted_models import Hosts
+from plumbline.hosting.memory_estimates import PACKED
+from plumbline.hosting.memory_ledger import Ledger
+from plumbline.hosting.model_launch import Means
+from plumbline.hosting.model_messages import Asked
+from plumbline.hosting.running_model import GRACE
 from plumbline.machine import cgroups
 from plumbline.machine.allocator import tidied_after
 from plumbline.machine.sizing import MEMORY_PER_PICTURE, MOST_CHANGES, Sizes
@@ -102,7 +102,7 @@ class ManyModels:
         """The slots that a request takes: more for large bodies, and for many pixels."""
         size = int(BYTES_PER_PIXEL * pixels_in(asked.body, self.settings.limits))
         slots = self.admission.load.slots
-        return max(weight(asked), room.slots_for(size, slots, self.reserve))
+        return max(weight(asked), memory_policy.slots_for(size, slots, self.reserve))
 
     def load(self, name: str, url: str) -> None:
         """Load a model when it is its turn."""
@@ -124,7 +124,7 @@ def many_models(chosen: Settings, sizes: Sizes, loader: str, shared: Path | None
     nursery = Nursery(loader)
     nursery.prepare(PACKED)
     limit = cgroups.memory().limit
-    reserve = room.reserve(limit, sizes.slots, MEMORY_PER_PICTURE)
+    reserve = memory_policy.reserve(limit, sizes.slots, MEMORY_PER_PICTURE)
     means = Means(
         nursery,
         Ledger(cgroups.memory, reserve),

@@ -20,16 +20,16 @@ from pathlib import Path
 from typing import Any
 
 from plumbline.errors import ModelNotReady, PlumblineError
-from plumbline.hosting import wire
+from plumbline.hosting import model_messages
 from plumbline.hosting.errors import (
     FolderNotFound,
     ModelAlreadyLoaded,
     ModelNotLoaded,
     NotEnoughMemory,
 )
-from plumbline.hosting.launching import Means
-from plumbline.hosting.nursery import start
-from plumbline.hosting.running import Running
+from plumbline.hosting.fork_client import start
+from plumbline.hosting.model_launch import Means
+from plumbline.hosting.running_model import Running
 from plumbline.machine.process_control import memory_of
 
 log = logging.getLogger("plumbline.hosting")
@@ -123,7 +123,9 @@ class Hosts:
         self._means.nursery.close()
 
     @contextmanager
-    def entered(self, name: str) -> Iterator[Callable[[wire.Asked], wire.Answered]]:
+    def entered(
+        self, name: str
+    ) -> Iterator[Callable[[model_messages.Asked], model_messages.Answered]]:
         """What asks a model, which is not taken away meanwhile. Raises `ModelNotLoaded`.
 
         What asks it raises `ModelNotReady`, and whatever the model raises.
@@ -136,11 +138,13 @@ class Hosts:
         finally:
             self._leave(hosted)
 
-    def _ask(self, hosted: Hosted, asked: wire.Asked) -> wire.Answered:
+    def _ask(self, hosted: Hosted, asked: model_messages.Asked) -> model_messages.Answered:
         with self._at_work(hosted) as running:
             hosted.requests += 1
             try:
-                return wire.to_answered(running.ask(wire.from_asked(asked), asked.seconds))
+                return model_messages.to_answered(
+                    running.ask(model_messages.from_asked(asked), asked.seconds)
+                )
             except PlumblineError:
                 hosted.errors += 1
                 raise

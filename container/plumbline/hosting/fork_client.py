@@ -80,7 +80,7 @@ class Mother:
 
     def __init__(self, loader: str, kind: str) -> None:
         self._orders, theirs = socket.socketpair()
-        command = [sys.executable, "-P", "-m", "plumbline.hosting.zygote", loader]
+        command = [sys.executable, "-P", "-m", "plumbline.hosting.fork_server", loader]
         with theirs:
             self._process = subprocess.Popen(
                 [*command, *FRAMEWORKS[kind]], stdin=theirs.fileno(), start_new_session=True

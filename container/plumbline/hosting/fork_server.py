@@ -117,7 +117,7 @@ class Zygote:
 
 
 def main() -> None:
-    """`python -m plumbline.hosting.zygote OPENER [openvino|tensorflow …]`."""
+    """`python -m plumbline.hosting.fork_server OPENER [openvino|tensorflow …]`."""
     chosen = environment.from_environment()
     logging.config.dictConfig(logs.configuration(chosen.log_level, chosen.log_format))
     environment.quiet_frameworks()

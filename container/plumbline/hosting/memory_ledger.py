@@ -6,9 +6,9 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from plumbline.hosting import room
+from plumbline.hosting import memory_policy
 from plumbline.hosting.errors import NotEnoughMemory
-from plumbline.hosting.room import Loading, Room
+from plumbline.hosting.memory_policy import Loading, Room
 from plumbline.machine.allocator import MEBIBYTE
 from plumbline.machine.cgroups import Memory
 
@@ -44,7 +44,7 @@ class Ledger:
         """Hold room for so many bytes. Raises `NotEnoughMemory`."""
         with self._lock:
             now = self._room()
-            if not room.fits(now, estimate):
+            if not memory_policy.fits(now, estimate):
                 raise short_of(estimate, max(0, now.free))
             load = Load(estimate)
             self._loads.append(load)
@@ -58,7 +58,7 @@ class Ledger:
         """Raise `NotEnoughMemory` if this is the load to break off, because memory runs short."""
         with self._lock:
             now = self._room()
-            chosen = room.to_break_off(now)
+            chosen = memory_policy.to_break_off(now)
             if chosen is not None and self._loads[chosen] is load:
                 raise short_of(load.most, max(0, now.free))
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from plumbline.hosting.errors import NotEnoughMemory
-from plumbline.hosting.estimates import COEFFICIENTS, PLAIN, Estimates, kind_of
-from plumbline.hosting.ledger import Ledger
-from plumbline.hosting.nursery import Nursery
-from plumbline.hosting.running import Running, await_loaded, own_folder
+from plumbline.hosting.fork_client import Nursery
+from plumbline.hosting.memory_estimates import COEFFICIENTS, PLAIN, Estimates, kind_of
+from plumbline.hosting.memory_ledger import Ledger
+from plumbline.hosting.running_model import Running, await_loaded, own_folder
 from plumbline.machine.process_control import memory_of
 from plumbline.machine.process_health import GROWN, MOST_SHARE, Condition, Verdict, judge
 from plumbline.pipeline.admission import Deadline
