@@ -15,7 +15,7 @@ from plumbline import logs
 from plumbline.errors import SettingError
 from plumbline.machine import cgroups
 from plumbline.settings import environment
-from plumbline.web import succession
+from plumbline.web import worker_succession
 
 try:
     chosen = environment.from_environment()
@@ -30,12 +30,12 @@ try:
     shared = tempfile.mkdtemp(prefix="plumbline-")
 except OSError:
     shared = None
-succession.NOTES.begin(Path(shared) if shared else None)
-child_exit = succession.child_exit
+worker_succession.NOTES.begin(Path(shared) if shared else None)
+child_exit = worker_succession.child_exit
 
 wsgi_app = f"plumbline.web.wsgi:application({shared!r})"
 bind = f"0.0.0.0:{chosen.port}"
-worker_class = "plumbline.web.worker.Worker"
+worker_class = "plumbline.web.gunicorn_worker.Worker"
 workers = sizes.workers
 threads = sizes.threads
 backlog = 512
@@ -63,7 +63,7 @@ logconfig_dict = logs.configuration(chosen.log_level, chosen.log_format)
 
 def on_starting(server: Any) -> None:
     """Say what has no meaning here of another container's settings."""
-    succession.on_starting(server)
+    worker_succession.on_starting(server)
     if names := environment.ignored():
         logging.getLogger("plumbline.web").warning(
             "These settings have no meaning here and are ignored: %s.", ", ".join(names)
@@ -92,5 +92,5 @@ def on_exit(_server: Any) -> None:
 
 def worker_exit(server: Any, worker: Any) -> None:
     """End at once: unwinding would wait for TensorFlow's threads, or crash in them."""
-    succession.worker_exit(server, worker)
+    worker_succession.worker_exit(server, worker)
     os._exit(0)

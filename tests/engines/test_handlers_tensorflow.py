@@ -32,7 +32,7 @@ from plumbline.loading.terms import Terms
 from plumbline.packing.assembly import Contents, GoldenPicture, pack
 from plumbline.pipeline.admission import Admission
 from plumbline.settings.server_settings import Settings
-from plumbline.web import loopback
+from plumbline.web import loopback_api
 from plumbline.web.app import create_app
 from tensorflow_serving_cases import save_models
 
@@ -55,7 +55,7 @@ def client_of(folder: Path) -> FlaskClient:
     """A client of a server that has loaded the folder."""
 
     def load(say: Callable[[str], None]) -> Any:
-        rest = partial(loopback.serve, model, Settings())
+        rest = partial(loopback_api.serve, model, Settings())
         return load_models(folder, Terms(code=CodeTerms(rest=rest)), say)
 
     model = ServedModel(load)

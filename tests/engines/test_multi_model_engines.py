@@ -16,7 +16,7 @@ from kerases import pictures, predicted, small_cnn
 from plumbline.machine.cgroups import machine
 from plumbline.settings.server_settings import Settings
 from plumbline.web.app import create_multi_model_app
-from plumbline.web.multi_model import ManyModels, many_models
+from plumbline.web.multi_model_api import ManyModels, many_models
 from plumbline.web.wsgi import LOADER
 
 pytestmark = pytest.mark.tensorflow

@@ -15,7 +15,7 @@ from werkzeug.test import TestResponse
 from plumbline.machine.cgroups import machine
 from plumbline.settings.server_settings import Settings
 from plumbline.web.app import create_multi_model_app
-from plumbline.web.multi_model import many_models
+from plumbline.web.multi_model_api import many_models
 from plumbline.web.wsgi import LOADER
 
 OWN = """

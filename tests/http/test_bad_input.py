@@ -35,7 +35,7 @@ from plumbline.machine.sizing import MEMORY_PER_PICTURE
 from plumbline.settings.variable_values import MEBIBYTE
 from plumbline.spec.model_spec import Preprocess
 from plumbline.vision.arrays import Tensors
-from plumbline.web.bodies import CHUNK
+from plumbline.web.request_bodies import CHUNK
 from plumbline.wire.request_options import OPTIONS
 from plumbline.wire.requests import READERS
 

@@ -25,7 +25,7 @@ from plumbline.machine.allocator import LARGE
 from plumbline.machine.sizing import SLOTS_PER_CORE
 from plumbline.pipeline.admission import Admission, Deadline
 from plumbline.web.app import create_app
-from plumbline.web.sagemaker import weight
+from plumbline.web.sagemaker_api import weight
 from plumbline.wire.requests import Pictures, Request
 
 ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from concurrent.futures import ThreadPoolExecutor
 
-from plumbline.web.bodies import has_ended
+from plumbline.web.request_bodies import has_ended
 
 
 def test_it_may_be_asked_by_several_threads_at_once() -> None:

@@ -39,7 +39,7 @@ from plumbline.pipeline.admission import Admission, Deadline
 from plumbline.pipeline.stopwatch import Stopwatch
 from plumbline.settings.server_settings import Settings
 from plumbline.web.app import create_multi_model_app
-from plumbline.web.multi_model import ManyModels
+from plumbline.web.multi_model_api import ManyModels
 from plumbline.wire.requests import Request
 from plumbline.wire.responses import Response
 

@@ -25,7 +25,7 @@ from plumbline.machine.openblas import compute_in_calling_threads
 from plumbline.pipeline.admission import Deadline
 from plumbline.pipeline.stopwatch import Stopwatch
 from plumbline.settings.server_settings import Settings
-from plumbline.web import loopback
+from plumbline.web import loopback_api
 from plumbline.wire.request_options import read_options
 from plumbline.wire.requests import Request
 from plumbline.wire.responses import encode_error
@@ -94,7 +94,7 @@ def load(root: Path, settings: Settings, cores: int) -> InProcess:
         code=CodeTerms(
             Whereabouts(settings.program, settings.submit_directory),
             settings.install_requirements,
-            rest=partial(loopback.serve, served, settings),
+            rest=partial(loopback_api.serve, served, settings),
         ),
     )
     loaded.append(load_models(root, terms, lambda _: None))

@@ -1,1 +1,1 @@
-"""The edge: HTTP in, HTTP out. Flask is known here and nowhere else."""
+"""HTTP in, HTTP out. Flask and gunicorn are known here and nowhere else; nothing is decided here."""

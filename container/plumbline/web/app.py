@@ -7,7 +7,7 @@ from flask import Flask
 from plumbline.loading.served_model import ServedModel
 from plumbline.pipeline.admission import Admission
 from plumbline.settings.server_settings import Settings
-from plumbline.web import access, errors, multi_model, sagemaker, tensorflow_serving
+from plumbline.web import access_log, error_answers, multi_model_api, sagemaker_api, tf_serving_api
 
 
 def create_app(
@@ -16,21 +16,21 @@ def create_app(
     """An app that answers for `model`, whatever engine it has; one of so many workers."""
     app = Flask("plumbline", static_folder=None)
     concurrent = admission.load.slots * workers
-    app.extensions["plumbline"] = sagemaker.Service(model, admission, settings, concurrent)
-    app.register_blueprint(sagemaker.blueprint)
-    app.register_blueprint(tensorflow_serving.blueprint)
-    errors.install(app, sagemaker.ANSWERED)
-    access.install(app)
+    app.extensions["plumbline"] = sagemaker_api.Service(model, admission, settings, concurrent)
+    app.register_blueprint(sagemaker_api.blueprint)
+    app.register_blueprint(tf_serving_api.blueprint)
+    error_answers.install(app, sagemaker_api.ANSWERED)
+    access_log.install(app)
     return app
 
 
-def create_multi_model_app(service: multi_model.ManyModels) -> Flask:
+def create_multi_model_app(service: multi_model_api.ManyModels) -> Flask:
     """An app that answers for many models, which it is told to load and unload."""
     app = Flask("plumbline", static_folder=None)
     app.url_map.merge_slashes = False
-    app.url_map.converters["model"] = multi_model.ModelName
+    app.url_map.converters["model"] = multi_model_api.ModelName
     app.extensions["plumbline"] = service
-    app.register_blueprint(multi_model.blueprint)
-    errors.install(app, multi_model.ANSWERED)
-    access.install(app)
+    app.register_blueprint(multi_model_api.blueprint)
+    error_answers.install(app, multi_model_api.ANSWERED)
+    access_log.install(app)
     return app

@@ -17,7 +17,7 @@ from plumbline.loading.terms import Terms, terms_of
 from plumbline.machine import cgroups
 from plumbline.machine.sizing import CORES_PER_WORKER
 from plumbline.settings import environment
-from plumbline.web import loopback
+from plumbline.web import loopback_api
 
 Load = Callable[[Path, Terms, Say], Registry]
 
@@ -36,7 +36,7 @@ def hosted_model(order: Mapping[str, Any], cutoff: Cutoff, load: Load = load_mod
         terms.code,
         whereabouts=whereabouts(terms.code.whereabouts, folder),
         cutoff=cutoff,
-        rest=lambda: loopback.serve(model, chosen),
+        rest=lambda: loopback_api.serve(model, chosen),
     )
     shared = Path(order["shared"]) if order["shared"] else None
     terms = replace(terms, code=code, shared=shared, default_model="")

@@ -23,11 +23,11 @@ from plumbline.machine import allocator, cgroups
 from plumbline.machine.shared_counts import counts_of
 from plumbline.pipeline.admission import Admission
 from plumbline.settings import environment
-from plumbline.web import loopback, multi_model
+from plumbline.web import loopback_api, multi_model_api
 from plumbline.web.app import create_app, create_multi_model_app
-from plumbline.web.retirement import Tenure
-from plumbline.web.succession import end_server
-from plumbline.web.worker import CONNECTIONS, TENURE
+from plumbline.web.gunicorn_worker import CONNECTIONS, TENURE
+from plumbline.web.worker_retirement import Tenure
+from plumbline.web.worker_succession import end_server
 
 log = logging.getLogger("plumbline.web")
 
@@ -53,7 +53,7 @@ def application(shared: str | None = None) -> Flask:
     folder = Path(shared) if shared else None
     connections = counts_of("connections", folder)
     if chosen.multi_model:
-        many = multi_model.many_models(chosen, sizes, LOADER, folder)
+        many = multi_model_api.many_models(chosen, sizes, LOADER, folder)
         app = create_multi_model_app(many)
         app.extensions[CONNECTIONS] = connections
         return app
@@ -61,7 +61,7 @@ def application(shared: str | None = None) -> Flask:
     sys.stdout = Printed(sys.stdout)
 
     def load(say: Say) -> Registry:
-        code = replace(terms.code, rest=partial(loopback.serve, model, chosen))
+        code = replace(terms.code, rest=partial(loopback_api.serve, model, chosen))
         return load_models(chosen.model_dir, replace(terms, code=code), say)
 
     model = ServedModel(partial(in_turn, load, folder, first=connections.is_first))

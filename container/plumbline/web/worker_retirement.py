@@ -10,7 +10,7 @@ from plumbline.handlers.code_timeout import Cutoff
 from plumbline.loading.served_model import ServedModel
 from plumbline.machine import cgroups
 from plumbline.machine.process_health import Condition, judge
-from plumbline.web.succession import NOTES
+from plumbline.web.worker_succession import NOTES
 
 log = logging.getLogger("plumbline.web")
 

@@ -27,8 +27,8 @@ from plumbline.pipeline.admission import Admission, Deadline
 from plumbline.pipeline.stopwatch import Stopwatch
 from plumbline.settings.server_settings import Settings
 from plumbline.vision.images import Limits, pixels_in
-from plumbline.web.bodies import gone, read_body
-from plumbline.web.sagemaker import CUSTOM_ATTRIBUTES, weight
+from plumbline.web.request_bodies import gone, read_body
+from plumbline.web.sagemaker_api import CUSTOM_ATTRIBUTES, weight
 from plumbline.wire import responses
 from plumbline.wire.request_options import is_tensorflows, read_options
 from plumbline.wire.requests import Request

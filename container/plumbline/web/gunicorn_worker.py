@@ -24,7 +24,7 @@ from typing import Any
 
 from gunicorn.workers import gthread
 
-from plumbline.web.succession import is_awaited
+from plumbline.web.worker_succession import is_awaited
 
 HEADER_SECONDS = 10.0
 """How long the rest of a header may take."""

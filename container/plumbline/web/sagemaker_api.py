@@ -16,7 +16,7 @@ from plumbline.machine.sizing import SLOTS_PER_CORE
 from plumbline.pipeline.admission import Admission, Deadline
 from plumbline.settings.server_settings import Settings
 from plumbline.settings.variable_values import MEBIBYTE
-from plumbline.web.bodies import gone, read_body
+from plumbline.web.request_bodies import gone, read_body
 from plumbline.wire import responses
 from plumbline.wire.request_options import is_tensorflows, read_options
 from plumbline.wire.requests import Pictures, Request

@@ -13,8 +13,8 @@ from flask import Blueprint, Response, g, request
 
 from plumbline.errors import InvalidAttribute
 from plumbline.loading.model_registry import NAME, VERSION
-from plumbline.web.errors import HTTPError
-from plumbline.web.sagemaker import service
+from plumbline.web.error_answers import HTTPError
+from plumbline.web.sagemaker_api import service
 from plumbline.wire import responses
 from plumbline.wire.request_options import METHOD
 
