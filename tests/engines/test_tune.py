@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from plumbline.tuning.measure import measure
-from plumbline.tuning.trials import OPENVINO, TENSORFLOW, Trial
+from plumbline.tuning.server_trials import measure
+from plumbline.tuning.setting_combinations import OPENVINO, TENSORFLOW, Trial
 
 pytestmark = pytest.mark.tensorflow
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as some
 
 from plumbline.client.base import Server
 from plumbline.client.bench import Order, document, sustained
-from plumbline.client.load import Run, Shot, summed_up, turned
+from plumbline.client.load_generator import Run, Shot, summed_up, turned
 
 TIMES = some.lists(some.floats(0.001, 60), min_size=2, max_size=200)
 

@@ -20,7 +20,7 @@ from PIL import Image
 from rich.console import Console
 
 from plumbline.cli import main
-from plumbline.client import meter
+from plumbline.client import throughput_meter
 from plumbline.client.base import Answer
 from plumbline.client.files import drawn_names
 from plumbline.client.transform import AHEAD, PAUSES, Patient, in_order
@@ -546,7 +546,7 @@ def test_once_stopped_nothing_more_is_begun() -> None:
 
 
 def test_a_run_away_from_a_terminal_says_now_and_then_how_far_it_is() -> None:
-    pace = meter.Pace(total=5000, done=1000, started=100.0)
+    pace = throughput_meter.Pace(total=5000, done=1000, started=100.0)
     said = [pace.advance(100.0 + 0.5 * number) for number in range(1, 41)]
     assert [line for line in said if line] == [
         "1,020 of 5,000, 2.0 a second, 33 min 10 s left",
@@ -558,13 +558,13 @@ def test_a_run_away_from_a_terminal_says_now_and_then_how_far_it_is() -> None:
     ("seconds", "text"), [(0.4, "0 s"), (59.6, "1 min 0 s"), (7322, "2 h 2 min")]
 )
 def test_times_are_told_in_two_units(seconds: float, text: str) -> None:
-    assert meter.duration(seconds) == text
+    assert throughput_meter.duration(seconds) == text
 
 
 def test_a_terminal_shows_a_bar_with_rate_and_time_left() -> None:
     screen = io.StringIO()
     console = Console(file=screen, force_terminal=True, width=100)
-    with meter.counted(console, "Pictures", 4, 1) as advance:
+    with throughput_meter.counted(console, "Pictures", 4, 1) as advance:
         for _ in range(3):
             time.sleep(0.01)
             advance()

@@ -23,9 +23,16 @@ from plumbline.errors import CommandError, SettingError
 from plumbline.machine import cgroups
 from plumbline.machine.cgroups import Machine
 from plumbline.settings import environment
-from plumbline.tuning import commands, measure
-from plumbline.tuning.measure import Measured
-from plumbline.tuning.trials import BATCHES, OPENVINO, TENSORFLOW, Trial, fewer, trials
+from plumbline.tuning import commands, server_trials
+from plumbline.tuning.server_trials import Measured
+from plumbline.tuning.setting_combinations import (
+    BATCHES,
+    OPENVINO,
+    TENSORFLOW,
+    Trial,
+    fewer,
+    trials,
+)
 
 GIB = 1024**3
 DEFAULT = Trial("auto", 2, 2, 1, default=True)
@@ -201,8 +208,8 @@ def served(_folder: Path, chosen: Mapping[str, str], _processes: int) -> Iterato
 @pytest.fixture
 def archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A packed archive, and servers that stand for ours."""
-    monkeypatch.setattr(measure, "LEAST_SECONDS", 0.03)
-    monkeypatch.setattr(measure, "served", served)
+    monkeypatch.setattr(server_trials, "LEAST_SECONDS", 0.03)
+    monkeypatch.setattr(server_trials, "served", served)
     started.clear()
     folder = tmp_path / "model"
     (folder / "saved_model" / "variables").mkdir(parents=True)
@@ -251,10 +258,10 @@ def test_an_engine_that_is_far_behind_is_tried_once(tmp_path: Path, monkeypatch)
     def under_load(_folder: Path, trial: Trial, _picture: bytes, _seconds: float) -> Measured:
         return Measured(trial, 1000 / rates[trial.engine], rates[trial.engine])
 
-    monkeypatch.setattr(measure, "under_load", under_load)
+    monkeypatch.setattr(server_trials, "under_load", under_load)
     tried = trials(Machine(2, 8 * GIB), DEFAULT)
     told: list[str] = []
-    found = measure.measure(tmp_path, tried, b"", 1, told.append)
+    found = server_trials.measure(tmp_path, tried, b"", 1, told.append)
     engines = [one.trial.engine for one in found]
     assert (engines.count(TENSORFLOW), engines.count(OPENVINO)) == (1, 5)
     assert len(told) == len(tried)
@@ -281,7 +288,7 @@ def test_a_server_that_refuses_under_load_is_no_measurement(
     archive: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Model, "status", 503)
-    monkeypatch.setattr(measure, "ask", lambda *_: None)
+    monkeypatch.setattr(server_trials, "ask", lambda *_: None)
     result = CliRunner().invoke(cli.main, ["tune", str(archive), "--seconds", "0"])
     assert result.exit_code == 1
     assert "did not answer under load" in result.output

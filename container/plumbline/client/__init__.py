@@ -1,1 +1,1 @@
-"""Asking a model: the commands `predict` and `transform`, over one port to whatever answers."""
+"""Asking a model, over one port to whatever answers. Nothing here loads or serves one."""

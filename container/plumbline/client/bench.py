@@ -11,7 +11,7 @@ from typing import Any
 
 import plumbline
 from plumbline.client.base import Server, ask, read_picture
-from plumbline.client.load import Run, load
+from plumbline.client.load_generator import Run, load
 from plumbline.machine import cgroups
 from plumbline.settings.variable_values import MEBIBYTE
 

@@ -17,7 +17,7 @@ from plumbline.client.base import Server, check_url
 from plumbline.client.bench import Order
 from plumbline.client.commands import PICTURE, leave, say
 from plumbline.client.files import write_whole
-from plumbline.client.load import PERCENTILES, Run
+from plumbline.client.load_generator import PERCENTILES, Run
 from plumbline.client.local_server import served
 
 COLUMNS = (

@@ -21,8 +21,8 @@ from plumbline.client import predict as predicting
 from plumbline.client import transform as transforming
 from plumbline.client.base import Client, Server, attributes, check_url
 from plumbline.client.files import shown
-from plumbline.client.ledger import RESULTS, CannotResume
 from plumbline.client.transform import Order, Outcome, Source
+from plumbline.client.transform_ledger import RESULTS, CannotResume
 from plumbline.errors import CommandError
 from plumbline.machine import cgroups
 from plumbline.machine.quiet import muted

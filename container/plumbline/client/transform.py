@@ -17,10 +17,10 @@ from typing import Any, TypeVar
 
 from rich.console import Console
 
-from plumbline.client import meter
+from plumbline.client import throughput_meter
 from plumbline.client.base import Answer, Client, Refused, ask, prediction, read_picture
 from plumbline.client.files import Found, shown, walk, write_whole
-from plumbline.client.ledger import Ledger, opened
+from plumbline.client.transform_ledger import Ledger, opened
 from plumbline.errors import CommandError
 from plumbline.wire.responses import JSON, PNG
 
@@ -156,7 +156,7 @@ def answer_rest(
 def write(answers: Answers, ledger: Ledger, count: Census, console: Console) -> None:
     """Write down the answers as they come. Raises `CommandError` where no more can come."""
     done = count.pictures - count.left
-    with meter.counted(console, "Pictures", count.pictures, done) as advance:
+    with throughput_meter.counted(console, "Pictures", count.pictures, done) as advance:
         try:
             for picture, said in answers:
                 ledger.add(picture.name, said)

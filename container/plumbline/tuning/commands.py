@@ -20,8 +20,8 @@ from plumbline.machine.sizing import Sizes
 from plumbline.packing.progress_bar import Reporter
 from plumbline.settings import environment
 from plumbline.settings.server_settings import Settings
-from plumbline.tuning.measure import Measured, measure
-from plumbline.tuning.trials import OPENVINO, TENSORFLOW, Trial, trials
+from plumbline.tuning.server_trials import Measured, measure
+from plumbline.tuning.setting_combinations import OPENVINO, TENSORFLOW, Trial, trials
 from plumbline.vision import synthetic_pictures
 
 GOALS = ("throughput", "latency")

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from plumbline.client.base import Server, ask
-from plumbline.client.load import Run, load
+from plumbline.client.load_generator import Run, load
 from plumbline.client.local_server import served
 from plumbline.errors import CommandError
-from plumbline.tuning.trials import QUEUE, Trial
+from plumbline.tuning.setting_combinations import QUEUE, Trial
 
 CROWD = 16
 """Callers at a time; each asks again as soon as it has its answer."""
