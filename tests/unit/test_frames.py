@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plumbline.errors import ImageTooLarge, PlumblineError, ServerBusy
-from plumbline.hosting import model_messages
-from plumbline.hosting.message_frames import LENGTHS, MOST_OF_HEADER, Frame, receive, send
+from plumbline.hosting import messages
+from plumbline.hosting.frames import LENGTHS, MOST_OF_HEADER, Frame, receive, send
 from plumbline.wire import responses
 from plumbline.wire.requests import Request
 
@@ -97,16 +97,16 @@ def test_a_header_of_any_length_is_not_waited_for(
 def test_a_request_arrives_as_it_was_asked(
     body: bytes, content_type: str, accept: str, options: dict[str, object]
 ) -> None:
-    asked = model_messages.Asked(Request(body, content_type, accept, options), "id", 2.5)
-    assert model_messages.to_asked(passed(model_messages.from_asked(asked))) == asked
+    asked = messages.Asked(Request(body, content_type, accept, options), "id", 2.5)
+    assert messages.to_asked(passed(messages.from_asked(asked))) == asked
 
 
 @given(st.binary(), st.text(), st.dictionaries(st.text(), st.floats(0, 1e9)))
 def test_an_answer_arrives_as_it_was_given(
     body: bytes, content_type: str, laps: dict[str, float]
 ) -> None:
-    answered = model_messages.Answered(responses.Response(body, content_type), "model/1", laps)
-    assert model_messages.to_answered(passed(model_messages.from_answered(answered))) == answered
+    answered = messages.Answered(responses.Response(body, content_type), "model/1", laps)
+    assert messages.to_answered(passed(messages.from_answered(answered))) == answered
 
 
 def as_tensorflow() -> PlumblineError:
@@ -120,7 +120,7 @@ def as_tensorflow() -> PlumblineError:
 )
 def test_an_error_is_raised_again_as_it_was(error: PlumblineError) -> None:
     with pytest.raises(PlumblineError) as raised:
-        model_messages.to_answered(passed(model_messages.from_error(error)))
+        messages.to_answered(passed(messages.from_error(error)))
     told = raised.value
     assert (told.message, told.code, told.status) == (error.message, error.code, error.status)
     assert told.as_tensorflow == error.as_tensorflow

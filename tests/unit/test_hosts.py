@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from plumbline.errors import ModelNotReady
-from plumbline.hosting import model_launch, model_messages
+from plumbline.hosting import messages, model_launch
 from plumbline.hosting.errors import (
     ModelAlreadyLoaded,
     ModelNotLoadable,
@@ -28,10 +28,10 @@ from plumbline.hosting.errors import (
     NotEnoughMemory,
 )
 from plumbline.hosting.fork_client import Child
+from plumbline.hosting.frames import Frame, receive, send
 from plumbline.hosting.hosted_models import Hosts
 from plumbline.hosting.memory_estimates import COEFFICIENTS, PLAIN
 from plumbline.hosting.memory_ledger import Ledger
-from plumbline.hosting.message_frames import Frame, receive, send
 from plumbline.hosting.model_launch import Means
 from plumbline.hosting.model_process import next_connection
 from plumbline.machine.cgroups import Memory
@@ -90,7 +90,7 @@ class Process:
         with connection:
             while True:
                 try:
-                    asked = model_messages.to_asked(receive(connection))
+                    asked = messages.to_asked(receive(connection))
                 except (EOFError, OSError):
                     return
                 if asked.request.body == b"die":
@@ -98,9 +98,7 @@ class Process:
                 body = self.folder.encode() + asked.request.body
                 send(
                     connection,
-                    model_messages.from_answered(
-                        model_messages.Answered(Response(body), "m/1", {})
-                    ),
+                    messages.from_answered(messages.Answered(Response(body), "m/1", {})),
                 )
 
 
@@ -115,12 +113,12 @@ class Threads:
         """Nothing is left to end."""
 
 
-def asked(body: bytes) -> model_messages.Asked:
+def asked(body: bytes) -> messages.Asked:
     """A request with this body."""
-    return model_messages.Asked(Request(body, ""), "id", 20)
+    return messages.Asked(Request(body, ""), "id", 20)
 
 
-def invoke(hosts: Hosts, name: str, body: bytes) -> model_messages.Answered:
+def invoke(hosts: Hosts, name: str, body: bytes) -> messages.Answered:
     """A model's answer."""
     with hosts.entered(name) as ask:
         return ask(asked(body))

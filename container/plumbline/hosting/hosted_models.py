@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from plumbline.errors import ModelNotReady, PlumblineError
-from plumbline.hosting import model_messages
+from plumbline.hosting import messages
 from plumbline.hosting.errors import (
     FolderNotFound,
     ModelAlreadyLoaded,
@@ -123,9 +123,7 @@ class Hosts:
         self._means.nursery.close()
 
     @contextmanager
-    def entered(
-        self, name: str
-    ) -> Iterator[Callable[[model_messages.Asked], model_messages.Answered]]:
+    def entered(self, name: str) -> Iterator[Callable[[messages.Asked], messages.Answered]]:
         """What asks a model, which is not taken away meanwhile. Raises `ModelNotLoaded`.
 
         What asks it raises `ModelNotReady`, and whatever the model raises.
@@ -138,13 +136,11 @@ class Hosts:
         finally:
             self._leave(hosted)
 
-    def _ask(self, hosted: Hosted, asked: model_messages.Asked) -> model_messages.Answered:
+    def _ask(self, hosted: Hosted, asked: messages.Asked) -> messages.Answered:
         with self._at_work(hosted) as running:
             hosted.requests += 1
             try:
-                return model_messages.to_answered(
-                    running.ask(model_messages.from_asked(asked), asked.seconds)
-                )
+                return messages.to_answered(running.ask(messages.from_asked(asked), asked.seconds))
             except PlumblineError:
                 hosted.errors += 1
                 raise

@@ -18,8 +18,8 @@ from typing import Any
 from plumbline import logs
 from plumbline.errors import PlumblineError
 from plumbline.handlers.code_timeout import Cutoff
-from plumbline.hosting import model_messages
-from plumbline.hosting.message_frames import Frame, receive, send
+from plumbline.hosting import messages
+from plumbline.hosting.frames import Frame, receive, send
 from plumbline.loading.model_registry import Registry
 from plumbline.loading.served_model import ServedModel, reason_of
 from plumbline.machine import process_control
@@ -94,25 +94,25 @@ def end_where_code_hangs(cutoff: Cutoff) -> None:
 
 def reply(frame: Frame, models: Registry) -> Frame:
     """The answer to a request; whatever goes wrong is one too."""
-    asked = model_messages.to_asked(frame)
+    asked = messages.to_asked(frame)
     try:
-        return model_messages.from_answered(answered(asked, models))
+        return messages.from_answered(answered(asked, models))
     except PlumblineError as exc:
         if exc.status == 500:
             log.exception("Request %s failed.", asked.id)
-        return model_messages.from_error(exc)
+        return messages.from_error(exc)
     except (Exception, SystemExit):  # a bug, or a model's; no thread ends for it
         log.exception("Request %s failed unexpectedly.", asked.id)
-        return model_messages.from_error(
+        return messages.from_error(
             PlumblineError(f"The server failed on this request; see its log for id {asked.id}.")
         )
 
 
-def answered(asked: model_messages.Asked, models: Registry) -> model_messages.Answered:
+def answered(asked: messages.Asked, models: Registry) -> messages.Answered:
     """The model that is meant, its links, the pipeline."""
     deadline, watch, request = Deadline(asked.seconds), Stopwatch(), asked.request
     model = models.choose(request.options)
     with tidied_after(len(request.body)):
         request = model.pipeline.with_pictures(request, deadline.remaining, watch)
         response = model.pipeline(request, deadline.remaining, watch)
-    return model_messages.Answered(response, str(model), watch.laps)
+    return messages.Answered(response, str(model), watch.laps)

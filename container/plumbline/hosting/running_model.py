@@ -15,7 +15,7 @@ from typing import Any
 from plumbline.errors import DeadlineExceeded
 from plumbline.hosting.errors import ModelNotLoadable, ModelProcessEnded, NotEnoughMemory
 from plumbline.hosting.fork_client import KILLED, Child
-from plumbline.hosting.message_frames import Frame, receive, send
+from plumbline.hosting.frames import Frame, receive, send
 
 TICK = 0.05
 """Seconds between two looks at a load's memory."""

@@ -1,1 +1,1 @@
-"""HTTP in, HTTP out. Flask and gunicorn are known here and nowhere else; nothing is decided here."""
+"""HTTP in, HTTP out. Flask and gunicorn are known here and nowhere else; models are not."""

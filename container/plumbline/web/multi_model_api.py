@@ -17,8 +17,8 @@ from plumbline.hosting.fork_client import Nursery
 from plumbline.hosting.hosted_models import Hosts
 from plumbline.hosting.memory_estimates import PACKED
 from plumbline.hosting.memory_ledger import Ledger
+from plumbline.hosting.messages import Asked
 from plumbline.hosting.model_launch import Means
-from plumbline.hosting.model_messages import Asked
 from plumbline.hosting.running_model import GRACE
 from plumbline.machine import cgroups
 from plumbline.machine.allocator import tidied_after

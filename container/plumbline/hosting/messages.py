@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from plumbline.errors import PlumblineError, Unavailable
-from plumbline.hosting.message_frames import Frame
+from plumbline.hosting.frames import Frame
 from plumbline.wire.requests import Request
 from plumbline.wire.responses import Response
 
