@@ -51,7 +51,7 @@ ORIENTATION = 0x0112
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2] / "container")}
 DECODES = """
 import re, sys
-from plumbline.images import Limits, read_picture
+from plumbline.vision.images import Limits, read_picture
 
 def most_held():
     return 1024 * int(re.search(r"VmHWM:\\s+(\\d+) kB", open("/proc/self/status").read())[1])

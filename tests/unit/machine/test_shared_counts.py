@@ -13,7 +13,7 @@ from plumbline.machine.shared_counts import Counts, counts_of
 OTHER = """
 import sys
 from pathlib import Path
-from plumbline.counts import Counts
+from plumbline.machine.shared_counts import Counts
 
 with Counts(Path(sys.argv[1])).one_more() as count:
     print(count, flush=True)

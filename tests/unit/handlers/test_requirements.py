@@ -19,7 +19,7 @@ from plumbline.handlers.user_code import load
 from plumbline.packing import vendoring
 from wheels import NAME, wheel
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 INFERENCE = f"from {NAME} import CAT\n\n\ndef handler(data, context):\n    return CAT\n"
 

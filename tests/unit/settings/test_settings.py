@@ -22,7 +22,7 @@ from plumbline.settings.server_settings import Settings
 from plumbline.settings.variable_values import MEBIBYTE
 from plumbline.vision.images import Limits
 
-SERVE = Path(__file__).parents[2] / "container" / "serve"
+SERVE = Path(__file__).parents[3] / "container" / "serve"
 
 
 def test_an_empty_environment_gives_the_documented_defaults() -> None:

@@ -138,9 +138,9 @@ def test_a_large_picture_takes_little_memory_beside_its_own() -> None:
     code = """
 import resource, sys
 import numpy as np
-from plumbline.drawing import render
-from plumbline.geometry import Geometry
-from plumbline.results import Segments
+from plumbline.results.drawing import render
+from plumbline.vision.geometry import Geometry
+from plumbline.results.task_results import Segments
 
 def peak():
     unit = 1 if sys.platform == "darwin" else 1024
@@ -155,7 +155,7 @@ print((peak() - before) >> 20)
 """
     done = subprocess.run(
         [sys.executable, "-c", code],
-        env={"PYTHONPATH": str(Path(render.__file__).parents[2])},
+        env={"PYTHONPATH": str(Path(render.__file__).parents[3])},
         capture_output=True,
         text=True,
         check=True,

@@ -13,11 +13,11 @@ import pytest
 
 from plumbline.machine import child_process
 
-CONTAINER = Path(child_process.__file__).parents[1]
+CONTAINER = Path(child_process.__file__).parents[2]
 
 TALKS = """
 import sys
-from plumbline.child import received, send
+from plumbline.machine.child_process import received, send
 request, messages = received()
 print("working on", request["number"])
 send(messages, twice=2 * request["number"])
@@ -27,7 +27,7 @@ sys.exit(7)
 SLEEPS = """
 import subprocess, sys, time
 from pathlib import Path
-from plumbline.child import received
+from plumbline.machine.child_process import received
 request, messages = received()
 other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
 Path(request["pids"]).write_text(f"{__import__('os').getpid()} {other.pid}")
@@ -36,7 +36,7 @@ time.sleep(60)
 
 PARENT = """
 import sys
-from plumbline import child
+from plumbline.machine import child_process as child
 child.run("sleeps", {"pids": sys.argv[1]}, print)
 """
 
@@ -108,7 +108,7 @@ def test_it_ends_with_all_that_it_started_when_its_parent_is_killed(modules: Pat
 
 PARENT_OF_COPY = """
 import os, sys
-from plumbline import child
+from plumbline.machine import child_process as child
 child.FORKED.add("copied")
 import copied
 copied.known = "from the parent"
@@ -121,7 +121,7 @@ print(heard, ending.status, ending.tail)
 
 COPIED = """
 import os, sys
-from plumbline.child import received, send
+from plumbline.machine.child_process import received, send
 known = "nothing"
 def main():
     request, messages = received()

@@ -61,7 +61,7 @@ def test_the_fastest_counts_of_those_that_answered_everything_in_time() -> None:
 
 
 def test_every_key_of_the_file_is_documented() -> None:
-    page = (Path(__file__).parents[2] / "docs/using.md").read_text("utf-8")
+    page = (Path(__file__).parents[3] / "docs/using.md").read_text("utf-8")
     order = Order((Path("cat.jpg"),), (1,), 10, 250)
     found = document(Server("http://127.0.0.1:8080"), "model.tar.gz", order, [run_of(50, 20)])
 

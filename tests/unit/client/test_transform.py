@@ -29,15 +29,15 @@ from plumbline.engines.time_left import TimeLeft
 from plumbline.errors import EngineError
 from plumbline.loading import loader
 
-CONTAINER = Path(__file__).parents[2] / "container"
+CONTAINER = Path(__file__).parents[3] / "container"
 
 SPEC = '[preprocess]\nnormalize = "unit"\n'
 
 SLOW = """
-from plumbline import loading
+from plumbline.loading import loader
 from plumbline.cli import main
 from plumbline.engines.fake import FakeEngine
-loading.load_engine = lambda *_: FakeEngine(delay=0.3)
+loader.load_engine = lambda *_: FakeEngine(delay=0.3)
 main()
 """
 """The command in a process of its own, to be killed there."""
@@ -575,7 +575,7 @@ def test_a_terminal_shows_a_bar_with_rate_and_time_left() -> None:
 
 THREADS = """
 import ctypes, numpy, sys
-from plumbline import blas
+from plumbline.machine import openblas as blas
 numpy.ones((9, 9)) @ numpy.ones((9, 9))
 names = [each.replace("_set_", "_get_") for each in blas.SETTERS]
 def threads():
