@@ -89,7 +89,9 @@ def test_a_wrong_value_is_an_error_that_names_the_variable(line: str, allowed: s
 def test_our_own_name_wins_and_the_archives_tuning_does_not(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(environment.tuning_file, "read", lambda root, cores: {"PLUMBLINE_SLOTS": "2"})
+    monkeypatch.setattr(
+        environment.tuning_file, "read", lambda root, cores: {"PLUMBLINE_SLOTS": "2"}
+    )
     monkeypatch.setenv("SAGEMAKER_GUNICORN_THREADS", "3")
     assert environment.from_environment().slots == 3
     monkeypatch.setenv("PLUMBLINE_SLOTS", "4")
