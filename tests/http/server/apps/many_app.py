@@ -21,7 +21,6 @@ from typing import Any
 
 from flask import Flask
 
-from plumbline.archive.signature import Signature, TensorSpec
 from plumbline.engines.base import Engine
 from plumbline.engines.time_left import TimeLeft
 from plumbline.errors import ArchiveError, ModelError
@@ -32,6 +31,7 @@ from plumbline.loading.terms import Terms
 from plumbline.machine import cgroups
 from plumbline.machine.cgroups import Memory
 from plumbline.pipeline.stages import Pipeline
+from plumbline.signature import Signature, TensorSpec
 from plumbline.spec.model_spec import ModelSpec
 from plumbline.tasks.task_table import make_task
 from plumbline.vision.arrays import Tensors
