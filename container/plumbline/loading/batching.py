@@ -22,8 +22,8 @@ from plumbline.engines.time_left import TimeLeft
 from plumbline.errors import PlumblineError
 from plumbline.loading.openvino_equivalence import UNHURRIED, one
 from plumbline.parity.differences import compare
+from plumbline.pipeline.inference import Predictor
 from plumbline.pipeline.model_inputs import stacked
-from plumbline.pipeline.predictor import Predictor
 from plumbline.signature import TEXT, Signature
 from plumbline.vision import synthetic_pictures
 from plumbline.vision.arrays import Tensors

@@ -1,4 +1,4 @@
-"""Runs inside the process of `unpacked.py`: TensorFlow's answers, and the network for OpenVINO.
+"""Runs inside the process of `never_packed.py`: TensorFlow's answers, and the network for OpenVINO.
 
 It sends what the library says of the file, `{"said": text}`, the network's signature when that is
 written, `{"network": …}`, and then either the same and the names of other signatures that are the

@@ -17,9 +17,9 @@ from plumbline.errors import (
 )
 from plumbline.errors import SpecError as DoesNotFit
 from plumbline.machine.allocator import uncollected
+from plumbline.pipeline.inference import Predictor
 from plumbline.pipeline.linked_pictures import fetched_bytes
 from plumbline.pipeline.model_inputs import fit_pictures, is_turned
-from plumbline.pipeline.predictor import Predictor
 from plumbline.pipeline.stopwatch import Stopwatch, Timing
 from plumbline.results.task_results import Failure, Segments, first_of
 from plumbline.signature import TEXT

@@ -22,7 +22,7 @@ from plumbline.loading import batching as batching_module
 from plumbline.loading.batching import BatchingEngine, batching, takes_batches
 from plumbline.machine.sizing import MOST_TOGETHER
 from plumbline.pipeline.admission import Deadline, stays
-from plumbline.pipeline.predictor import Predictor
+from plumbline.pipeline.inference import Predictor
 from plumbline.signature import Signature, TensorSpec
 from plumbline.spec.model_spec import ModelSpec, Preprocess
 from plumbline.tasks.task_table import make_task
