@@ -34,13 +34,23 @@ CONTAINER = Path(__file__).parents[3] / "container"
 SPEC = '[preprocess]\nnormalize = "unit"\n'
 
 SLOW = """
+import itertools, time
 from plumbline.loading import loader
 from plumbline.cli import main
 from plumbline.engines.fake import FakeEngine
-loader.load_engine = lambda *_: FakeEngine(delay=0.3)
+
+numbers = itertools.count()
+
+class Tiring(FakeEngine):
+    def run(self, inputs, left):
+        if next(numbers) > 20:
+            time.sleep(0.3)
+        return super().run(inputs, left)
+
+loader.load_engine = lambda *_: Tiring()
 main()
 """
-"""The command in a process of its own, to be killed there."""
+"""The command in a process of its own, to be killed there: quick until it is in the middle."""
 
 
 def flat(level: int) -> bytes:
@@ -52,8 +62,9 @@ def flat(level: int) -> bytes:
 
 @pytest.fixture
 def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A model folder whose engine is the fake one."""
+    """A model folder whose engine is the fake one, to which no process looks for an alternative."""
     monkeypatch.setattr(loader, "load_engine", lambda *_: FakeEngine())
+    monkeypatch.setenv("PLUMBLINE_ENGINE", "tensorflow")
     folder = tmp_path / "model"
     (folder / "1" / "variables").mkdir(parents=True)
     for name in ("saved_model.pb", "variables/variables.index"):

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from plumbline import errors
 from plumbline.wire.request_options import read_options
+from strategies import nasty
 
 
 @given(st.integers(1, 1000), st.lists(st.sampled_from(["trace=abc", "x", "", "a=b=c", "top=7"])))
@@ -17,6 +18,7 @@ def test_options_are_found_among_whatever_else_is_there(top_k: int, others: list
     assert read_options(",".join([*others, f" top_k = {top_k} "])) == {"top_k": top_k}
 
 
+@nasty
 @given(st.text("abc=,; 019", max_size=40))
 def test_attributes_that_mean_nothing_here_are_left_alone(text: str) -> None:
     assert read_options(text) == {}
