@@ -34,7 +34,7 @@ CONTAINER = Path(__file__).parents[3] / "container"
 SPEC = '[preprocess]\nnormalize = "unit"\n'
 
 SLOW = """
-import itertools, time
+import itertools, signal, time
 from plumbline.loading import loader
 from plumbline.cli import main
 from plumbline.engines.fake import FakeEngine
@@ -43,14 +43,15 @@ numbers = itertools.count()
 
 class Tiring(FakeEngine):
     def run(self, inputs, left):
-        if next(numbers) > 20:
-            time.sleep(0.3)
+        held = next(numbers) > 20
+        while held and signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+            time.sleep(0.01)
         return super().run(inputs, left)
 
 loader.load_engine = lambda *_: Tiring()
 main()
 """
-"""The command in a process of its own, to be killed there: quick until it is in the middle."""
+"""The command in a process of its own, which stays in the middle until it is asked to end."""
 
 
 def flat(level: int) -> bytes:
@@ -336,14 +337,17 @@ def test_results_that_nobody_knows_of_what_are_left_alone(
 # -- ends ---------------------------------------------------------------------------------------
 
 
+MANY = 80
+
+
 @pytest.fixture
 def many(tmp_path: Path) -> Path:
-    """Eighty pictures, one of them broken."""
+    """More pictures than are begun before the first of them is done; one is broken."""
     folder = tmp_path / "many"
     folder.mkdir()
-    for number in range(80):
-        (folder / f"{number:02}.png").write_bytes(flat(3 * number))
-    (folder / "07.png").write_bytes(b"no picture")
+    for number in range(MANY):
+        (folder / f"{number:03}.png").write_bytes(flat(2 * number))
+    (folder / "007.png").write_bytes(b"no picture")
     return folder
 
 
@@ -353,7 +357,12 @@ def begun(many: Path, model: Path, tmp_path: Path) -> Iterator[subprocess.Popen[
     command = [sys.executable, "-c", SLOW, "transform", many, "--model", model]
     process = subprocess.Popen(
         [*command, "--out", tmp_path / "out"],
-        env={**os.environ, "PYTHONPATH": str(CONTAINER), "PLUMBLINE_BATCH": "1"},
+        env={
+            **os.environ,
+            "PYTHONPATH": str(CONTAINER),
+            "PLUMBLINE_BATCH": "1",
+            "PLUMBLINE_SLOTS": "4",
+        },
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -371,8 +380,8 @@ def begun(many: Path, model: Path, tmp_path: Path) -> Iterator[subprocess.Popen[
 
 def expect_resumed(many: Path, model: Path, tmp_path: Path) -> None:
     """Go on, and compare with a run that nobody interrupted."""
-    left = 80 - (tmp_path / "out" / "predictions.jsonl").read_bytes().count(b"\n")
-    assert 0 < left < 71, "it was to be interrupted in the middle"
+    left = MANY - (tmp_path / "out" / "predictions.jsonl").read_bytes().count(b"\n")
+    assert 0 < left <= MANY - 10, "it was to be interrupted in the middle"
     for out in ("out", "whole"):
         assert transform(many, "--model", model, "--out", tmp_path / out).exit_code == 1
     written = [(tmp_path / out / "predictions.jsonl").read_bytes() for out in ("out", "whole")]
