@@ -392,7 +392,7 @@ def test_killed_in_the_middle_it_goes_on_there(
     begun: subprocess.Popen[str], many: Path, model: Path, tmp_path: Path
 ) -> None:
     begun.kill()
-    begun.wait(30)
+    begun.wait(120)
     expect_resumed(many, model, tmp_path)
 
 
@@ -403,7 +403,7 @@ def test_asked_to_end_it_ends_cleanly_and_says_how_to_go_on(
     number: int, status: int, begun: subprocess.Popen[str], many: Path, model: Path, tmp_path: Path
 ) -> None:
     begun.send_signal(number)
-    said, errors = begun.communicate(timeout=30)
+    said, errors = begun.communicate(timeout=120)
 
     assert begun.returncode == status
     assert "left to do; the same command goes on there." in said
