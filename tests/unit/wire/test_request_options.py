@@ -38,6 +38,8 @@ def test_an_option_it_can_not_use_is_refused(value: str) -> None:
     [
         ("score_threshold=0.25", {"score_threshold": 0.25}),
         ("score_threshold=0, max_detections=3", {"score_threshold": 0.0, "max_detections": 3}),
+        ("top_k=1,max_detections=1000", {"top_k": 1, "max_detections": 1000}),
+        ("score_threshold=1", {"score_threshold": 1.0}),
         ("format=builtin,mode=mask", {"format": "builtin", "mode": "mask"}),
         (
             "tfs-model-name=bees,tfs-model-version=3",
