@@ -6,6 +6,7 @@ import io
 import json
 import logging
 import os
+import shutil
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -391,22 +392,27 @@ OUTSIDE: dict[Callable[[Any, Path], None], str] = {
 }
 
 
+@pytest.fixture(scope="module")
+def every_form(tf_keras: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A model as each of the forms that Keras 2 saves."""
+    folders = {form: tmp_path_factory.mktemp(form) for form in ("h5", "keras", "json")}
+    model = small_cnn(tf_keras)
+    save(model, folders["h5"] / "model.h5")
+    save(model, folders["keras"] / "model.keras")
+    save_pair(model, folders["json"], "weights.h5")
+    return folders
+
+
 @pytest.mark.parametrize("form", ["h5", "keras", "json"])
 @pytest.mark.parametrize("add", OUTSIDE, ids=lambda add: add.__name__)
 def test_weights_that_are_more_than_numbers_are_refused(
-    add: Callable[[Any, Path], None], form: str, tf_keras: Any, tmp_path: Path
+    add: Callable[[Any, Path], None], form: str, every_form: dict[str, Path], tmp_path: Path
 ) -> None:
     import h5py
 
     outside = tmp_path / "outside.bin"
     outside.write_bytes(b"data")
-    root = tmp_path / "archive"
-    root.mkdir()
-    model = small_cnn(tf_keras)
-    if form == "json":
-        save_pair(model, root, "weights.h5")
-    else:
-        save(model, root / f"model.{form}")
+    root = shutil.copytree(every_form[form], tmp_path / "archive")
     if form == "keras":
         stream = io.BytesIO(zipfile.ZipFile(root / "model.keras").read("model.weights.h5"))
         with h5py.File(stream, "r+") as h5:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 import time
 import tomllib
 from collections.abc import Callable, Mapping
@@ -18,6 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from rich.console import Console
+from warm_processes import WarmProcesses
 
 from plumbline.archive.discovery import ModelFile
 from plumbline.archive.npz_outputs import save
@@ -359,22 +357,16 @@ def predict(path):
 """
 
 
-def test_the_command_prints_a_table_to_paste(photos: Path, tmp_path: Path) -> None:
+def test_the_command_prints_a_table_to_paste(
+    photos: Path, tmp_path: Path, warm: WarmProcesses
+) -> None:
     import keras
 
     keras.utils.set_random_seed(4)
     classifier((32, 32, 3)).save(tmp_path / "model.keras")
     (tmp_path / "notebook.py").write_text(NOTEBOOK)
-    command = ["find-preprocess", "model.keras", "--images", str(photos)]
-    done = subprocess.run(
-        [sys.executable, "-m", "plumbline", *command, "--expected", "notebook.py:predict"],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT / "container")},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+    command = ["-m", "plumbline", "find-preprocess", "model.keras", "--images", photos]
+    done = warm.run(*command, "--expected", "notebook.py:predict", cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Searching: normalisation and colour (" in done.stdout
     assert "one reproduces the outputs, to" in done.stdout
