@@ -9,6 +9,7 @@ import os
 import shutil
 import zipfile
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -48,16 +49,19 @@ LIBRARIES = ("keras", "tf_keras")
 
 WRITERS: dict[str, Callable[[Any, Path], None]] = {
     "whole .h5": lambda model, root: save(model, root / "model.h5"),
-    "whole .hdf5": lambda model, root: save(model, root / "model.hdf5"),
     ".keras": lambda model, root: save(model, root / "model.keras"),
     ".json with .weights.h5": lambda model, root: save_pair(model, root, "model.weights.h5"),
 }
+
+NAMED_OTHERWISE = {"whole .hdf5": lambda model, root: save(model, root / "model.hdf5")}
 
 READS = {"keras": "keras 3.", "tf_keras": "tf_keras 2."}
 
 
 @pytest.mark.parametrize("name", LIBRARIES)
-@pytest.mark.parametrize("write", WRITERS.values(), ids=WRITERS)
+@pytest.mark.parametrize(
+    "write", {**WRITERS, **NAMED_OTHERWISE}.values(), ids=[*WRITERS, *NAMED_OTHERWISE]
+)
 def test_what_either_keras_saves_is_answered_as_it_answers(
     name: str,
     write: Callable[[Any, Path], None],
@@ -424,6 +428,22 @@ def test_weights_that_are_more_than_numbers_are_refused(
     with pytest.raises(UnsafeModel) as caught:
         served(root, pictures())
     assert OUTSIDE[add] in caught.value.message
+
+
+@pytest.mark.parametrize(("size", "is_bomb"), [(2**20, False), (2**31, True)])
+def test_zeros_are_a_bomb_only_where_they_are_many(
+    size: int, is_bomb: bool, tmp_path: Path
+) -> None:
+    """A layer that was initialised with zeros and never trained compresses well, too."""
+    import h5py
+
+    file = tmp_path / "model.h5"
+    with h5py.File(file, "w") as h5:
+        h5.create_dataset("zeros", (size,), "u1", chunks=(2**18,), compression="gzip", fillvalue=0)
+        h5["zeros"][: 2**18] = 0
+    assert file.stat().st_size * hdf5.SUSPICIOUS_RATIO < size
+    with pytest.raises(UnsafeModel) if is_bomb else nullcontext():
+        hdf5.check(file, "model.h5", file.stat().st_size)
 
 
 def test_circles_and_links_within_a_file_are_no_harm(tf_keras: Any, tmp_path: Path) -> None:

@@ -258,7 +258,7 @@ def test_a_task_that_does_not_fit_is_told_what_the_outputs_look_like(tmp_path: P
 
 
 def unet() -> Any:
-    """A U-Net: half of MobileNetV2 down, transposed convolutions up, logits of three classes."""
+    """A U-Net: the start of MobileNetV2 down, transposed convolutions up, logits of three classes."""
     import tf_keras
 
     layers = tf_keras.layers
@@ -266,11 +266,12 @@ def unet() -> Any:
         input_shape=[128, 128, 3], include_top=False, weights=None, alpha=0.35
     )
     names = ["block_1", "block_3"]
-    skips = [base.get_layer(f"{name}_expand_relu").output for name in names]
-    down = tf_keras.Model(base.input, [*skips, base.get_layer("block_6_expand_relu").output])
+    down = tf_keras.Model(
+        base.input, [base.get_layer(f"{name}_expand_relu").output for name in names]
+    )
     picture = layers.Input([128, 128, 3])
     *kept, found = down(picture)
-    for filters, skip in zip((16, 8), reversed(kept), strict=True):
+    for filters, skip in zip((8,), reversed(kept), strict=True):
         found = layers.Conv2DTranspose(filters, 3, 2, "same", use_bias=False)(found)
         found = layers.ReLU()(layers.BatchNormalization()(found))
         found = layers.Concatenate()([found, skip])
