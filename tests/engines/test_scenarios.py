@@ -258,7 +258,7 @@ def test_a_task_that_does_not_fit_is_told_what_the_outputs_look_like(tmp_path: P
 
 
 def unet() -> Any:
-    """A U-Net: the start of MobileNetV2 down, transposed convolutions up, logits of three classes."""
+    """A U-Net: the first of MobileNetV2 down, transposed convolutions up, three classes' logits."""
     import tf_keras
 
     layers = tf_keras.layers
