@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_examples import EXAMPLES, forever, run_example, served
+from test_examples import example, forever, run_example, served
 from warm_processes import WarmProcesses
 
 from augmented_manifest import Photo, load
@@ -117,12 +117,12 @@ def test_boxes_lie_in_pixels_of_the_picture_as_it_was_sent(
 def test_a_second_run_does_not_train_again_and_what_goes_wrong_is_not_packed(
     out: Path, tmp_path: Path, warm: WarmProcesses
 ) -> None:
-    """The second time as one would type it: what was learnt here is too little for that."""
+    """What was learnt here is too little for what the example demands as one types it."""
     folder = shutil.copytree(out, tmp_path / "detector")
     (folder / "model.tar.gz").unlink()
     trained = (folder / "detector.keras").stat().st_mtime_ns
 
-    done = warm.run(EXAMPLES / "detector.py", "--out", folder, *SHORT)
+    done = example(warm, "detector", "--out", folder, *SHORT, HELD_OUT=EASY["HELD_OUT"])
 
     assert done.returncode == 1
     assert f"The model in {folder} was trained from the same already." in done.stdout

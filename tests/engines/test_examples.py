@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -30,12 +31,19 @@ ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "model/examples"
 
 
-def run_example(warm: WarmProcesses, name: str, *arguments: str | Path, **constants: float) -> str:
-    """What the example prints, run as one would type it, but for these constants of its."""
+def example(
+    warm: WarmProcesses, name: str, *arguments: str | Path, **constants: float
+) -> subprocess.CompletedProcess[str]:
+    """An example, run as one would type it, but for these constants of its."""
     script: list[str | Path] = [EXAMPLES / f"{name}.py"]
     if constants:
         script = ["-c", f"import {name} as it; vars(it).update({constants}); it.main()"]
-    done = warm.run(*script, *arguments, env={**os.environ, "PYTHONPATH": str(EXAMPLES)})
+    return warm.run(*script, *arguments, env={**os.environ, "PYTHONPATH": str(EXAMPLES)})
+
+
+def run_example(warm: WarmProcesses, name: str, *arguments: str | Path, **constants: float) -> str:
+    """What it prints, if it ends well."""
+    done = example(warm, name, *arguments, **constants)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
