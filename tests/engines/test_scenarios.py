@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from photographs import photograph
 from PIL import Image, ImageOps
 
 from plumbline.errors import SpecError
@@ -276,13 +277,6 @@ def unet() -> Any:
         found = layers.ReLU()(layers.BatchNormalization()(found))
         found = layers.Concatenate()([found, skip])
     return tf_keras.Model(picture, layers.Conv2DTranspose(3, 3, 2, "same")(found))
-
-
-def photograph(name: str) -> Image.Image:
-    """One of scikit-learn's photographs."""
-    from sklearn.datasets import load_sample_image
-
-    return Image.fromarray(load_sample_image(name))
 
 
 def jpeg(picture: Image.Image) -> bytes:

@@ -15,6 +15,7 @@ from unittest import mock
 
 import numpy as np
 import pytest
+from photographs import photograph
 from PIL import Image
 from rich.console import Console
 from warm_processes import WarmProcesses
@@ -40,10 +41,8 @@ Reference = Callable[[Path], np.ndarray]
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two photographs of scikit-learn's, and two parts of them, of different sizes and shapes."""
-    from sklearn.datasets import load_sample_image
-
     folder = tmp_path_factory.mktemp("photos")
-    china, flower = load_sample_image("china.jpg"), load_sample_image("flower.jpg")
+    china, flower = (np.asarray(photograph(f"{name}.jpg")) for name in ("china", "flower"))
     Image.fromarray(china).save(folder / "china.jpg", quality=92)
     Image.fromarray(flower[:, :400]).save(folder / "flower.jpg", quality=85)
     Image.fromarray(china[120:, 60:350]).save(folder / "pavilion.jpg", quality=95)
@@ -353,6 +352,7 @@ NOTEBOOK = """
 import keras
 import numpy as np
 from PIL import Image
+from photographs import photograph
 
 model = keras.saving.load_model("model.keras")
 
