@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from plumbline.archive.signature import Signature, TensorSpec
 from plumbline.engines import openvino
 from plumbline.engines.openvino import Network, OpenVINOEngine, Places
 from plumbline.engines.time_left import lasting
 from plumbline.machine.shared_counts import Counts
+from plumbline.signature import Signature, TensorSpec
 
 SIGNATURE = Signature(
     (TensorSpec("x", (None, 1), "float32"),), (TensorSpec("y", (None, 1), "float32"),)

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from plumbline.archive.signature import Signature, TensorSpec
 from plumbline.errors import EngineError
 from plumbline.loading.never_packed import Answer, Original, check
+from plumbline.signature import Signature, TensorSpec
 from plumbline.spec.model_spec import parse
 from plumbline.tasks.task_table import fitted
 from plumbline.vision.geometry import Geometry

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from plumbline.archive.accelerated_files import FOLDER, FORMS
-from plumbline.archive.signature import Signature, TensorSpec
 from plumbline.packing.compilation import Workshop
 from plumbline.packing.form_measurements import Observed
+from plumbline.signature import Signature, TensorSpec
 from plumbline.spec.model_spec import parse
 from plumbline.tasks.task_table import fitted
 
