@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from flask.testing import FlaskClient
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hypothesis_numpy
 from served import Refused, Served, message_of
@@ -293,7 +293,6 @@ CLIENTS = {name: client_of(engine) for name, engine in HOSTS.items()}
 
 @pytest.mark.parametrize("host", HOSTS)
 @given(document=DOCUMENTS, accept=st.sampled_from(["", "text/csv", "application/x-npy"]))
-@settings(max_examples=150)
 def test_no_document_is_the_servers_fault(host: str, document: Any, accept: str) -> None:
     response = post(CLIENTS[host], document, accept)
     assert response.status_code < 500, response.text

@@ -15,9 +15,10 @@ import re
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from flask import Flask
 
@@ -25,6 +26,7 @@ from plumbline.engines.base import Engine
 from plumbline.engines.time_left import TimeLeft
 from plumbline.errors import ArchiveError, ModelError
 from plumbline.handlers.code_timeout import Cutoff
+from plumbline.hosting import fork_client
 from plumbline.loading.model_registry import Registry
 from plumbline.loading.served_model import Say, ServedModel
 from plumbline.loading.terms import Terms
@@ -55,23 +57,28 @@ LEAKED: list[bytes] = []
 def application(megabytes: int = 0, shared: str | None = None) -> Flask:
     """The app of `plumbline.web.wsgi`, as if there were only so much memory (0: what there is)."""
     wsgi.LOADER = "many_app:hosted_model"
+    fork_client.Mother = Known
     if megabytes:
         cgroups.memory = lambda: Memory(megabytes * MEBIBYTE, used())
     return wsgi.application(shared)
 
 
+class Known(fork_client.Mother):
+    """A zygote that is found at once: a busy server takes long to read all of /proc."""
+
+    pids: ClassVar[list[int]] = []
+
+    def __init__(self, loader: str, kind: str) -> None:
+        super().__init__(loader, kind)
+        self.pids.append(self._process.pid)
+
+
 def used() -> int:
-    """Bytes that this process and those below it occupy, each its share of what they share."""
-    parents: dict[int, int] = {}
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            fields = (folder / "stat").read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        parents[int(folder.name)] = int(fields[1])
-    family = {os.getpid()}
-    while more := {pid for pid, parent in parents.items() if parent in family} - family:
-        family |= more
+    """Bytes that this process, its zygotes and their children occupy, each its share."""
+    family = [os.getpid(), *Known.pids]
+    for pid in Known.pids:
+        with suppress(OSError):
+            family += map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
     return sum(map(occupied, family))
 
 
