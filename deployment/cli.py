@@ -14,10 +14,10 @@ import click
 from rich.console import Console
 from rich.status import Status
 
-from deployment.aws import Aws
+from deployment.aws.client import Aws
+from deployment.aws.performer import Performer
 from deployment.errors import DeploymentError
 from deployment.names import check_name
-from deployment.perform import Performer
 
 COMMANDS = {
     "up": "deployment.commands.up:up",

@@ -7,11 +7,13 @@ from typing import Any
 
 import click
 
-from deployment import cli, limits, names, show, teardown
-from deployment.aws import Aws
+from deployment import cli, names
+from deployment.aws.client import Aws
 from deployment.cli import DRY_RUN, NAME, WHERE, connect, options, say
 from deployment.errors import Misuse, Refused
-from deployment.teardown import Existing
+from deployment.plan import limits, teardown
+from deployment.plan.teardown import Existing
+from deployment.terminal.dry_run import show
 
 
 @click.command()
@@ -38,7 +40,7 @@ def down(name: str, data: bool, bucket: tuple[str, ...], yes: bool, **asked: Any
     found = look(aws, name, bucket)
     plan = teardown.plan_down(found, aws.region, data=data)
     if asked["dry_run"]:
-        show.show(plan)
+        show(plan)
         return
     if not plan.steps:
         say(f"There is nothing of {name} in {aws.region} that could cost anything.")

@@ -8,11 +8,11 @@ from typing import Any
 
 import click
 
-from deployment.aws import Aws
-from deployment.calls import Call, plain
+from deployment.aws.client import Aws
 from deployment.cli import DRY_RUN, WHERE, connect, options, say
-from deployment.show import show_calls
-from deployment.teardown import is_ours
+from deployment.plan.calls import Call, plain
+from deployment.plan.teardown import is_ours
+from deployment.terminal.dry_run import show_calls
 
 ALL = Call("sagemaker", "ListEndpoints", {"SortBy": "Name", "SortOrder": "Ascending"})
 

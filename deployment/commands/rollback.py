@@ -6,16 +6,18 @@ from typing import Any
 
 import click
 
-from deployment import cli, guard, launch, rollout, show
-from deployment.aws import Aws
-from deployment.calls import Call, Look, Plan
+from deployment import cli
+from deployment.aws.client import Aws
+from deployment.aws.performer import Performer
 from deployment.cli import DRY_RUN, NAME, WHERE, connect, options, say
-from deployment.current import Running, read, variants_of
+from deployment.current.running import Running, read, variants_of
 from deployment.errors import EndpointFailed, Refused
-from deployment.perform import Performer
-from deployment.plan import wait_for
-from deployment.show import show_calls
-from deployment.update import plan_rollback
+from deployment.plan import rollout
+from deployment.plan.calls import Call, Look, Plan
+from deployment.plan.endpoint import wait_for
+from deployment.plan.transition import plan_rollback
+from deployment.proof import guard, launch
+from deployment.terminal.dry_run import show, show_calls
 
 NOTHING = "nothing before"
 
@@ -39,7 +41,7 @@ def rollback(name: str, **asked: Any) -> None:
         break_off(performer, running, dry_run=asked["dry_run"])
         return
     if asked["dry_run"]:
-        show.show(way_back(aws, running))
+        show(way_back(aws, running))
         return
     performer.meanwhile = guard.Watch(aws, running.order)
     with launch.explained(aws, name):

@@ -8,14 +8,17 @@ from typing import Any
 
 import click
 
-from deployment import guard, names, runtime, teardown
-from deployment.aws import Aws
-from deployment.calls import Call, plain
+from deployment import names
+from deployment.aws import predictor
+from deployment.aws.client import Aws
 from deployment.cli import DRY_RUN, NAME, WHERE, connect, options
 from deployment.errors import EndpointFailed
-from deployment.plan import look_at
-from deployment.scaling import SERVICE
-from deployment.show import show_calls
+from deployment.plan import teardown
+from deployment.plan.calls import Call, plain
+from deployment.plan.endpoint import look_at
+from deployment.plan.scaling import SERVICE
+from deployment.proof import guard
+from deployment.terminal.dry_run import show_calls
 
 
 @click.command()
@@ -34,7 +37,7 @@ def status(name: str, as_json: bool, **asked: Any) -> None:
     if asked["dry_run"]:
         show_calls(name, aws.region, [look_at(name).call])
         return
-    endpoint = runtime.endpoint(aws, name)
+    endpoint = predictor.endpoint(aws, name)
     found = {
         **endpoint.described,
         "Config": endpoint.config,

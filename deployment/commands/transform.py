@@ -10,17 +10,22 @@ from typing import Any
 
 import click
 
-from deployment import asking, batch, cli, launch, limits, logs, show
-from deployment.aws import Aws
-from deployment.batch import Job
-from deployment.changes import Changes, changed
+from deployment import cli
+from deployment.aws.client import Aws
+from deployment.aws.performer import Performer
 from deployment.cli import DRY_RUN, NAME, WHERE, connect, options, say
-from deployment.commands.choices import BATCH, CHECK
-from deployment.current import read
+from deployment.current import cloudwatch
+from deployment.current.running import read
 from deployment.errors import DeploymentError, EndpointFailed, Misuse, Refused
-from deployment.order import DEFAULT_VARIANT, Order, Variant
-from deployment.perform import Performer
-from deployment.plan import look_at
+from deployment.plan import batch, limits
+from deployment.plan.amendment import Changes, changed
+from deployment.plan.batch import Job
+from deployment.plan.endpoint import look_at
+from deployment.plan.order import DEFAULT_VARIANT, Order, Variant
+from deployment.proof import launch
+from deployment.terminal import parsing
+from deployment.terminal.dry_run import show
+from deployment.terminal.options import BATCH, CHECK
 
 LINES = 15
 """Of the log that are shown where files could not be answered."""
@@ -65,7 +70,7 @@ def transform(name: str, source: str, target: str, **asked: Any) -> None:
     known = next((each for each in batch.running(aws, name) if batch.same(each, job)), None)
     title = known["TransformJobName"] if known else batch.job_name(name, datetime.now(UTC))
     if asked["dry_run"]:
-        show.show(batch.plan_job(order, job, title))
+        show(batch.plan_job(order, job, title))
         return
     launch.check_account(aws, order)
     Run(cli.performer(aws), order, job, title).go(skip=asked["no_check"])
@@ -75,8 +80,8 @@ def ordered(aws: Aws, name: str, asked: Mapping[str, Any]) -> Order:
     """The endpoint's model, with what was named instead; without an endpoint, what was named."""
     there = aws.look(look_at(name)) is not None
     refuse_idle(name, asked, there=there)
-    archive = asking.archive(asked["model"]) if asked["model"] else None
-    environment = asking.environment(asked["env"])
+    archive = parsing.archive(asked["model"]) if asked["model"] else None
+    environment = parsing.environment(asked["env"])
     image, bucket = asked["image"] or "", asked["bucket"] or ""
     if there:
         running = read(aws, name)
@@ -118,7 +123,7 @@ def stop(aws: Aws, name: str, job: Job, *, dry_run: bool) -> None:
         raise Refused(f"No job of {name} is at work on {job.source}.", "not found")
     plan = batch.plan_stop(name, aws.region, known)
     if dry_run:
-        show.show(plan)
+        show(plan)
         return
     cli.performer(aws).perform(plan)
     say(f"Stopped. What was answered by then stays in {job.target}.")
@@ -185,7 +190,7 @@ class Run:
         say(f"{count:,} of {len(wanted):,} files are answered in {self.job.target}")
         if ended["TransformJobStatus"] == "Completed" and not failures:
             return
-        for line in logs.of_job(aws, self.title, LINES):
+        for line in cloudwatch.of_job(aws, self.title, LINES):
             say(f"  {line}")
         if not count:
             raise EndpointFailed(self.reason(ended))

@@ -7,14 +7,18 @@ from typing import Any
 
 import click
 
-from deployment import asking, cli, launch, show, unscaling
-from deployment.aws import Aws
-from deployment.calls import Step
+from deployment import cli
+from deployment.aws.client import Aws
+from deployment.aws.performer import Performer
 from deployment.cli import DRY_RUN, NAME, WHERE, connect, options, say, told
-from deployment.commands.choices import CHECK, DETAILS, KINDS, SCALING, WHAT
-from deployment.order import Order
-from deployment.perform import Performer
-from deployment.plan import plan_up
+from deployment.plan import unscaling
+from deployment.plan.calls import Step
+from deployment.plan.endpoint import plan_up
+from deployment.plan.order import Order
+from deployment.proof import launch
+from deployment.terminal import parsing
+from deployment.terminal.dry_run import show
+from deployment.terminal.options import CHECK, DETAILS, KINDS, SCALING, WHAT
 
 
 @click.command()
@@ -37,12 +41,12 @@ def up(name: str, **asked: Any) -> None:
     python deploy.py up cats --image URI --model model.tar.gz --role ARN --dry-run
     """  # noqa: D301 - \b keeps click from rewrapping
     aws = connect(asked)
-    order = asking.order(name, aws.region, asked)
-    unscaled = asked["autoscale"] == asking.NO_SCALING
+    order = parsing.order(name, aws.region, asked)
+    unscaled = asked["autoscale"] == parsing.NO_SCALING
     if asked["dry_run"]:
         plan = plan_up(order)
         steps = ending_scaling(aws, order, asked=True) if unscaled else ()
-        show.show(replace(plan, steps=(*plan.steps, *steps)))
+        show(replace(plan, steps=(*plan.steps, *steps)))
         return
     launch.check_account(aws, order)
     performer = cli.performer(aws)
@@ -78,7 +82,7 @@ def ending_scaling(aws: Aws, order: Order, *, asked: bool) -> tuple[Step, ...]:
     if not asked:
         say(
             f"The number of machines of {', '.join(variants)} follows the load, as an earlier "
-            f"--autoscale said; --autoscale {asking.NO_SCALING} ends that."
+            f"--autoscale said; --autoscale {parsing.NO_SCALING} ends that."
         )
         return ()
     return tuple(unscaling.steps_of(order.name, scaled, variants))

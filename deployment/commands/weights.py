@@ -6,11 +6,14 @@ from typing import Any
 
 import click
 
-from deployment import asking, cli, launch, show
+from deployment import cli
 from deployment.cli import DRY_RUN, NAME, WHERE, connect, options, say
-from deployment.current import read
+from deployment.current.running import read
 from deployment.errors import Misuse
-from deployment.update import plan_weights
+from deployment.plan.transition import plan_weights
+from deployment.proof import launch
+from deployment.terminal import parsing
+from deployment.terminal.dry_run import show
 
 
 @click.command()
@@ -32,7 +35,7 @@ def weights(name: str, shares: tuple[str, ...], **asked: Any) -> None:
     aws = connect(asked)
     plan = plan_weights(read(aws, name), wanted)
     if asked["dry_run"]:
-        show.show(plan)
+        show(plan)
         return
     with launch.explained(aws, name):
         cli.performer(aws).perform(plan)
@@ -45,6 +48,6 @@ def weights(name: str, shares: tuple[str, ...], **asked: Any) -> None:
 def share(text: str) -> tuple[str, float]:
     """VARIANT=WEIGHT. Raises `Misuse`."""
     variant, _, weight = text.partition("=")
-    if not variant or not asking.is_number(weight):
+    if not variant or not parsing.is_number(weight):
         raise Misuse(f"{text}: a variant and its weight, such as new=10.")
     return variant, float(weight)

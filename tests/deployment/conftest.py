@@ -16,8 +16,8 @@ from click.testing import CliRunner, Result
 from moto import mock_aws
 from rolling import Rolling
 
-from deployment import perform
-from deployment.aws import Aws
+from deployment.aws import performer
+from deployment.aws.client import Aws
 from deployment.cli import main
 
 
@@ -32,7 +32,7 @@ def models_read_once() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Moto's endpoints need no waiting for."""
-    monkeypatch.setattr(perform, "PAUSE", 0.0)
+    monkeypatch.setattr(performer, "PAUSE", 0.0)
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ import click
 import pytest
 from aws_account import ACCOUNT, IMAGE, REGION, ROLE, Account, Deploy
 
-from deployment.benchmark import best, read, target
 from deployment.cli import COMMANDS, main
 from deployment.errors import Misuse
+from deployment.terminal.benchmark import best, read, target
 
 KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1"
 

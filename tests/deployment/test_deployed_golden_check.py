@@ -17,8 +17,8 @@ from click.testing import Result
 from faults import Weather, refused
 from PIL import Image
 
-from deployment import archive as archives
-from deployment import runtime
+from deployment.aws import predictor
+from deployment.proof import inspection
 
 EXPECTED = np.array([0.25, 0.75], np.float32)
 
@@ -58,7 +58,7 @@ def plumbline(monkeypatch: pytest.MonkeyPatch) -> None:
             right = said["predictions"][0] == EXPECTED.tolist()
         return {"pictures": {"cat.png": {}}, "wrong": None if right else "cat.png is off by 0.5."}
 
-    monkeypatch.setattr(archives, "plumbline", run)
+    monkeypatch.setattr(inspection, "plumbline", run)
 
 
 def npy(values: Any) -> bytes:
@@ -158,13 +158,13 @@ def test_an_error_of_the_container_is_told_in_its_own_words(account: Account, up
 def test_an_async_endpoint_is_asked_by_way_of_s3(
     account: Account, up: Deploy, archive: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runtime, "PAUSE", 0.0)
+    monkeypatch.setattr(predictor, "PAUSE", 0.0)
     s3 = account("s3")
     place = {"LocationConstraint": "eu-central-1"}
     s3.create_bucket(Bucket="answers", CreateBucketConfiguration=place)
 
     def answer(asked: Mapping[str, Any]) -> dict[str, Any]:
-        bucket, key = runtime.place(asked["InputLocation"])
+        bucket, key = predictor.place(asked["InputLocation"])
         assert s3.get_object(Bucket=bucket, Key=key)["Body"].read() == PICTURE
         s3.put_object(Bucket="answers", Key="there/1.out", Body=npy(EXPECTED))
         return {"OutputLocation": "s3://answers/there/1.out", "InferenceId": "1"}
@@ -235,31 +235,31 @@ def test_where_tensorflow_is_lacking_it_says_how_to_go_on(
 ) -> None:
     said = "Error: Looking into a model that was not compiled for OpenVINO needs TensorFlow, …"
     failed = subprocess.CompletedProcess([], 1, "", said)
-    monkeypatch.setattr(archives, "plumbline", lambda *_: failed)
+    monkeypatch.setattr(inspection, "plumbline", lambda *_: failed)
 
-    with pytest.raises(archives.Misuse, match=r"can't be looked into here.*--no-check"):
-        archives.inspect(archive)
+    with pytest.raises(inspection.Misuse, match=r"can't be looked into here.*--no-check"):
+        inspection.inspect(archive)
 
 
 def test_answers_that_can_not_be_compared_are_not_taken_for_wrong_ones(
     archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     crashed = subprocess.CompletedProcess([], 1, "", "Traceback …\nMemoryError: 2 GiB")
-    monkeypatch.setattr(archives, "plumbline", lambda *_: crashed)
-    with pytest.raises(archives.Misuse, match=r"MemoryError: 2 GiB Nothing is known of them"):
-        archives.compare(archive, tmp_path)
+    monkeypatch.setattr(inspection, "plumbline", lambda *_: crashed)
+    with pytest.raises(inspection.Misuse, match=r"MemoryError: 2 GiB Nothing is known of them"):
+        inspection.compare(archive, tmp_path)
 
     killed = subprocess.CompletedProcess([], -9, "", "")
-    monkeypatch.setattr(archives, "plumbline", lambda *_: killed)
-    with pytest.raises(archives.Misuse, match="status -9"):
-        archives.compare(archive, tmp_path)
+    monkeypatch.setattr(inspection, "plumbline", lambda *_: killed)
+    with pytest.raises(inspection.Misuse, match="status -9"):
+        inspection.compare(archive, tmp_path)
 
 
 def test_what_does_not_end_is_told(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(archives, "SECONDS", 0.01)
+    monkeypatch.setattr(inspection, "SECONDS", 0.01)
 
-    with pytest.raises(archives.Misuse, match=r"did not end within .* --no-check"):
-        archives.inspect(archive)
+    with pytest.raises(inspection.Misuse, match=r"did not end within .* --no-check"):
+        inspection.inspect(archive)
 
 
 @pytest.mark.tensorflow
@@ -283,12 +283,12 @@ def test_a_real_archive_by_plumblines_own_command_line(tmp_path: Path) -> None:
         tar.add(folder, ".")
     answers.mkdir()
 
-    inspected = archives.inspect(file)
-    pictures = archives.golden_pictures(inspected)
+    inspected = inspection.inspect(file)
+    pictures = inspection.golden_pictures(inspected)
     np.save(answers / "cat.png.npy", np.float32([10, 20, 30]))
 
     assert pictures == {"cat.png": (folder / "golden" / "cat.png").read_bytes()}
-    assert archives.compare(file, answers) == 1
+    assert inspection.compare(file, answers) == 1
     np.save(answers / "cat.png.npy", np.float32([10, 20, 31]))
-    with pytest.raises(archives.AnsweredWrong, match="the largest difference is 1"):
-        archives.compare(file, answers)
+    with pytest.raises(inspection.AnsweredWrong, match="the largest difference is 1"):
+        inspection.compare(file, answers)

@@ -10,7 +10,7 @@ import pytest
 from aws_account import Account, Deploy
 from faults import Weather, refused
 
-from deployment.causes import UNKNOWN, cause
+from deployment.proof.causes import UNKNOWN, cause
 
 GROUP = "/aws/sagemaker/Endpoints/cats"
 

@@ -13,9 +13,10 @@ from aws_account import ACCOUNT, IMAGE, REGION, ROLE
 from aws_models import complaints, service
 from botocore import xform_name
 
-from deployment.calls import Make, Plan, Upload
-from deployment.limits import problems
-from deployment.order import (
+from deployment.plan.calls import Make, Plan, Upload
+from deployment.plan.endpoint import plan_up
+from deployment.plan.limits import problems
+from deployment.plan.order import (
     Archive,
     Async,
     Capture,
@@ -28,7 +29,6 @@ from deployment.order import (
     Timeouts,
     Variant,
 )
-from deployment.plan import plan_up
 
 
 def archive(number: int) -> Archive:

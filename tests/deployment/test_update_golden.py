@@ -19,8 +19,7 @@ from click.testing import Result
 from faults import Died, Weather, died, refused
 from rolling import Rolling
 
-from deployment import archive as archives
-from deployment import golden
+from deployment.proof import golden, inspection
 
 
 @dataclass
@@ -67,7 +66,7 @@ def plumbline(monkeypatch: pytest.MonkeyPatch) -> None:
             said = {"pictures": ["cat.png"], "wrong": "cat.png is off by 1." if wrong else ""}
         return subprocess.CompletedProcess([], 0, json.dumps(said), "")
 
-    monkeypatch.setattr(archives, "plumbline", run)
+    monkeypatch.setattr(inspection, "plumbline", run)
 
 
 @pytest.fixture
@@ -125,7 +124,7 @@ def test_answers_that_could_not_be_compared_take_nothing_back(
     account: Account, up: Deploy, change: Deploy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     up()
-    before, run = runs(account), archives.plumbline
+    before, run = runs(account), inspection.plumbline
 
     def crash(command: str, *more: str) -> subprocess.CompletedProcess[str]:
         if command == "compare":
@@ -133,7 +132,7 @@ def test_answers_that_could_not_be_compared_take_nothing_back(
         return run(command, *more)
 
     with monkeypatch.context() as patch:
-        patch.setattr(archives, "plumbline", crash)
+        patch.setattr(inspection, "plumbline", crash)
         broken = change()
     came = runs(account)
     again = change()

@@ -13,16 +13,18 @@ from aws_account import ACCOUNT, REGION
 from aws_models import complaints
 from test_plans import ORDERS
 
-from deployment import batch, current, names, pruning, rollout
-from deployment.batch import Job
-from deployment.calls import Plan
-from deployment.changes import guarded, machines
-from deployment.current import Running
-from deployment.order import Archive, Order, Variant
-from deployment.plan import config_parameters, data_url, model_parameters
-from deployment.pruning import Leftovers
-from deployment.rollout import RollOut, Size
-from deployment.update import plan_rollback, plan_update, plan_weights
+from deployment import names
+from deployment.current import running as reading
+from deployment.current.running import Running
+from deployment.plan import batch, pruning, rollout
+from deployment.plan.amendment import guarded, machines
+from deployment.plan.batch import Job
+from deployment.plan.calls import Plan
+from deployment.plan.endpoint import config_parameters, data_url, model_parameters
+from deployment.plan.order import Archive, Order, Variant
+from deployment.plan.pruning import Leftovers
+from deployment.plan.rollout import RollOut, Size
+from deployment.plan.transition import plan_rollback, plan_update, plan_weights
 
 ROLLOUTS = {
     "all at once": RollOut(),
@@ -56,7 +58,7 @@ def running(order: Order) -> Running:
     models = [model_parameters(order, each) for each in order.all_variants]
     described = {model["ModelName"]: model for model in models}
     return Running(
-        endpoint, current.order(order.name, REGION, endpoint, config, described), "cats-01234567"
+        endpoint, reading.order(order.name, REGION, endpoint, config, described), "cats-01234567"
     )
 
 

@@ -15,8 +15,9 @@ from aws_account import BUCKET, REGION, Account, Deploy, inventory
 from faults import Weather, refused
 
 import moto_server
-from deployment import archive as archives
-from deployment import names, perform
+from deployment import names
+from deployment.aws import performer
+from deployment.proof import inspection
 
 
 def test_status_says_what_runs(account: Account, up: Deploy, deploy: Deploy) -> None:
@@ -108,7 +109,7 @@ def test_invoke_hands_on_to_plumbline_predict(
         for name, value in moto_server.environment(url).items():
             monkeypatch.setenv(name, value)
         asked = ("predict", "--endpoint", "cats", "--region", REGION, "--json", "--", str(archive))
-        done = archives.plumbline(*asked)
+        done = inspection.plumbline(*asked)
 
     said = json.loads(done.stdout)
     assert said["file"] == str(archive)
@@ -134,7 +135,7 @@ def test_invoke_asks_with_the_profile_and_not_with_the_keys_of_the_environment(
         asked.append(env)
         return subprocess.CompletedProcess([], 3, "", "")
 
-    monkeypatch.setattr(archives.subprocess, "run", run)
+    monkeypatch.setattr(inspection.subprocess, "run", run)
     ended = deploy("invoke", "cats", archive, "--profile", "other")
     deploy("invoke", "cats", archive)
 
@@ -203,7 +204,7 @@ def test_down_does_not_wait_for_ever(
     account: Account, up: Deploy, deploy: Deploy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     up()
-    monkeypatch.setattr(perform, "MOST_SECONDS", 0.0)
+    monkeypatch.setattr(performer, "MOST_SECONDS", 0.0)
     with Weather(stubs={"DeleteEndpoint": lambda _: {}}).prevailing():
         ended = deploy("down", "cats", "--yes")
 

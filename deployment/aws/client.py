@@ -11,9 +11,9 @@ from botocore import xform_name
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from deployment.calls import Answer, Call, Look
+from deployment.aws.refusals import is_missing, refusal, unreached
 from deployment.errors import Misuse
-from deployment.refusals import is_missing, refusal, unreached
+from deployment.plan.calls import Answer, Call, Look
 
 ATTEMPTS = 8
 """AWS throttles those who ask often; botocore asks again after 1, 2, 4 … at most 20 seconds."""

@@ -10,11 +10,11 @@ from typing import Any
 
 import jmespath
 
-from deployment import upload
-from deployment.aws import Aws, filled
-from deployment.calls import Call, Look, Make, Plan, Remove, Step, Upload, Wait
+from deployment.aws import s3
+from deployment.aws.client import Aws, filled
+from deployment.aws.refusals import in_another_region
 from deployment.errors import DeploymentError, EndpointFailed, NotReached, Refused
-from deployment.refusals import in_another_region
+from deployment.plan.calls import Call, Look, Make, Plan, Remove, Step, Upload, Wait
 
 PAUSE = 10.0
 """Seconds between two looks."""
@@ -89,7 +89,7 @@ class Performer:
         """Upload a file that is not there yet."""
         found = self.aws.look(step.look)
         if found is None:
-            upload.upload(self.aws, step, self.say)
+            s3.upload(self.aws, step, self.say)
         self.keep(step.what, found or {}, made=found is None)
 
     def wait(self, step: Wait) -> None:
@@ -107,7 +107,7 @@ class Performer:
                 raise NotReached(f"The {step.what} is still {state} after hours; look again later.")
             self.status(f"The {step.what}: {state}, {time.monotonic() - started:.0f} s")
             self.meanwhile(found)
-            time.sleep(PAUSE)
+            self.pause()
 
     def remove(self, step: Remove) -> None:
         """Remove a thing, and wait until it is gone."""
@@ -129,7 +129,11 @@ class Performer:
             if time.monotonic() > deadline:
                 raise NotReached(f"The {what} is still there after hours; look again later.")
             self.status(f"The {what} is going …")
-            time.sleep(PAUSE)
+            self.pause()
+
+    def pause(self) -> None:
+        """Between two looks."""
+        time.sleep(PAUSE)
 
     def filled(self, call: Call) -> Call:
         """The call with what earlier steps answered."""

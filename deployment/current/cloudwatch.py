@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from deployment import names
-from deployment.aws import Aws
-from deployment.calls import Call, Look
-from deployment.causes import message
+from deployment.aws.client import Aws
 from deployment.errors import DeploymentError
+from deployment.plan.calls import Call, Look
+from deployment.proof.causes import message
 
 STREAMS = 5
 """Containers whose last words are looked at; each has a stream of its own."""

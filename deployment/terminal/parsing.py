@@ -8,9 +8,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from deployment import benchmark, limits, upload
+from deployment.aws import s3
 from deployment.errors import Misuse
-from deployment.order import (
+from deployment.plan import limits
+from deployment.plan.order import (
     DEFAULT_VARIANT,
     IN_COOLDOWN,
     OUT_COOLDOWN,
@@ -26,6 +27,7 @@ from deployment.order import (
     Timeouts,
     Variant,
 )
+from deployment.terminal import benchmark
 
 DEFAULT_INSTANCE = "ml.c5.large"
 
@@ -72,7 +74,7 @@ def archive(text: str) -> Archive:
             f"There is no file {file}. --model takes the model.tar.gz that `plumbline pack` wrote, "
             "or where one lies in S3: s3://my-bucket/model.tar.gz."
         )
-    return Archive(file, upload.sha256(file))
+    return Archive(file, s3.sha256(file))
 
 
 def variants(model: str | None, named: Iterable[str]) -> tuple[Variant, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from deployment.order import Async, Order, Serverless
+from deployment.plan.order import Async, Order, Serverless
 
 
 def costs(order: Order) -> Iterator[str]:

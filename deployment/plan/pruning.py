@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from deployment import batch, rollout, teardown
-from deployment.aws import Aws
-from deployment.calls import Call, Look, Plan, Remove, Step
+from deployment.aws.client import Aws
+from deployment.plan import batch, rollout, teardown
+from deployment.plan.calls import Call, Look, Plan, Remove, Step
 
 
 @dataclass(frozen=True)

@@ -19,10 +19,10 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from deployment.aws import Aws
-from deployment.calls import Upload
+from deployment.aws.client import Aws
+from deployment.aws.refusals import refusal, unreached
 from deployment.errors import Misuse
-from deployment.refusals import refusal, unreached
+from deployment.plan.calls import Upload
 
 PIECE = 1024 * 1024
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from deployment import names
-from deployment.aws import Aws
-from deployment.calls import Call, Look
+from deployment.aws.client import Aws
 from deployment.errors import NotReached, Refused
-from deployment.plan import look_at
+from deployment.plan.calls import Call, Look
+from deployment.plan.endpoint import look_at
 
 ANY_PICTURE = "application/x-image"
 """The server looks at the bytes, whatever a file is called."""

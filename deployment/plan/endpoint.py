@@ -7,10 +7,10 @@ from typing import Any
 from urllib.parse import urlencode
 
 from deployment import names
-from deployment.calls import Call, Look, Make, Plan, Remove, Step, Upload, Wait
-from deployment.cost import costs
-from deployment.order import Archive, Async, Order, Serverless, Variant, as_kept
-from deployment.scaling import scaling_steps
+from deployment.plan.calls import Call, Look, Make, Plan, Remove, Step, Upload, Wait
+from deployment.plan.cost import costs
+from deployment.plan.order import Archive, Async, Order, Serverless, Variant, as_kept
+from deployment.plan.scaling import scaling_steps
 
 STARTING = ("Creating", "Updating", "SystemUpdating", "RollingBack")
 

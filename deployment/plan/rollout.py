@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from deployment import names
-from deployment.calls import Call, Look, Make
 from deployment.errors import Misuse
-from deployment.order import Order
+from deployment.plan.calls import Call, Look, Make
+from deployment.plan.order import Order
 
 MOST_BAKE = 3600
 """Seconds that SageMaker waits at most between two steps."""

@@ -10,8 +10,8 @@ from typing import Any
 from botocore import exceptions as boto
 from botocore.exceptions import ClientError
 
-from deployment.calls import Call
 from deployment.errors import DeploymentError, Misuse, NotAllowed, NotReached, Refused
+from deployment.plan.calls import Call
 
 MISSING = ("could not find", "does not exist", "not found", "no scalable target", "no scaling")
 """How services say that a thing is not there; SageMaker has no code for it."""

@@ -10,15 +10,19 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from deployment import archive, causes, golden, logs, names, runtime, teardown
-from deployment.archive import Inspected
-from deployment.aws import Aws
-from deployment.calls import Call
+from deployment import names
+from deployment.aws import predictor
+from deployment.aws.client import Aws
+from deployment.aws.refusals import is_missing, refusal, unreached
 from deployment.cli import say
+from deployment.current import cloudwatch
 from deployment.errors import EndpointFailed, Misuse, Refused
-from deployment.order import Archive, Order
-from deployment.plan import config_parameters, look_at
-from deployment.refusals import is_missing, refusal, unreached
+from deployment.plan import teardown
+from deployment.plan.calls import Call
+from deployment.plan.endpoint import config_parameters, look_at
+from deployment.plan.order import Archive, Order
+from deployment.proof import causes, golden, inspection
+from deployment.proof.inspection import Inspected
 
 LINES = 15
 """Of the log that are shown where a container failed."""
@@ -69,7 +73,7 @@ def inspected(aws: Aws, order: Order, *, skip: bool) -> Iterator[Mapping[str, In
         return
     with tempfile.TemporaryDirectory(prefix="plumbline-archive-") as folder:
         files = {each.name: local(aws, each.archive, Path(folder)) for each in order.all_variants}
-        known = {file: archive.inspect(file) for file in set(files.values())}
+        known = {file: inspection.inspect(file) for file in set(files.values())}
         for file, found in known.items():
             if not found.goldens:
                 say(
@@ -83,7 +87,7 @@ def local(aws: Aws, wanted: Archive, folder: Path) -> Path:
     """The archive as a file of this machine: one that lies in S3 is fetched to be looked at."""
     if wanted.file:
         return wanted.file
-    bucket, key = runtime.place(wanted.url)
+    bucket, key = predictor.place(wanted.url)
     file = folder / f"{names.fingerprint({'url': wanted.url})}.tar.gz"
     say(f"Fetching {wanted.url} to look into it …")
     try:
@@ -107,7 +111,7 @@ def prove(aws: Aws, order: Order, found: Mapping[str, Inspected]) -> None:
     """The golden pictures of each variant, through the endpoint. Raises `AnsweredWrong`."""
     if not found:
         return
-    endpoint = runtime.endpoint(aws, order.name)
+    endpoint = predictor.endpoint(aws, order.name)
     if endpoint.answers_to and len(order.variants) > 1:
         say("An async endpoint does not let one choose a variant; its answers were not checked.")
         return
@@ -126,7 +130,7 @@ def explained(aws: Aws, name: str) -> Iterator[None]:
 
 def explanation(aws: Aws, name: str, error: Any) -> Iterator[str]:
     """All that is known of a failure, a line each."""
-    lines, problem = logs.tried(aws, name, LINES)
+    lines, problem = cloudwatch.tried(aws, name, LINES)
     yield str(error)
     if lines:
         yield "The last lines of its log:"

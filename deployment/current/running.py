@@ -6,11 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from deployment import names, runtime, teardown, unscaling
-from deployment.aws import Aws
-from deployment.calls import Call, Look
+from deployment import names
+from deployment.aws import predictor
+from deployment.aws.client import Aws
 from deployment.errors import Refused
-from deployment.order import (
+from deployment.plan import teardown, unscaling
+from deployment.plan.calls import Call, Look
+from deployment.plan.endpoint import STARTING
+from deployment.plan.order import (
     Archive,
     Async,
     Capture,
@@ -23,8 +26,7 @@ from deployment.order import (
     Variant,
     as_kept,
 )
-from deployment.plan import STARTING
-from deployment.scaling import scaling_of
+from deployment.plan.scaling import scaling_of
 
 Described = Mapping[str, Any]
 
@@ -75,7 +77,7 @@ class Running:
 
 def read(aws: Aws, name: str) -> Running:
     """What runs under a name. Raises `Refused` where there is nothing, or nothing of ours."""
-    described = runtime.endpoint(aws, name).described
+    described = predictor.endpoint(aws, name).described
     if not teardown.is_ours(aws, described["EndpointArn"], name):
         raise Refused(
             f"There is an endpoint {name} in {aws.region}, but deploy.py did not make it, and "
@@ -148,7 +150,7 @@ def order(
     }
     shadows = [variant(each, models) for each in config.get("ShadowProductionVariants", ())]
     model = models[listed[0]["ModelName"]]
-    bucket, key = runtime.place(model["PrimaryContainer"]["ModelDataUrl"])
+    bucket, key = predictor.place(model["PrimaryContainer"]["ModelDataUrl"])
     return Order(
         name,
         region,

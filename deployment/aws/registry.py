@@ -1,6 +1,6 @@
 """The image's repository in Amazon ECR, for build_and_push.sh: who is asked, and that it is there.
 
-`python -m deployment.registry prepare` makes what is missing and prints the repository's URI;
+`python -m deployment.aws.registry prepare` makes what is missing and prints the repository's URI;
 `… password` prints what `docker login` takes. Everything else goes to standard error.
 """
 
@@ -14,10 +14,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from deployment import names
-from deployment.aws import Aws
-from deployment.calls import Call, Look, Make
+from deployment.aws.client import Aws
+from deployment.aws.performer import Performer
 from deployment.errors import DeploymentError, Misuse
-from deployment.perform import Performer
+from deployment.plan.calls import Call, Look, Make
 
 DAYS = 14
 """How long an image that has lost its tag is kept."""
@@ -123,7 +123,7 @@ def say(text: str) -> None:
 
 def arguments() -> argparse.Namespace:
     """The command line, as build_and_push.sh writes it."""
-    parser = argparse.ArgumentParser(prog="python -m deployment.registry")
+    parser = argparse.ArgumentParser(prog="python -m deployment.aws.registry")
     parser.add_argument("command", choices=("prepare", "password"))
     parser.add_argument("--repository", required=True)
     parser.add_argument("--account")

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from deployment.calls import Call, Make, Plan, Remove, Step, Upload, Wait, plain
+from deployment.plan.calls import Call, Make, Plan, Remove, Step, Upload, Wait, plain
 
 
 def show(plan: Plan) -> None:

@@ -6,9 +6,9 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from deployment import names
-from deployment.aws import Aws
-from deployment.calls import Call, Remove
-from deployment.scaling import SERVICE, WAKE
+from deployment.aws.client import Aws
+from deployment.plan.calls import Call, Remove
+from deployment.plan.scaling import SERVICE, WAKE
 
 Things = tuple[Mapping[str, Any], ...]
 

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from deployment import launch, perform, pruning, rollout
-from deployment.archive import Inspected
-from deployment.aws import Aws
-from deployment.calls import Call, Look, Plan
+from deployment.aws.client import Aws
+from deployment.aws.performer import Performer
 from deployment.cli import say
-from deployment.current import Running, read, variants_of
+from deployment.current.running import Running, read, variants_of
 from deployment.errors import AnsweredWrong, DeploymentError, EndpointFailed
-from deployment.order import Order
-from deployment.perform import Performer
-from deployment.plan import look_at, wait_for
-from deployment.update import plan_rollback
+from deployment.plan import pruning, rollout
+from deployment.plan.calls import Call, Look, Plan
+from deployment.plan.endpoint import look_at, wait_for
+from deployment.plan.order import Order
+from deployment.plan.transition import plan_rollback
+from deployment.proof import launch
+from deployment.proof.inspection import Inspected
 
 
 @dataclass
@@ -92,7 +92,7 @@ def settled(performer: Performer, name: str, config: str) -> Mapping[str, Any]:
     now = performer.aws.look(look_at(name)) or {}
     if now.get("EndpointConfigName") == config:
         return now
-    time.sleep(perform.PAUSE)
+    performer.pause()
     performer.perform(Plan(name, performer.aws.region, (wait_for(name),)))
     return performer.aws.look(look_at(name)) or {}
 

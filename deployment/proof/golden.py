@@ -7,10 +7,10 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from deployment import archive
-from deployment.archive import Inspected
+from deployment.aws.predictor import Asked, Endpoint
 from deployment.errors import AnsweredWrong, Refused
-from deployment.runtime import Asked, Endpoint
+from deployment.proof import inspection
+from deployment.proof.inspection import Inspected
 
 ATTRIBUTES = "format=raw"
 """The model's own outputs, which golden pictures are compared by."""
@@ -30,7 +30,7 @@ def check(
     endpoint: Endpoint, inspected: Inspected, variant: str, say: Callable[[str], None]
 ) -> None:
     """Ask for each golden picture and compare. Raises `AnsweredWrong`."""
-    pictures = archive.golden_pictures(inspected)
+    pictures = inspection.golden_pictures(inspected)
     if not pictures:
         say("The archive has no golden pictures: nobody can say whether the answers are right.")
         return
@@ -39,7 +39,7 @@ def check(
         for name, picture in pictures.items():
             suffix, body = answer(endpoint, name, picture, variant)
             (Path(folder) / f"{name}{suffix}").write_bytes(body)
-        count = archive.compare(inspected.file, Path(folder))
+        count = inspection.compare(inspected.file, Path(folder))
     say(f"{count} golden pictures came out right through the endpoint.")
 
 

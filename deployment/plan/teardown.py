@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from deployment import batch, names, unscaling
-from deployment.aws import Aws
-from deployment.calls import Call, Look, Plan, Remove, Step, Wait
+from deployment import names
+from deployment.aws.client import Aws
 from deployment.errors import NotAllowed, Refused
-from deployment.plan import STARTING, look_at, state_of
+from deployment.plan import batch, unscaling
+from deployment.plan.calls import Call, Look, Plan, Remove, Step, Wait
+from deployment.plan.endpoint import STARTING, look_at, state_of
 
 RESTING = ("InService", "OutOfService", "Failed", "UpdateRollbackFailed", "missing")
 """States of an endpoint in which SageMaker lets it be removed."""

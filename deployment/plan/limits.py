@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from deployment.errors import Misuse
-from deployment.order import Async, Order, RealTime, Serverless
+from deployment.plan.order import Async, Order, RealTime, Serverless
 
 MEMORIES = (1024, 2048, 3072, 4096, 5120, 6144)
 

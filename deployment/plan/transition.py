@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from deployment import names, unscaling
-from deployment.calls import Answer, Call, Look, Make, Plan, Step, Wait
-from deployment.changes import guarded, machines
-from deployment.cost import costs
-from deployment.current import Running
+from deployment import names
+from deployment.current.running import Running
 from deployment.errors import Misuse
-from deployment.order import Order, Serverless
-from deployment.plan import (
+from deployment.plan import unscaling
+from deployment.plan.amendment import guarded, machines
+from deployment.plan.calls import Answer, Call, Look, Make, Plan, Step, Wait
+from deployment.plan.cost import costs
+from deployment.plan.endpoint import (
     config_parameters,
     look_at,
     make_config,
@@ -24,8 +24,9 @@ from deployment.plan import (
     upload_steps,
     wait_for,
 )
-from deployment.rollout import RollOut, alarm_steps, deployment_config
-from deployment.scaling import scaling_steps
+from deployment.plan.order import Order, Serverless
+from deployment.plan.rollout import RollOut, alarm_steps, deployment_config
+from deployment.plan.scaling import scaling_steps
 
 RESTING = ("InService", "UpdateRollbackFailed")
 """States from which SageMaker begins a change."""

@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from deployment.asking import NO_SCALING
-from deployment.benchmark import P95, SAFETY
-from deployment.order import IN_COOLDOWN, OUT_COOLDOWN
+from deployment.plan.order import IN_COOLDOWN, OUT_COOLDOWN
+from deployment.terminal.benchmark import P95, SAFETY
+from deployment.terminal.parsing import NO_SCALING
 
 AT_LEAST_ONE = click.IntRange(min=1)
 

@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from deployment import names
-from deployment.calls import Answer, Call, Look, Make
-from deployment.order import IN_COOLDOWN, OUT_COOLDOWN, Order, Scaling, Variant
+from deployment.plan.calls import Answer, Call, Look, Make
+from deployment.plan.order import IN_COOLDOWN, OUT_COOLDOWN, Order, Scaling, Variant
 
 SERVICE = "application-autoscaling"
 

@@ -10,13 +10,13 @@ from datetime import datetime
 from typing import Any
 
 from deployment import names
-from deployment.aws import Aws
-from deployment.calls import Call, Look, Make, Plan, Remove, Wait
+from deployment.aws.client import Aws
+from deployment.aws.predictor import ANY_PICTURE, place
 from deployment.errors import Misuse, Refused
-from deployment.limits import INSTANCE, URL
-from deployment.order import Order
-from deployment.plan import model_parameters, model_steps, upload_steps
-from deployment.runtime import ANY_PICTURE, place
+from deployment.plan.calls import Call, Look, Make, Plan, Remove, Wait
+from deployment.plan.endpoint import model_parameters, model_steps, upload_steps
+from deployment.plan.limits import INSTANCE, URL
+from deployment.plan.order import Order
 
 MOST_MB = 100
 """What SageMaker takes of payload times requests at a time."""
