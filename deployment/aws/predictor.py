@@ -10,27 +10,17 @@ from typing import Any
 
 from deployment import names
 from deployment.aws.client import Aws
+from deployment.aws.s3 import place
 from deployment.errors import NotReached, Refused
 from deployment.plan.calls import Call, Look
 from deployment.plan.endpoint import look_at
-
-ANY_PICTURE = "application/x-image"
-"""The server looks at the bytes, whatever a file is called."""
+from deployment.plan.requests import Asked, async_invocation, invocation
 
 ASYNC_SECONDS = 3600.0
 """The longest that SageMaker lets a request of an async endpoint take."""
 
 PAUSE = 2.0
 """Seconds between two looks for an answer in S3."""
-
-
-@dataclass(frozen=True)
-class Asked:
-    """How an answer is wanted: its media type, custom attributes, and by which variant."""
-
-    accept: str = "application/json"
-    attributes: str = ""
-    variant: str = ""
 
 
 @dataclass(frozen=True)
@@ -118,38 +108,6 @@ class Endpoint:
         bucket, key = place(url)
         found = self.aws.look(Look(Call("s3", "GetObject", {"Bucket": bucket, "Key": key})))
         return None if found is None else bytes(found["Body"].read())
-
-
-def invocation(name: str, picture: Any, asked: Asked) -> Call:
-    """A request that is answered at once."""
-    chosen = {"CustomAttributes": asked.attributes, "TargetVariant": asked.variant}
-    parameters = {
-        "EndpointName": name,
-        "Body": picture,
-        "ContentType": ANY_PICTURE,
-        "Accept": asked.accept,
-        **{key: value for key, value in chosen.items() if value},
-    }
-    return Call("sagemaker-runtime", "InvokeEndpoint", parameters)
-
-
-def async_invocation(name: str, url: str, asked: Asked) -> Call:
-    """A request that lies in S3, and is answered there."""
-    parameters = {
-        "EndpointName": name,
-        "InputLocation": url,
-        "ContentType": ANY_PICTURE,
-        "Accept": asked.accept,
-    }
-    if asked.attributes:
-        parameters["CustomAttributes"] = asked.attributes
-    return Call("sagemaker-runtime", "InvokeEndpointAsync", parameters)
-
-
-def place(url: str) -> tuple[str, str]:
-    """The bucket and the key of s3://BUCKET/KEY."""
-    bucket, _, key = url.removeprefix("s3://").partition("/")
-    return bucket, key
 
 
 def endpoint(aws: Aws, name: str) -> Endpoint:

@@ -1,8 +1,7 @@
-"""An archive → S3, in parts and with a progress bar; half an upload leaves nothing there."""
+"""Archives to S3 and back; half an upload leaves nothing there."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,30 +19,22 @@ from rich.progress import (
 )
 
 from deployment.aws.client import Aws
-from deployment.aws.refusals import refusal, unreached
+from deployment.aws.refusals import is_missing, refusal, unreached
 from deployment.errors import Misuse
-from deployment.plan.calls import Upload
-
-PIECE = 1024 * 1024
+from deployment.plan.calls import Call, Upload
 
 PLACE = ("Bucket", "Key")
 """What is said of an object apart from how it is stored."""
 
 
-def sha256(file: Path) -> str:
-    """The SHA-256 of a file's bytes, in hexadecimal digits. Raises `Misuse`."""
-    digest = hashlib.sha256()
-    try:
-        with file.open("rb") as stream:
-            while piece := stream.read(PIECE):
-                digest.update(piece)
-    except OSError as exc:
-        raise Misuse(f"The archive {file} can't be read: {exc.strerror}.") from exc
-    return digest.hexdigest()
+def place(url: str) -> tuple[str, str]:
+    """The bucket and the key of s3://BUCKET/KEY."""
+    bucket, _, key = url.removeprefix("s3://").partition("/")
+    return bucket, key
 
 
 def upload(aws: Aws, step: Upload, say: Callable[[str], None]) -> None:
-    """Upload the file of a step; large ones in parts, several at a time."""
+    """Upload the file of a step; large ones in parts, several at a time, and with a bar."""
     size = step.file.stat().st_size
     say(f"Uploading the {step.what}, {size:,} bytes …")
     parameters = step.call.parameters
@@ -63,6 +54,22 @@ def upload(aws: Aws, step: Upload, say: Callable[[str], None]) -> None:
         raise unreached(exc) from exc
     except ClientError as exc:
         raise refusal(exc, step.call, aws.region) from exc
+    except (BotoCoreError, OSError) as exc:
+        raise unreached(exc) from exc
+
+
+def download(aws: Aws, url: str, file: Path) -> None:
+    """Fetch an object into a file. Raises `Misuse` where there is none."""
+    bucket, key = place(url)
+    try:
+        aws.client("s3").download_file(bucket, key, str(file))
+    except ClientError as exc:
+        if is_missing(exc):
+            raise Misuse(
+                f"There is no object {url}. `aws s3 ls s3://{bucket}/` shows what is there."
+            ) from exc
+        call = Call("s3", "GetObject", {"Bucket": bucket, "Key": key})
+        raise refusal(exc, call, aws.region) from exc
     except (BotoCoreError, OSError) as exc:
         raise unreached(exc) from exc
 

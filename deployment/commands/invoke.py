@@ -11,11 +11,13 @@ import click
 
 from deployment.aws import predictor
 from deployment.aws.client import Aws
-from deployment.aws.predictor import Asked, Endpoint
-from deployment.cli import DRY_RUN, NAME, WHERE, connect, options, say
+from deployment.aws.predictor import Endpoint
 from deployment.errors import Misuse, Refused
+from deployment.plan.requests import Asked, invocation
 from deployment.proof import inspection
 from deployment.terminal.dry_run import show_calls
+from deployment.terminal.options import DRY_RUN, NAME, WHERE, connect, options
+from deployment.terminal.progress import say
 
 PICTURE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -71,7 +73,7 @@ def show_asking(aws: Aws, name: str, pictures: tuple[Path, ...], wanted: Asked) 
         cost = f"Pictures and answers stay in S3: billed as storage, until `down {name} --data`."
         show_calls(name, aws.region, [call for pair in pairs for call in pair], cost)
         return
-    calls = [predictor.invocation(name, str(each), wanted) for each in pictures]
+    calls = [invocation(name, str(each), wanted) for each in pictures]
     show_calls(name, aws.region, calls)
 
 

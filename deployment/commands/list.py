@@ -9,10 +9,11 @@ from typing import Any
 import click
 
 from deployment.aws.client import Aws
-from deployment.cli import DRY_RUN, WHERE, connect, options, say
+from deployment.current.inventory import is_ours
 from deployment.plan.calls import Call, plain
-from deployment.plan.teardown import is_ours
 from deployment.terminal.dry_run import show_calls
+from deployment.terminal.options import DRY_RUN, WHERE, connect, options
+from deployment.terminal.progress import say
 
 ALL = Call("sagemaker", "ListEndpoints", {"SortBy": "Name", "SortOrder": "Ascending"})
 

@@ -9,11 +9,12 @@ import click
 
 from deployment import names
 from deployment.aws.client import Aws
-from deployment.cli import DRY_RUN, NAME, WHERE, connect, options, say
 from deployment.current import cloudwatch as logbook
 from deployment.current.cloudwatch import Line
 from deployment.plan.calls import Call
 from deployment.terminal.dry_run import show_calls
+from deployment.terminal.options import DRY_RUN, NAME, WHERE, connect, options
+from deployment.terminal.progress import say
 
 PAUSE = 3.0
 """Seconds between two looks, with --follow."""

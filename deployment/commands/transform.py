@@ -10,22 +10,21 @@ from typing import Any
 
 import click
 
-from deployment import cli
 from deployment.aws.client import Aws
 from deployment.aws.performer import Performer
-from deployment.cli import DRY_RUN, NAME, WHERE, connect, options, say
-from deployment.current import cloudwatch
-from deployment.current.running import read
+from deployment.current import cloudwatch, jobs
+from deployment.current.running import check_account, read
 from deployment.errors import DeploymentError, EndpointFailed, Misuse, Refused
 from deployment.plan import batch, limits
 from deployment.plan.amendment import Changes, changed
 from deployment.plan.batch import Job
 from deployment.plan.endpoint import look_at
 from deployment.plan.order import DEFAULT_VARIANT, Order, Variant
-from deployment.proof import launch
-from deployment.terminal import parsing
+from deployment.proof import golden
+from deployment.terminal import parsing, progress
 from deployment.terminal.dry_run import show
-from deployment.terminal.options import BATCH, CHECK
+from deployment.terminal.options import BATCH, CHECK, DRY_RUN, NAME, WHERE, connect, options
+from deployment.terminal.progress import say
 
 LINES = 15
 """Of the log that are shown where files could not be answered."""
@@ -62,18 +61,18 @@ def transform(name: str, source: str, target: str, **asked: Any) -> None:
             asked["lines"],
         )
     )
-    job = replace(job, source=batch.with_slash(aws, job))
+    job = replace(job, source=jobs.with_slash(aws, job))
     if asked["stop"]:
         stop(aws, name, job, dry_run=asked["dry_run"])
         return
     order = ordered(aws, name, asked)
-    known = next((each for each in batch.running(aws, name) if batch.same(each, job)), None)
+    known = next((each for each in jobs.at_work(aws, name) if jobs.same(each, job)), None)
     title = known["TransformJobName"] if known else batch.job_name(name, datetime.now(UTC))
     if asked["dry_run"]:
         show(batch.plan_job(order, job, title))
         return
-    launch.check_account(aws, order)
-    Run(cli.performer(aws), order, job, title).go(skip=asked["no_check"])
+    check_account(aws, order)
+    Run(progress.performer(aws), order, job, title).go(skip=asked["no_check"])
 
 
 def ordered(aws: Aws, name: str, asked: Mapping[str, Any]) -> Order:
@@ -118,14 +117,14 @@ def one_variant(order: Order, wanted: str | None) -> Order:
 
 def stop(aws: Aws, name: str, job: Job, *, dry_run: bool) -> None:
     """End the job that does this. Raises `Refused` where there is none."""
-    known = [each["TransformJobName"] for each in batch.running(aws, name) if batch.same(each, job)]
+    known = [each["TransformJobName"] for each in jobs.at_work(aws, name) if jobs.same(each, job)]
     if not known:
         raise Refused(f"No job of {name} is at work on {job.source}.", "not found")
     plan = batch.plan_stop(name, aws.region, known)
     if dry_run:
         show(plan)
         return
-    cli.performer(aws).perform(plan)
+    progress.performer(aws).perform(plan)
     say(f"Stopped. What was answered by then stays in {job.target}.")
 
 
@@ -141,12 +140,12 @@ class Run:
 
     def go(self, *, skip: bool) -> None:
         """Raise `DeploymentError` where something stays without an answer."""
-        wanted = batch.inputs(self.performer.aws, self.job)
+        wanted = jobs.inputs(self.performer.aws, self.job)
         plan = batch.plan_job(self.order, self.job, self.title)
         for sentence in plan.cost:
             say(sentence)
         self.performer.meanwhile = lambda found: self.progress(found, wanted)
-        with launch.inspected(self.performer.aws, self.order, skip=skip or not self.local):
+        with golden.inspected(self.performer.aws, self.order, skip=skip or not self.local):
             try:
                 self.performer.perform(plan)
             except KeyboardInterrupt:
@@ -161,7 +160,7 @@ class Run:
 
     def progress(self, found: Mapping[str, Any], wanted: Mapping[str, str]) -> None:
         """How many answers there are by now."""
-        there = batch.outputs(self.performer.aws, self.job.target, found["CreationTime"])
+        there = jobs.outputs(self.performer.aws, self.job.target, found["CreationTime"])
         count = len(there & set(wanted))
         told = f"{count:,} of {len(wanted):,} files are answered"
         if count and told != self.told:
@@ -182,7 +181,7 @@ class Run:
         """What was answered, and what was not."""
         aws = self.performer.aws
         ended = aws.look(batch.look_at(self.title))
-        there = batch.outputs(aws, self.job.target, ended["CreationTime"])
+        there = jobs.outputs(aws, self.job.target, ended["CreationTime"])
         failures = list(self.failures(wanted, there))
         for failure in failures:
             click.echo(failure)
@@ -205,7 +204,7 @@ class Run:
                 yield f"{url}: no answer"
             elif self.job.lines:
                 answer = f"{self.job.target.rstrip('/')}/{out}"
-                for line in batch.wrong_lines(self.performer.aws, answer):
+                for line in jobs.wrong_lines(self.performer.aws, answer):
                     yield f"{url}: {line}"
 
     def reason(self, ended: Mapping[str, Any]) -> str:

@@ -9,11 +9,9 @@ from typing import Any
 
 import click
 
-from deployment import cli
 from deployment.aws.client import Aws
 from deployment.aws.performer import Performer
-from deployment.cli import DRY_RUN, NAME, WHERE, connect, options, say
-from deployment.current.running import Running, read
+from deployment.current.running import read
 from deployment.errors import AnsweredWrong, DeploymentError, Misuse, Refused
 from deployment.plan.amendment import Changes, changed, check_rollout, guarded, unscaled
 from deployment.plan.calls import Plan, Remove
@@ -21,12 +19,23 @@ from deployment.plan.cost import costs
 from deployment.plan.endpoint import config_parameters
 from deployment.plan.order import Order
 from deployment.plan.rollout import RollOut, parse_seconds, parse_size
+from deployment.plan.state import Running
 from deployment.plan.transition import plan_scaling, plan_update
-from deployment.proof import guard, launch
+from deployment.proof import causes, golden, guard
 from deployment.proof.inspection import Inspected
-from deployment.terminal import parsing
+from deployment.terminal import parsing, progress
 from deployment.terminal.dry_run import show
-from deployment.terminal.options import CHANGES, CHECK, STEPS
+from deployment.terminal.options import (
+    CHANGES,
+    CHECK,
+    DRY_RUN,
+    NAME,
+    STEPS,
+    WHERE,
+    connect,
+    options,
+)
+from deployment.terminal.progress import say
 
 
 @click.command()
@@ -54,7 +63,7 @@ def update(name: str, **asked: Any) -> None:
         show(replace(plan, steps=(*plan.steps, *plan_scaling(running, order).steps)))
         return
     refuse_fallen(running)
-    with launch.inspected(aws, order, skip=asked["no_check"]) as found:
+    with golden.inspected(aws, order, skip=asked["no_check"]) as found:
         whole = guarded(running, order) and rollout.how == "all at once"
         watch = guard.Watch(aws, order, found if whole else {})
         roll_out(running, order, plan, found, watch)
@@ -122,9 +131,9 @@ def roll_out(
 ) -> None:
     """Carry out the plan, watch it, and go back where it went wrong."""
     config, name, aws = config_parameters(order)["EndpointConfigName"], order.name, watch.aws
-    performer = cli.performer(aws)
+    performer = progress.performer(aws)
     performer.meanwhile = watch
-    with launch.explained(aws, name):
+    with causes.explained(aws, name):
         with going_on(aws, name):
             performer.perform(plan)
         back = running.before if running.config == config else running.config
@@ -148,7 +157,7 @@ def prove(
         return
     try:
         with going_on(performer.aws, order.name):
-            launch.prove(performer.aws, order, found)
+            golden.prove(performer.aws, order, found)
     except AnsweredWrong as exc:
         guard.go_back(performer, order.name, back, exc)
 

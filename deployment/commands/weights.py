@@ -6,14 +6,14 @@ from typing import Any
 
 import click
 
-from deployment import cli
-from deployment.cli import DRY_RUN, NAME, WHERE, connect, options, say
 from deployment.current.running import read
 from deployment.errors import Misuse
 from deployment.plan.transition import plan_weights
-from deployment.proof import launch
-from deployment.terminal import parsing
+from deployment.proof import causes
+from deployment.terminal import parsing, progress
 from deployment.terminal.dry_run import show
+from deployment.terminal.options import DRY_RUN, NAME, WHERE, connect, options
+from deployment.terminal.progress import say
 
 
 @click.command()
@@ -37,8 +37,8 @@ def weights(name: str, shares: tuple[str, ...], **asked: Any) -> None:
     if asked["dry_run"]:
         show(plan)
         return
-    with launch.explained(aws, name):
-        cli.performer(aws).perform(plan)
+    with causes.explained(aws, name):
+        progress.performer(aws).perform(plan)
     now = {variant.name: variant.weight for variant in read(aws, name).order.variants}
     for variant, weight in now.items():
         click.echo(f"{variant}: {weight:g}, {weight / sum(now.values()):.0%} of the requests")

@@ -1,8 +1,9 @@
-"""What the containers of an endpoint say, from CloudWatch."""
+"""What CloudWatch knows: what containers have written, and which alarms went off."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -10,8 +11,8 @@ from typing import Any
 from deployment import names
 from deployment.aws.client import Aws
 from deployment.errors import DeploymentError
+from deployment.plan import rollout
 from deployment.plan.calls import Call, Look
-from deployment.proof.causes import message
 
 STREAMS = 5
 """Containers whose last words are looked at; each has a stream of its own."""
@@ -29,6 +30,18 @@ class Line:
         """With its time, and as the server said it."""
         when = datetime.fromtimestamp(self.time / 1000, UTC)
         return f"{when:%Y-%m-%d %H:%M:%S} {self.stream.partition('/')[0]}  {message(self.text)}"
+
+
+def message(line: str) -> str:
+    """What a line of the log says; the server writes JSON."""
+    try:
+        said = json.loads(line)
+    except ValueError:
+        return line.rstrip()
+    if not isinstance(said, dict) or "message" not in said:
+        return line.rstrip()
+    trace = said.get("traceback", "").rstrip()
+    return f"{said['message']}\n{trace}" if trace else str(said["message"])
 
 
 def tail(aws: Aws, name: str, count: int) -> list[Line]:
@@ -88,3 +101,12 @@ def tried(aws: Aws, name: str, count: int) -> tuple[list[Line], str]:
         return tail(aws, name, count), ""
     except DeploymentError as exc:
         return [], f"The log can't be read: {exc}"
+
+
+def guards(aws: Aws, name: str) -> list[Mapping[str, Any]]:
+    """The alarms that guard a roll-out, with their states."""
+    asked = {"AlarmNames": rollout.alarms(name)}
+    found: list[Mapping[str, Any]] | None = aws.look(
+        Look(Call("cloudwatch", "DescribeAlarms", asked), "MetricAlarms")
+    )
+    return found or []

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 from deployment import names
 from deployment.aws import predictor
 from deployment.aws.client import Aws
-from deployment.errors import Refused
-from deployment.plan import teardown, unscaling
+from deployment.aws.s3 import place
+from deployment.current import inventory
+from deployment.errors import Misuse, Refused
 from deployment.plan.calls import Call, Look
-from deployment.plan.endpoint import STARTING
+from deployment.plan.endpoint import config_parameters, look_at
 from deployment.plan.order import (
     Archive,
     Async,
@@ -27,69 +27,19 @@ from deployment.plan.order import (
     as_kept,
 )
 from deployment.plan.scaling import scaling_of
-
-Described = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Running:
-    """An endpoint, the order that made it, and the configuration that ran before it."""
-
-    endpoint: Described
-    order: Order
-    before: str = ""
-    targets: tuple[Described, ...] = ()
-    policies: tuple[Described, ...] = ()
-    """What lets AWS change the number of machines, and by which rules."""
-    former: tuple[str, ...] = ()
-    """The variants of the configuration before, those that listened included."""
-
-    @property
-    def scaled(self) -> tuple[str, ...]:
-        """The variants whose number of machines AWS changes."""
-        return tuple(each["ResourceId"].rpartition("/")[2] for each in self.targets)
-
-    @property
-    def config(self) -> str:
-        """The configuration that it is on."""
-        return str(self.endpoint["EndpointConfigName"])
-
-    @property
-    def coming(self) -> str:
-        """The configuration that a roll-out brings; empty where there is none."""
-        return str(
-            (self.endpoint.get("PendingDeploymentSummary") or {}).get("EndpointConfigName", "")
-        )
-
-    @property
-    def starting(self) -> bool:
-        """Whether SageMaker is at work on it, and lets nobody else be."""
-        return self.endpoint["EndpointStatus"] in STARTING
-
-    def machines(self, variant: str) -> int | None:
-        """How many machines a variant has now; None where there are none to count."""
-        for each in self.endpoint.get("ProductionVariants") or ():
-            if each["VariantName"] == variant:
-                count: int | None = each.get("DesiredInstanceCount")
-                return count
-        return None
+from deployment.plan.state import Described, Running
 
 
 def read(aws: Aws, name: str) -> Running:
     """What runs under a name. Raises `Refused` where there is nothing, or nothing of ours."""
     described = predictor.endpoint(aws, name).described
-    if not teardown.is_ours(aws, described["EndpointArn"], name):
-        raise Refused(
-            f"There is an endpoint {name} in {aws.region}, but deploy.py did not make it, and "
-            "leaves it alone.",
-            "not ours",
-        )
+    inventory.refuse_foreign(aws, described, name)
     config = describe(aws, "EndpointConfig", described["EndpointConfigName"])
     listed = [*config["ProductionVariants"], *config.get("ShadowProductionVariants", ())]
     models = {
         model: describe(aws, "Model", model) for model in {each["ModelName"] for each in listed}
     }
-    targets, policies = unscaling.scaled(aws, name)
+    targets, policies = inventory.scaled(aws, name)
     made = order(name, aws.region, described, config, models)
     back = before(aws, config["EndpointConfigArn"])
     return Running(
@@ -98,7 +48,7 @@ def read(aws: Aws, name: str) -> Running:
         back,
         targets,
         policies,
-        former(aws, back) if back else (),
+        inventory.of_variants(aws, back, "VariantName") if back else (),
     )
 
 
@@ -122,13 +72,6 @@ def variants_of(aws: Aws, config: str) -> tuple[str, ...]:
     return tuple(each["VariantName"] for each in listed)
 
 
-def former(aws: Aws, config: str) -> tuple[str, ...]:
-    """The variants of a configuration that may be gone."""
-    call = Call("sagemaker", "DescribeEndpointConfig", {"EndpointConfigName": config})
-    listed = "[ProductionVariants, ShadowProductionVariants][].VariantName"
-    return tuple(aws.look(Look(call, listed)) or ())
-
-
 def before(aws: Aws, arn: str) -> str:
     """What a configuration's tag says of the one before it; empty where it says nothing."""
     tags = aws.pages(Call("sagemaker", "ListTags", {"ResourceArn": arn}), "Tags")
@@ -150,7 +93,7 @@ def order(
     }
     shadows = [variant(each, models) for each in config.get("ShadowProductionVariants", ())]
     model = models[listed[0]["ModelName"]]
-    bucket, key = predictor.place(model["PrimaryContainer"]["ModelDataUrl"])
+    bucket, key = place(model["PrimaryContainer"]["ModelDataUrl"])
     return Order(
         name,
         region,
@@ -220,3 +163,40 @@ def timeouts(variant: Described) -> Timeouts:
         variant.get("ContainerStartupHealthCheckTimeoutInSeconds"),
         variant.get("ModelDataDownloadTimeoutInSeconds"),
     )
+
+
+# -- before something else is made ----------------------------------------------------------------
+
+
+def check_account(aws: Aws, order: Order) -> None:
+    """Raise `Misuse` where the role is of another account than the credentials."""
+    account = aws.account()
+    if account != order.account:
+        raise Misuse(
+            f"--role is of the AWS account {order.account}, and your credentials are of {account}. "
+            "SageMaker takes roles of its own account only: name one of yours, or choose other "
+            "credentials with --profile."
+        )
+
+
+def state(aws: Aws, order: Order) -> str | None:
+    """How an endpoint of this name is. Raises `Refused` for one that is to stay as it is."""
+    name, found = order.name, aws.look(look_at(order.name))
+    if found is None:
+        return None
+    if not inventory.is_ours(aws, found["EndpointArn"], name):
+        raise Refused(
+            f"The name {name} is taken: there is an endpoint of that name in {aws.region}, and "
+            "deploy.py did not make it. Choose another name.",
+            "not ours",
+        )
+    running, wanted = found["EndpointConfigName"], config_parameters(order)["EndpointConfigName"]
+    if running != wanted and found["EndpointStatus"] not in ("Failed", "Deleting"):
+        raise Refused(
+            f"The endpoint {name} is there already, and runs something else: another archive or "
+            f"image, or other options ({running} is not {wanted}). `python deploy.py update "
+            f"{name}` changes it while it goes on answering; or remove it with `down` first, or "
+            "choose another name.",
+            "taken",
+        )
+    return str(found["EndpointStatus"])

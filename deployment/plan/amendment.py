@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from deployment.current.running import Running
 from deployment.errors import Misuse
 from deployment.plan.limits import check
 from deployment.plan.order import Archive, Order, Serverless, Variant, as_kept
 from deployment.plan.rollout import RollOut, problems
+from deployment.plan.state import Running
 
 
 @dataclass(frozen=True)

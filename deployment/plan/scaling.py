@@ -1,4 +1,4 @@
-"""Scaling → the calls that let AWS change the number of machines with the load."""
+"""Scaling → the calls that let AWS change the number of machines with the load, or end that."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from deployment import names
-from deployment.plan.calls import Answer, Call, Look, Make
+from deployment.plan.calls import Answer, Call, Look, Make, Remove
 from deployment.plan.order import IN_COOLDOWN, OUT_COOLDOWN, Order, Scaling, Variant
 
 SERVICE = "application-autoscaling"
@@ -19,9 +19,11 @@ PREDEFINED = {
 }
 """AWS's names for what is measured of a machine: requests a minute, requests at a time."""
 
-
 BACKLOG = "ApproximateBacklogSizePerInstance"
 """AWS's name for the requests that wait in an async queue."""
+
+Things = tuple[Mapping[str, Any], ...]
+"""What AWS has of a kind, as it describes it."""
 
 WAKE = "wake"
 """What the policy and the alarm are called that bring the first machine."""
@@ -177,4 +179,38 @@ def waking_steps(order: Order, variant: Variant) -> Iterator[Make]:
         f"alarm {policy}",
         Call("cloudwatch", "PutMetricAlarm", alarm),
         Look(Call("cloudwatch", "DescribeAlarms", asked), "MetricAlarms[0]"),
+    )
+
+
+# -- taking it away -------------------------------------------------------------------------------
+
+
+def ending_steps(targets: Things, policies: Things, alarms: tuple[str, ...]) -> Iterator[Remove]:
+    """Remove alarms, scaling policies, scaling targets."""
+    if alarms:
+        call = Call("cloudwatch", "DeleteAlarms", {"AlarmNames": list(alarms)})
+        yield Remove(f"alarms {', '.join(alarms)}", call)
+    for kind, operation, each in (
+        *(("policy", "DeleteScalingPolicy", policy) for policy in policies),
+        *(("target", "DeregisterScalableTarget", target) for target in targets),
+    ):
+        keys = ("PolicyName", "ServiceNamespace", "ResourceId", "ScalableDimension")
+        parameters = {key: each[key] for key in keys if key in each}
+        yield Remove(
+            f"scaling {kind} {each.get('PolicyName', each['ResourceId'])}",
+            Call(SERVICE, operation, parameters),
+        )
+
+
+def ending_steps_of(
+    name: str, scaled: tuple[Things, Things], variants: Collection[str]
+) -> Iterator[Remove]:
+    """The same for some variants alone."""
+    places = {names.scalable(name, variant) for variant in variants}
+    targets, policies = (
+        tuple(each for each in things if each["ResourceId"] in places) for things in scaled
+    )
+    called = (each["PolicyName"] for each in policies)
+    yield from ending_steps(
+        targets, policies, tuple(each for each in called if each.endswith(f"/{WAKE}"))
     )

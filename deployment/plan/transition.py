@@ -10,9 +10,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from deployment import names
-from deployment.current.running import Running
 from deployment.errors import Misuse
-from deployment.plan import unscaling
 from deployment.plan.amendment import guarded, machines
 from deployment.plan.calls import Answer, Call, Look, Make, Plan, Step, Wait
 from deployment.plan.cost import costs
@@ -26,7 +24,8 @@ from deployment.plan.endpoint import (
 )
 from deployment.plan.order import Order, Serverless
 from deployment.plan.rollout import RollOut, alarm_steps, deployment_config
-from deployment.plan.scaling import scaling_steps
+from deployment.plan.scaling import ending_steps_of, scaling_steps
+from deployment.plan.state import Running
 
 RESTING = ("InService", "UpdateRollbackFailed")
 """States from which SageMaker begins a change."""
@@ -78,7 +77,7 @@ def settled(running: Running, order: Order) -> tuple[str, ...]:
 def unscaling_steps(running: Running, variants: Collection[str]) -> Iterator[Step]:
     """End what lets the number of machines follow the load."""
     scaled = running.targets, running.policies
-    return unscaling.steps_of(running.order.name, scaled, variants)
+    return ending_steps_of(running.order.name, scaled, variants)
 
 
 def remembering_steps(running: Running, config: str) -> Iterator[Make]:

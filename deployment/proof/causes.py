@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from deployment.aws.client import Aws
+from deployment.current import cloudwatch
+from deployment.errors import EndpointFailed
+
+LINES = 15
+"""Of the log that are shown where a container failed."""
 
 UNKNOWN = (
     "The log says no more. `python local_test/serve_local.sh` runs the same image and archive "
@@ -12,21 +20,9 @@ UNKNOWN = (
 )
 
 
-def message(line: str) -> str:
-    """What a line of the log says; the server writes JSON."""
-    try:
-        said = json.loads(line)
-    except ValueError:
-        return line.rstrip()
-    if not isinstance(said, dict) or "message" not in said:
-        return line.rstrip()
-    trace = said.get("traceback", "").rstrip()
-    return f"{said['message']}\n{trace}" if trace else str(said["message"])
-
-
 def cause(reason: str, lines: Iterable[str]) -> str:
     """The likeliest cause, in words, and what to do; the log knows better than SageMaker."""
-    said = [message(line) for line in lines]
+    said = [cloudwatch.message(line) for line in lines]
     for text in (*reversed(said), reason):
         for pattern, advice in CAUSES:
             if found := re.search(pattern, text, re.IGNORECASE):
@@ -95,3 +91,24 @@ CAUSES: tuple[tuple[str, str], ...] = (
     ),
 )
 """A pattern, and what it means; of two that match the first counts."""
+
+
+@contextmanager
+def explained(aws: Aws, name: str) -> Iterator[None]:
+    """Let a failed endpoint say why: SageMaker's reason, the log's end, the likeliest cause."""
+    try:
+        yield
+    except EndpointFailed as exc:
+        raise EndpointFailed("\n".join(explanation(aws, name, exc))) from exc
+
+
+def explanation(aws: Aws, name: str, error: Any) -> Iterator[str]:
+    """All that is known of a failure, a line each."""
+    lines, problem = cloudwatch.tried(aws, name, LINES)
+    yield str(error)
+    if lines:
+        yield "The last lines of its log:"
+        yield from (f"  {line}" for line in lines)
+    elif problem:
+        yield problem
+    yield f"The likeliest cause: {cause(str(error), (line.text for line in lines))}"

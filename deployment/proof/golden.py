@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
-from deployment.aws.predictor import Asked, Endpoint
+from deployment import names
+from deployment.aws import predictor, s3
+from deployment.aws.client import Aws
+from deployment.aws.predictor import Endpoint
 from deployment.errors import AnsweredWrong, Refused
+from deployment.plan.order import Archive, Order
+from deployment.plan.requests import Asked
 from deployment.proof import inspection
 from deployment.proof.inspection import Inspected
+from deployment.terminal.progress import say
 
 ATTRIBUTES = "format=raw"
 """The model's own outputs, which golden pictures are compared by."""
@@ -26,9 +33,7 @@ PAUSE = 3.0
 """Seconds after which a busy endpoint is asked again."""
 
 
-def check(
-    endpoint: Endpoint, inspected: Inspected, variant: str, say: Callable[[str], None]
-) -> None:
+def check(endpoint: Endpoint, inspected: Inspected, variant: str) -> None:
     """Ask for each golden picture and compare. Raises `AnsweredWrong`."""
     pictures = inspection.golden_pictures(inspected)
     if not pictures:
@@ -70,6 +75,41 @@ def patiently(endpoint: Endpoint, picture: bytes, asked: Asked) -> bytes:
     return endpoint.ask(picture, asked)
 
 
-def variants_of(endpoint: Endpoint, wanted: tuple[str, ...]) -> Iterator[str]:
-    """The variants to ask; an async endpoint does not let one choose."""
-    yield from wanted[:1] if endpoint.answers_to else wanted
+@contextmanager
+def inspected(aws: Aws, order: Order, *, skip: bool) -> Iterator[Mapping[str, Inspected]]:
+    """What is in each variant's archive, by the variant's name. Raises `Misuse`."""
+    if skip:
+        yield {}
+        return
+    with tempfile.TemporaryDirectory(prefix="plumbline-archive-") as folder:
+        files = {each.name: local(aws, each.archive, Path(folder)) for each in order.all_variants}
+        known = {file: inspection.inspect(file) for file in set(files.values())}
+        for file, found in known.items():
+            if not found.goldens:
+                say(
+                    f"{file} has no golden pictures: nobody will check the endpoint's answers. "
+                    "plumbline pack --golden puts some in."
+                )
+        yield {name: known[file] for name, file in files.items()}
+
+
+def local(aws: Aws, wanted: Archive, folder: Path) -> Path:
+    """The archive as a file of this machine: one that lies in S3 is fetched to be looked at."""
+    if wanted.file:
+        return wanted.file
+    file = folder / f"{names.fingerprint({'url': wanted.url})}.tar.gz"
+    say(f"Fetching {wanted.url} to look into it …")
+    s3.download(aws, wanted.url, file)
+    return file
+
+
+def prove(aws: Aws, order: Order, found: Mapping[str, Inspected]) -> None:
+    """The golden pictures of each variant, through the endpoint. Raises `AnsweredWrong`."""
+    if not found:
+        return
+    endpoint = predictor.endpoint(aws, order.name)
+    if endpoint.answers_to and len(order.variants) > 1:
+        say("An async endpoint does not let one choose a variant; its answers were not checked.")
+        return
+    for variant in order.variants:
+        check(endpoint, found[variant.name], variant.name)

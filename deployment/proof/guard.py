@@ -8,16 +8,19 @@ from typing import Any
 
 from deployment.aws.client import Aws
 from deployment.aws.performer import Performer
-from deployment.cli import say
-from deployment.current.running import Running, read, variants_of
+from deployment.current import cloudwatch, inventory
+from deployment.current.running import read, variants_of
 from deployment.errors import AnsweredWrong, DeploymentError, EndpointFailed
-from deployment.plan import pruning, rollout
-from deployment.plan.calls import Call, Look, Plan
+from deployment.plan import rollout
+from deployment.plan.calls import Plan
 from deployment.plan.endpoint import look_at, wait_for
 from deployment.plan.order import Order
+from deployment.plan.state import Running
+from deployment.plan.teardown import plan_pruning
 from deployment.plan.transition import plan_rollback
-from deployment.proof import launch
+from deployment.proof import golden
 from deployment.proof.inspection import Inspected
+from deployment.terminal.progress import say
 
 
 @dataclass
@@ -45,7 +48,7 @@ class Watch:
     def check(self) -> None:
         """Golden pictures, while the old machines are still there; a wrong one raises the alarm."""
         try:
-            launch.prove(self.aws, self.order, self.found)
+            golden.prove(self.aws, self.order, self.found)
         except AnsweredWrong as exc:
             self.wrong = exc
             say(f"{exc}\nSo its alarm is raised, and SageMaker goes back.")
@@ -114,8 +117,8 @@ def go_back(performer: Performer, name: str, config: str, error: AnsweredWrong) 
 
 def prune(performer: Performer, name: str, kept: set[str]) -> None:
     """Remove what the roll-out leaves behind, but for what is needed."""
-    found = pruning.leftovers(performer.aws, name)
-    performer.perform(pruning.plan_pruning(name, performer.aws.region, found, kept))
+    found = inventory.leftovers(performer.aws, name)
+    performer.perform(plan_pruning(name, performer.aws.region, found, kept))
 
 
 def why(aws: Aws, described: Mapping[str, Any]) -> Iterator[str]:
@@ -123,15 +126,6 @@ def why(aws: Aws, described: Mapping[str, Any]) -> Iterator[str]:
     reason = " ".join(str(described.get("FailureReason") or "").split())
     if reason:
         yield f"Its reason: {reason if reason.endswith('.') else f'{reason}.'}"
-    for alarm in alarms(aws, str(described.get("EndpointName", ""))):
+    for alarm in cloudwatch.guards(aws, str(described.get("EndpointName", ""))):
         if alarm["StateValue"] == "ALARM":
             yield f"The alarm {alarm['AlarmName']} went off: {alarm.get('StateReason', '')}"
-
-
-def alarms(aws: Aws, name: str) -> list[Mapping[str, Any]]:
-    """The alarms that guard a roll-out, with their states."""
-    asked = {"AlarmNames": rollout.alarms(name)}
-    found: list[Mapping[str, Any]] | None = aws.look(
-        Look(Call("cloudwatch", "DescribeAlarms", asked), "MetricAlarms")
-    )
-    return found or []

@@ -1,12 +1,17 @@
-"""The options of those commands that bring something up."""
+"""The options of the commands, written once, and the region and profile that they name."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
 import click
 
+from deployment.aws.client import Aws
+from deployment.errors import DeploymentError
+from deployment.names import check_name
 from deployment.plan.order import IN_COOLDOWN, OUT_COOLDOWN
 from deployment.terminal.benchmark import P95, SAFETY
 from deployment.terminal.parsing import NO_SCALING
@@ -213,3 +218,38 @@ SCALING = (
 CHECK = click.option(
     "--no-check", is_flag=True, help="Neither look into the archive nor ask its golden pictures."
 )
+
+
+def checked(_context: click.Context, _option: click.Parameter, value: str) -> str:
+    """A name that AWS takes."""
+    try:
+        return check_name(value)
+    except DeploymentError as exc:
+        raise click.BadParameter(str(exc)) from exc
+
+
+NAME = click.argument("name", callback=checked)
+
+WHERE = (
+    click.option("--region", help="The AWS region.  [default: that of your AWS setup]"),
+    click.option(
+        "--profile", help="Which of your AWS profiles.  [default: that of your AWS setup]"
+    ),
+)
+
+DRY_RUN = click.option(
+    "--dry-run", is_flag=True, help="Print what would be asked of AWS, and do nothing."
+)
+
+
+def options(*groups: Any) -> Callable[[Any], Any]:
+    """All of these as one decorator, in their order."""
+    single = [
+        option for group in groups for option in (group if isinstance(group, tuple) else (group,))
+    ]
+    return lambda function: reduce(lambda made, option: option(made), reversed(single), function)
+
+
+def connect(asked: dict[str, Any]) -> Aws:
+    """AWS, as --region and --profile say."""
+    return Aws(asked["region"], asked["profile"])

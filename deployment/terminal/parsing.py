@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from deployment.aws import s3
 from deployment.errors import Misuse
 from deployment.plan import limits
 from deployment.plan.order import (
@@ -74,7 +74,7 @@ def archive(text: str) -> Archive:
             f"There is no file {file}. --model takes the model.tar.gz that `plumbline pack` wrote, "
             "or where one lies in S3: s3://my-bucket/model.tar.gz."
         )
-    return Archive(file, s3.sha256(file))
+    return Archive(file, sha256(file))
 
 
 def variants(model: str | None, named: Iterable[str]) -> tuple[Variant, ...]:
@@ -248,3 +248,18 @@ def refuse_unread(asked: Mapping[str, Any], metric: str) -> None:
             "--benchmark does not say how many requests may wait, by which an --async endpoint is "
             f"scaled: leave it out ({BACKLOG:g} may wait for each machine), or say --target."
         )
+
+
+def sha256(file: Path) -> str:
+    """The SHA-256 of a file's bytes, in hexadecimal digits. Raises `Misuse`."""
+    digest = hashlib.sha256()
+    try:
+        with file.open("rb") as stream:
+            while piece := stream.read(PIECE):
+                digest.update(piece)
+    except OSError as exc:
+        raise Misuse(f"The archive {file} can't be read: {exc.strerror}.") from exc
+    return digest.hexdigest()
+
+
+PIECE = 1024 * 1024

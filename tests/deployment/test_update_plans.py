@@ -15,15 +15,15 @@ from test_plans import ORDERS
 
 from deployment import names
 from deployment.current import running as reading
-from deployment.current.running import Running
-from deployment.plan import batch, pruning, rollout
+from deployment.plan import batch, rollout
 from deployment.plan.amendment import guarded, machines
 from deployment.plan.batch import Job
 from deployment.plan.calls import Plan
 from deployment.plan.endpoint import config_parameters, data_url, model_parameters
 from deployment.plan.order import Archive, Order, Variant
-from deployment.plan.pruning import Leftovers
 from deployment.plan.rollout import RollOut, Size
+from deployment.plan.state import Leftovers, Running
+from deployment.plan.teardown import plan_pruning
 from deployment.plan.transition import plan_rollback, plan_update, plan_weights
 
 ROLLOUTS = {
@@ -138,7 +138,7 @@ def test_what_is_removed_is_removed_by_calls_that_aws_knows() -> None:
         ("m-1", "m-2", "m-3", "m-4", "m-5"),
         ("m-5",),
     )
-    plan = pruning.plan_pruning("cats", REGION, found, {"cats-2"})
+    plan = plan_pruning("cats", REGION, found, {"cats-2"})
 
     assert wrong(plan) == []
     removed = [value for step in plan.steps for value in words(step.call.parameters)]
