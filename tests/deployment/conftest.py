@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import boto3
+import botocore.handlers
 import botocore.loaders
+import botocore.session
 import pytest
 from aws_account import IMAGE, REGION, ROLE, Account, Deploy
 from batching import IN, OUT, filled
@@ -17,7 +20,6 @@ from moto import mock_aws
 from rolling import Rolling
 
 from deployment.aws import performer
-from deployment.aws.client import Aws
 from deployment.cli import main
 
 
@@ -25,7 +27,33 @@ from deployment.cli import main
 def models_read_once() -> Iterator[None]:
     """The descriptions of services are large, and every session would read them again."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(botocore.loaders, "create_loader", cache(botocore.loaders.create_loader))
+        patch.setattr(botocore.session, "create_loader", cache(botocore.loaders.create_loader))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def clients_made_once() -> Iterator[None]:
+    """Making a client takes longer than all that it is asked here.
+
+    It is made anew for another environment and other handlers of events, and for whoever asks by
+    boto3's own session, to which a test may have added some.
+    """
+    made: dict[Any, Any] = {}
+    make = boto3.session.Session.client
+
+    def client(self: Any, service: str, **options: Any) -> Any:
+        if self is boto3.DEFAULT_SESSION:
+            return make(self, service, **options)
+        handlers = tuple(botocore.handlers.BUILTIN_HANDLERS)
+        named = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
+        plain = {name: repr(vars(option)) for name, option in options.items()}
+        key = (service, self.region_name, self.profile_name, repr((named, plain, handlers)))
+        if key not in made:
+            made[key] = make(self, service, **options), handlers
+        return made[key][0]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(boto3.session.Session, "client", client)
         yield
 
 
@@ -86,22 +114,6 @@ def up(deploy: Deploy, archive: Path) -> Deploy:
         return deploy("up", "cats", *needed, *(("--model", archive) if model else ()), *more)
 
     return run
-
-
-@pytest.fixture(scope="module")
-def clients_made_once() -> Iterator[None]:
-    """Making a client takes longer than all that it is asked here."""
-    made: dict[str, Any] = {}
-    make = Aws.client
-
-    def client(self: Aws, service: str) -> Any:
-        if service not in made:
-            made[service] = make(self, service)
-        return made[service]
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Aws, "client", client)
-        yield
 
 
 @pytest.fixture

@@ -11,8 +11,6 @@ from aws_account import Account, Deploy, inventory
 from faults import Died, Fault, Seen, Weather, died, lost, refused
 from moto import mock_aws
 
-pytestmark = pytest.mark.usefixtures("clients_made_once")
-
 KINDS: dict[str, tuple[object, ...]] = {
     "async": ("--async", "s3://answers/there/", "--autoscale", "0:2"),
     "real-time": ("--autoscale", "1:3", "--target", 600),

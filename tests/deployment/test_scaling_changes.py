@@ -14,8 +14,6 @@ from faults import Died, Fault, Weather, died, lost
 from moto.moto_api._internal.models import moto_api_backend
 from rolling import Rolling
 
-pytestmark = pytest.mark.usefixtures("clients_made_once")
-
 SCALED = ("--autoscale", "1:3", "--target", 600, "--scale-in-cooldown", 60)
 
 QUEUE = ("--async", "s3://answers/there/", "--autoscale", "0:2")

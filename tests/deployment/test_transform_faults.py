@@ -11,8 +11,6 @@ from batching import Batch, filled
 from faults import Died, Fault, Seen, Weather, died, lost, refused
 from moto.moto_api._internal.models import moto_api_backend
 
-pytestmark = pytest.mark.usefixtures("clients_made_once")
-
 REFUSED = refused("ValidationException", "Something is not as it should be.")
 
 WEATHERS = pytest.mark.parametrize(

@@ -14,8 +14,6 @@ from faults import Died, Weather, died, lost, refused
 from moto import mock_aws
 from rolling import Rolling
 
-pytestmark = pytest.mark.usefixtures("clients_made_once")
-
 REFUSED = refused("ValidationException", "Something is not as it should be.")
 
 FAULTS = {
