@@ -16,6 +16,7 @@ import pytest
 from aws_account import IMAGE, REGION, ROLE, Account, Deploy
 from batching import IN, OUT, filled
 from click.testing import CliRunner, Result
+from faults import Weather
 from moto import mock_aws
 from rolling import Rolling
 
@@ -33,28 +34,39 @@ def models_read_once() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def clients_made_once() -> Iterator[None]:
-    """Making a client takes longer than all that it is asked here.
+    """Making a session and its clients takes longer than all that they are asked here.
 
-    It is made anew for another environment and other handlers of events, and for whoever asks by
+    They are made anew for another environment and other handlers of events, and for whoever asks by
     boto3's own session, to which a test may have added some.
     """
     made: dict[Any, Any] = {}
-    make = boto3.session.Session.client
+    session, make = boto3.session.Session, boto3.session.Session.client
 
     def client(self: Any, service: str, **options: Any) -> Any:
         if self is boto3.DEFAULT_SESSION:
             return make(self, service, **options)
-        handlers = tuple(botocore.handlers.BUILTIN_HANDLERS)
-        named = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
         plain = {name: repr(vars(option)) for name, option in options.items()}
-        key = (service, self.region_name, self.profile_name, repr((named, plain, handlers)))
+        key = (service, self.region_name, self.profile_name, repr(plain), *circumstances())
         if key not in made:
-            made[key] = make(self, service, **options), handlers
-        return made[key][0]
+            made[key] = make(self, service, **options)
+        return made[key]
+
+    def once(**options: Any) -> Any:
+        key = (*options.items(), *circumstances())
+        if key not in made:
+            made[key] = session(**options)
+        return made[key]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(boto3.session.Session, "client", client)
+        patch.setattr(session, "client", client)
+        patch.setattr(boto3.session, "Session", once)
         yield
+
+
+def circumstances() -> tuple[object, ...]:
+    """What a session and its clients depend on, beside their options."""
+    named = (item for item in os.environ.items() if item[0].startswith("AWS_"))
+    return tuple(named), tuple(each[1] for each in botocore.handlers.BUILTIN_HANDLERS)
 
 
 @pytest.fixture(autouse=True)
@@ -93,6 +105,13 @@ def better(tmp_path: Path) -> Path:
 def sagemaker() -> Rolling:
     """SageMaker, as far as it rolls out changes."""
     return Rolling()
+
+
+@pytest.fixture
+def weather(account: Account, sagemaker: Rolling) -> Iterator[Weather]:
+    """All calls, with SageMaker's part that moto lacks."""
+    with Weather(stubs=sagemaker.stubs).prevailing() as weather:
+        yield weather
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 from aws_account import BUCKET, REGION, Account, Deploy
 from faults import Weather
 
-from deployment.aws import predictor
+from deployment.aws.s3 import place
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def weather(account: Account) -> Weather:
     s3 = account("s3")
 
     def answer(asked: Mapping[str, Any]) -> dict[str, Any]:
-        bucket, key = predictor.place(asked["InputLocation"])
+        bucket, key = place(asked["InputLocation"])
         name = s3.get_object(Bucket=bucket, Key=key)["Body"].read().decode()
         kind, body = ("failed", "not an image") if name == "b" else ("out", json.dumps(name))
         s3.put_object(Bucket="answers", Key=f"there/{name}.{kind}", Body=io.BytesIO(body.encode()))

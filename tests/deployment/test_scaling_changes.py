@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -14,16 +13,11 @@ from faults import Died, Fault, Weather, died, lost
 from moto.moto_api._internal.models import moto_api_backend
 from rolling import Rolling
 
+pytestmark = pytest.mark.usefixtures("weather")
+
 SCALED = ("--autoscale", "1:3", "--target", 600, "--scale-in-cooldown", 60)
 
 QUEUE = ("--async", "s3://answers/there/", "--autoscale", "0:2")
-
-
-@pytest.fixture(autouse=True)
-def weather(account: Account, sagemaker: Rolling) -> Iterator[Weather]:
-    """All calls, with SageMaker's part that moto lacks."""
-    with Weather(stubs=sagemaker.stubs).prevailing() as weather:
-        yield weather
 
 
 def scaling(account: Account) -> tuple[list[str], list[str]]:

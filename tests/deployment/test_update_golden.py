@@ -14,8 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from aws_account import Account, Deploy
-from click.testing import Result
+from aws_account import Account, Deploy, runs
 from faults import Died, Weather, died, refused
 from rolling import Rolling
 
@@ -40,10 +39,10 @@ def container() -> Container:
     return Container()
 
 
-@pytest.fixture
-def weather(account: Account, sagemaker: Rolling, container: Container) -> Weather:
-    """SageMaker and a container beside moto."""
-    return Weather(stubs={**sagemaker.stubs, "InvokeEndpoint": container})
+@pytest.fixture(autouse=True)
+def answering(weather: Weather, container: Container) -> None:
+    """What moto lacks: a container behind the endpoint."""
+    weather.stubs["InvokeEndpoint"] = container
 
 
 @pytest.fixture
@@ -70,19 +69,9 @@ def plumbline(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def change(deploy: Deploy, better: Path, weather: Weather) -> Deploy:
+def change(deploy: Deploy, better: Path) -> Deploy:
     """`deploy.py update cats` with that archive, its golden pictures asked for."""
-
-    def run(*more: object) -> Result:
-        with weather.prevailing():
-            return deploy("update", "cats", "--model", better, *more)
-
-    return run
-
-
-def runs(account: Account) -> str:
-    """The configuration."""
-    return str(account("sagemaker").describe_endpoint(EndpointName="cats")["EndpointConfigName"])
+    return lambda *more: deploy("update", "cats", "--model", better, *more)
 
 
 def test_right_answers_are_asked_for_while_it_bakes_and_at_the_end(

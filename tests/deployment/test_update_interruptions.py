@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aws_account import Account, Deploy, inventory
+from aws_account import Account, Deploy, inventory, runs
 from faults import Died, Weather, died, lost, refused
 from moto import mock_aws
 from rolling import Rolling
@@ -32,8 +32,7 @@ def change(deploy: Deploy, better: Path) -> Deploy:
 
 def described(account: Account) -> tuple[str, dict[str, list[str]]]:
     """The configuration that runs, and all that is there."""
-    endpoint = account("sagemaker").describe_endpoint(EndpointName="cats")
-    return endpoint["EndpointConfigName"], inventory(account)
+    return runs(account), inventory(account)
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,14 +9,9 @@ from aws_account import IMAGE, Account, Deploy
 from faults import Weather
 from rolling import Rolling
 
+pytestmark = pytest.mark.usefixtures("weather")
+
 OTHER = IMAGE.replace("0" * 64, "1" * 64)
-
-
-@pytest.fixture(autouse=True)
-def weather(account: Account, sagemaker: Rolling) -> Iterator[Weather]:
-    """All calls, with SageMaker's part that moto lacks."""
-    with Weather(stubs=sagemaker.stubs).prevailing() as weather:
-        yield weather
 
 
 REFUSED = {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +11,9 @@ from aws_account import IMAGE, REGION, Account, Deploy, inventory
 from faults import Weather
 from rolling import Rolling
 
+pytestmark = pytest.mark.usefixtures("weather")
+
 OTHER = IMAGE.replace("0" * 64, "1" * 64)
-
-
-@pytest.fixture(autouse=True)
-def weather(account: Account, sagemaker: Rolling) -> Iterator[Weather]:
-    """All calls, with SageMaker's part that moto lacks."""
-    with Weather(stubs=sagemaker.stubs).prevailing() as weather:
-        yield weather
 
 
 def runs(account: Account) -> tuple[str, dict[str, Any]]:

@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aws_account import REGION, Account, Deploy, inventory
+from aws_account import REGION, Account, Deploy, inventory, runs
 from faults import Weather
 from rolling import Rolling
 
-
-@pytest.fixture(autouse=True)
-def weather(account: Account, sagemaker: Rolling) -> Iterator[Weather]:
-    """All calls, with SageMaker's part that moto lacks."""
-    with Weather(stubs=sagemaker.stubs).prevailing() as weather:
-        yield weather
-
-
-def runs(account: Account) -> str:
-    """The configuration."""
-    return str(account("sagemaker").describe_endpoint(EndpointName="cats")["EndpointConfigName"])
+pytestmark = pytest.mark.usefixtures("weather")
 
 
 def test_rollback_takes_what_ran_before_and_removes_what_it_left(
