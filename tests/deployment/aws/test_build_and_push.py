@@ -27,7 +27,7 @@ from werkzeug.serving import make_server
 
 import moto_server
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 SCRIPT = ROOT / "build_and_push.sh"
 
