@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from aws_account import Account, Deploy, inventory
-from faults import Died, Fault, Seen, Weather, died, lost, refused
+from faults import REFUSED, Died, Fault, Seen, Weather, each_fault
 from moto import mock_aws
 
 KINDS: dict[str, tuple[object, ...]] = {
@@ -47,16 +47,7 @@ def each_call(calls: list[Seen], fault: Fault, when: str) -> list[Weather]:
     ]
 
 
-REFUSED = refused("ValidationException", "Something is not as it should be.")
-
-WEATHERS = pytest.mark.parametrize(
-    ("fault", "when"),
-    [(REFUSED, "before"), (died, "before"), (lost, "after"), (died, "after")],
-    ids=["refused", "killed before", "answer lost", "killed after"],
-)
-
-
-@WEATHERS
+@each_fault
 def test_whatever_call_fails_up_goes_on_and_down_removes_all(
     account: Account, up: Deploy, deploy: Deploy, usual: Usual, fault: Fault, when: str
 ) -> None:
@@ -73,7 +64,7 @@ def test_whatever_call_fails_up_goes_on_and_down_removes_all(
             assert inventory(account) == {}
 
 
-@WEATHERS
+@each_fault
 def test_whatever_call_of_down_fails_the_next_down_removes_all(
     account: Account, up: Deploy, deploy: Deploy, usual: Usual, fault: Fault, when: str
 ) -> None:
@@ -91,7 +82,7 @@ def test_whatever_call_of_down_fails_the_next_down_removes_all(
         assert inventory(account) == {}, weather.calls[-1]
 
 
-@WEATHERS
+@each_fault
 def test_whatever_call_fails_down_alone_removes_all(
     account: Account, up: Deploy, deploy: Deploy, usual: Usual, fault: Fault, when: str
 ) -> None:
@@ -105,7 +96,7 @@ def test_whatever_call_fails_down_alone_removes_all(
             assert inventory(account) == {}, weather
 
 
-@WEATHERS
+@each_fault
 def test_whatever_call_of_weights_fails_the_same_command_ends_it(
     account: Account, up: Deploy, deploy: Deploy, archive: Path, fault: Fault, when: str
 ) -> None:

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from aws_account import IMAGE, ROLE, Account, Deploy, inventory
 from batching import Batch, filled
-from faults import Died, Fault, Seen, Weather, died, lost, refused
+from faults import REFUSED, Died, Fault, Seen, Weather, each_fault
 from moto.moto_api._internal.models import moto_api_backend
-
-REFUSED = refused("ValidationException", "Something is not as it should be.")
-
-WEATHERS = pytest.mark.parametrize(
-    ("fault", "when"),
-    [(REFUSED, "before"), (died, "before"), (lost, "after"), (died, "after")],
-    ids=["refused", "killed before", "answer lost", "killed after"],
-)
 
 
 @pytest.fixture
@@ -42,26 +35,32 @@ def broken(sagemaker: Batch, call: Seen, number: int, fault: Fault, when: str) -
     return weather
 
 
+def each_broken(
+    account: Account, alone: Deploy, fault: Fault, when: str
+) -> Iterator[tuple[Seen, Batch]]:
+    """In an empty account each: a job that broke off at one call; that call, and its SageMaker."""
+    with Batch(filled(account("s3")), looks=4).weather().prevailing() as fair:
+        assert alone().exit_code == 0
+    for number, call in enumerate(fair.calls):
+        if call.changes or fault is REFUSED:
+            moto_api_backend.reset()
+            sagemaker = Batch(filled(account("s3")), looks=4)
+            with broken(sagemaker, call, number, fault, when).prevailing(), suppress(Died):
+                alone()
+            yield call, sagemaker
+
+
 def states(sagemaker: Batch) -> set[str]:
     """How the jobs are."""
     return {job.transform_job_status for job in sagemaker.backend.transform_jobs.values()}
 
 
-@WEATHERS
+@each_fault
 def test_whatever_call_fails_the_same_command_ends_it(
     account: Account, alone: Deploy, deploy: Deploy, fault: Fault, when: str
 ) -> None:
-    with Batch(filled(account("s3")), looks=4).weather().prevailing() as fair:
-        assert alone().exit_code == 0
-    for number, call in enumerate(fair.calls):
-        if not call.changes and fault is not REFUSED:
-            continue
-        moto_api_backend.reset()
-        s3 = filled(account("s3"))
-        weather = broken(Batch(s3, looks=4), call, number, fault, when)
-        with weather.prevailing(), suppress(Died):
-            alone()
-        sagemaker = Batch(s3, looks=4)
+    for call, begun in each_broken(account, alone, fault, when):
+        sagemaker = Batch(begun.s3, looks=4)
         with sagemaker.weather().prevailing():
             ended = alone()
 
@@ -73,19 +72,11 @@ def test_whatever_call_fails_the_same_command_ends_it(
         assert all(each.startswith("pictures/") for each in left["objects"]), call
 
 
-@WEATHERS
+@each_fault
 def test_whatever_call_fails_stop_and_down_leave_nothing_at_work(
     account: Account, alone: Deploy, deploy: Deploy, fault: Fault, when: str
 ) -> None:
-    with Batch(filled(account("s3")), looks=4).weather().prevailing() as fair:
-        assert alone().exit_code == 0
-    for number, call in enumerate(fair.calls):
-        if not call.changes and fault is not REFUSED:
-            continue
-        moto_api_backend.reset()
-        sagemaker = Batch(filled(account("s3")), looks=4)
-        with broken(sagemaker, call, number, fault, when).prevailing(), suppress(Died):
-            alone()
+    for call, sagemaker in each_broken(account, alone, fault, when):
         with sagemaker.weather().prevailing():
             ended = deploy("down", "cats", "--yes", "--data")
 

@@ -10,18 +10,9 @@ from typing import Any
 
 import pytest
 from aws_account import Account, Deploy, inventory, runs
-from faults import Died, Weather, died, lost, refused
+from faults import FAULTS, REFUSED, Died, Weather
 from moto import mock_aws
 from rolling import Rolling
-
-REFUSED = refused("ValidationException", "Something is not as it should be.")
-
-FAULTS = {
-    "refused": (REFUSED, "before"),
-    "killed before": (died, "before"),
-    "answer lost": (lost, "after"),
-    "killed after": (died, "after"),
-}
 
 
 @pytest.fixture
