@@ -153,7 +153,7 @@ fi
 find_python() {
     local candidate
     for candidate in ${PYTHON:+"$PYTHON"} .venv/bin/python python3; do
-        if "$candidate" -c 'import sys; assert sys.version_info >= (3, 11); import deployment.registry' 2>/dev/null; then
+        if "$candidate" -c 'import sys; assert sys.version_info >= (3, 11); import deployment.aws.registry' 2>/dev/null; then
             echo "$candidate"
             return
         fi
@@ -162,7 +162,7 @@ find_python() {
 }
 
 aws() {
-    "$python" -m deployment.registry "$1" --repository "$repository" \
+    "$python" -m deployment.aws.registry "$1" --repository "$repository" \
         ${account:+--account "$account"} ${region:+--region "$region"} ${profile:+--profile "$profile"}
 }
 

@@ -7,11 +7,16 @@ from typing import Any
 
 import click
 
-from deployment import cli, limits, names, show, teardown
-from deployment.aws import Aws
-from deployment.cli import DRY_RUN, NAME, WHERE, connect, options, say
+from deployment import names
+from deployment.aws.client import Aws
+from deployment.current import inventory
 from deployment.errors import Misuse, Refused
-from deployment.teardown import Existing
+from deployment.plan import limits, teardown
+from deployment.plan.state import Existing
+from deployment.terminal import progress
+from deployment.terminal.dry_run import show
+from deployment.terminal.options import DRY_RUN, NAME, WHERE, connect, options
+from deployment.terminal.progress import say
 
 
 @click.command()
@@ -38,20 +43,20 @@ def down(name: str, data: bool, bucket: tuple[str, ...], yes: bool, **asked: Any
     found = look(aws, name, bucket)
     plan = teardown.plan_down(found, aws.region, data=data)
     if asked["dry_run"]:
-        show.show(plan)
+        show(plan)
         return
     if not plan.steps:
         say(f"There is nothing of {name} in {aws.region} that could cost anything.")
     else:
         agree(found, data=data, yes=yes)
-        cli.performer(aws).perform(plan)
-    tell_what_stays(aws, teardown.find(aws, name, found.buckets), data=data)
+        progress.performer(aws).perform(plan)
+    tell_what_stays(aws, inventory.find(aws, name, found.buckets), data=data)
 
 
 def look(aws: Aws, name: str, buckets: tuple[str, ...]) -> Existing:
     """What there is; archives lie in the buckets that were named, or in the account's own."""
     own = (names.default_bucket(aws.region, aws.account()),)
-    return teardown.find(aws, name, buckets or own)
+    return inventory.find(aws, name, buckets or own)
 
 
 def agree(found: Existing, *, data: bool, yes: bool) -> None:

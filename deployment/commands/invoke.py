@@ -9,12 +9,15 @@ from typing import Any
 
 import click
 
-from deployment import archive, runtime
-from deployment.aws import Aws
-from deployment.cli import DRY_RUN, NAME, WHERE, connect, options, say
+from deployment.aws import predictor
+from deployment.aws.client import Aws
+from deployment.aws.predictor import Endpoint
 from deployment.errors import Misuse, Refused
-from deployment.runtime import Asked, Endpoint
-from deployment.show import show_calls
+from deployment.plan.requests import Asked, invocation
+from deployment.proof import inspection
+from deployment.terminal.dry_run import show_calls
+from deployment.terminal.options import DRY_RUN, NAME, WHERE, connect, options
+from deployment.terminal.progress import say
 
 PICTURE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -48,19 +51,19 @@ def invoke(
     if asked["dry_run"]:
         show_asking(aws, name, pictures, Asked(variant=variant or ""))
         return
-    endpoint = runtime.endpoint(aws, name)
+    endpoint = predictor.endpoint(aws, name)
     if endpoint.answers_to:
         refuse_choice(variant, as_json=as_json)
         sys.exit(ask_async(endpoint, pictures, out))
     arguments = predict_arguments(endpoint, pictures, out, variant, as_json)
-    done = archive.plumbline(*arguments, shown=True, profile=asked["profile"])
+    done = inspection.plumbline(*arguments, shown=True, profile=asked["profile"])
     sys.exit(done.returncode)
 
 
 def show_asking(aws: Aws, name: str, pictures: tuple[Path, ...], wanted: Asked) -> None:
     """What would be asked, by the kind of the endpoint; one that is not there may be any."""
     try:
-        endpoint = runtime.endpoint(aws, name)
+        endpoint = predictor.endpoint(aws, name)
     except Refused as exc:
         say(str(exc))
         endpoint = None
@@ -70,7 +73,8 @@ def show_asking(aws: Aws, name: str, pictures: tuple[Path, ...], wanted: Asked) 
         cost = f"Pictures and answers stay in S3: billed as storage, until `down {name} --data`."
         show_calls(name, aws.region, [call for pair in pairs for call in pair], cost)
         return
-    show_calls(name, aws.region, [runtime.invocation(name, str(each), wanted) for each in pictures])
+    calls = [invocation(name, str(each), wanted) for each in pictures]
+    show_calls(name, aws.region, calls)
 
 
 def refuse_choice(variant: str | None, *, as_json: bool) -> None:

@@ -8,11 +8,12 @@ from typing import Any
 
 import click
 
-from deployment.aws import Aws
-from deployment.calls import Call, plain
-from deployment.cli import DRY_RUN, WHERE, connect, options, say
-from deployment.show import show_calls
-from deployment.teardown import is_ours
+from deployment.aws.client import Aws
+from deployment.current.inventory import is_ours
+from deployment.plan.calls import Call, plain
+from deployment.terminal.dry_run import show_calls
+from deployment.terminal.options import DRY_RUN, WHERE, connect, options
+from deployment.terminal.progress import say
 
 ALL = Call("sagemaker", "ListEndpoints", {"SortBy": "Name", "SortOrder": "Ascending"})
 

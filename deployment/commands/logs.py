@@ -7,13 +7,14 @@ from typing import Any
 
 import click
 
-from deployment import logs as logbook
 from deployment import names
-from deployment.aws import Aws
-from deployment.calls import Call
-from deployment.cli import DRY_RUN, NAME, WHERE, connect, options, say
-from deployment.logs import Line
-from deployment.show import show_calls
+from deployment.aws.client import Aws
+from deployment.current import cloudwatch as logbook
+from deployment.current.cloudwatch import Line
+from deployment.plan.calls import Call
+from deployment.terminal.dry_run import show_calls
+from deployment.terminal.options import DRY_RUN, NAME, WHERE, connect, options
+from deployment.terminal.progress import say
 
 PAUSE = 3.0
 """Seconds between two looks, with --follow."""

@@ -6,16 +6,21 @@ from typing import Any
 
 import click
 
-from deployment import cli, guard, launch, rollout, show
-from deployment.aws import Aws
-from deployment.calls import Call, Look, Plan
-from deployment.cli import DRY_RUN, NAME, WHERE, connect, options, say
-from deployment.current import Running, read, variants_of
+from deployment.aws.client import Aws
+from deployment.aws.performer import Performer
+from deployment.current import cloudwatch
+from deployment.current.running import read, variants_of
 from deployment.errors import EndpointFailed, Refused
-from deployment.perform import Performer
-from deployment.plan import wait_for
-from deployment.show import show_calls
-from deployment.update import plan_rollback
+from deployment.plan import rollout
+from deployment.plan.calls import Call, Look, Plan
+from deployment.plan.endpoint import wait_for
+from deployment.plan.state import Running
+from deployment.plan.transition import plan_rollback
+from deployment.proof import causes, guard
+from deployment.terminal import progress
+from deployment.terminal.dry_run import show, show_calls
+from deployment.terminal.options import DRY_RUN, NAME, WHERE, connect, options
+from deployment.terminal.progress import say
 
 NOTHING = "nothing before"
 
@@ -34,15 +39,15 @@ def rollback(name: str, **asked: Any) -> None:
     """  # noqa: D301 - \b keeps click from rewrapping
     aws = connect(asked)
     running = read(aws, name)
-    performer = cli.performer(aws)
-    if running.coming and guard.alarms(aws, name):
+    performer = progress.performer(aws)
+    if running.coming and cloudwatch.guards(aws, name):
         break_off(performer, running, dry_run=asked["dry_run"])
         return
     if asked["dry_run"]:
-        show.show(way_back(aws, running))
+        show(way_back(aws, running))
         return
     performer.meanwhile = guard.Watch(aws, running.order)
-    with launch.explained(aws, name):
+    with causes.explained(aws, name):
         performer.perform(plan_or_tidy(performer, running))
     guard.prune(performer, name, {running.before})
     say(f"{name} runs {running.before} again.")

@@ -8,14 +8,14 @@ from typing import Any
 
 import click
 
-from deployment import guard, names, runtime, teardown
-from deployment.aws import Aws
-from deployment.calls import Call, plain
-from deployment.cli import DRY_RUN, NAME, WHERE, connect, options
+from deployment.aws import predictor
+from deployment.current import inventory
 from deployment.errors import EndpointFailed
-from deployment.plan import look_at
-from deployment.scaling import SERVICE
-from deployment.show import show_calls
+from deployment.plan.calls import plain
+from deployment.plan.endpoint import look_at
+from deployment.proof import guard
+from deployment.terminal.dry_run import show_calls
+from deployment.terminal.options import DRY_RUN, NAME, WHERE, connect, options
 
 
 @click.command()
@@ -34,13 +34,13 @@ def status(name: str, as_json: bool, **asked: Any) -> None:
     if asked["dry_run"]:
         show_calls(name, aws.region, [look_at(name).call])
         return
-    endpoint = runtime.endpoint(aws, name)
+    endpoint = predictor.endpoint(aws, name)
     found = {
         **endpoint.described,
         "Config": endpoint.config,
-        "Scaling": scaling(aws, name),
-        "Alarms": alarms(aws, name),
-        "Jobs": teardown.jobs(aws, name),
+        "Scaling": inventory.targets(aws, name),
+        "Alarms": inventory.alarms(aws, name),
+        "Jobs": inventory.jobs(aws, name),
     }
     if as_json:
         click.echo(json.dumps(plain(found), indent=2, ensure_ascii=False))
@@ -52,21 +52,6 @@ def status(name: str, as_json: bool, **asked: Any) -> None:
             f"The endpoint {name} failed: {found.get('FailureReason', 'no reason is given')} "
             f"`python deploy.py logs {name}` shows what its containers said."
         )
-
-
-def scaling(aws: Aws, name: str) -> list[Any]:
-    """The bounds of what is scaled."""
-    asked = {"ServiceNamespace": "sagemaker"}
-    call = Call(SERVICE, "DescribeScalableTargets", asked)
-    begins = names.scalable(name, "")
-    found = aws.pages(call, "ScalableTargets")
-    return [each for each in found if each["ResourceId"].startswith(begins)]
-
-
-def alarms(aws: Aws, name: str) -> list[Any]:
-    """The alarms that are there, with their states."""
-    asked = {"AlarmNamePrefix": names.alarm(name, "")}
-    return list(aws.pages(Call("cloudwatch", "DescribeAlarms", asked), "MetricAlarms"))
 
 
 def lines(found: Mapping[str, Any]) -> Iterator[str]:

@@ -10,17 +10,21 @@ from typing import Any
 
 import click
 
-from deployment import asking, batch, cli, launch, limits, logs, show
-from deployment.aws import Aws
-from deployment.batch import Job
-from deployment.changes import Changes, changed
-from deployment.cli import DRY_RUN, NAME, WHERE, connect, options, say
-from deployment.commands.choices import BATCH, CHECK
-from deployment.current import read
+from deployment.aws.client import Aws
+from deployment.aws.performer import Performer
+from deployment.current import cloudwatch, jobs
+from deployment.current.running import check_account, read
 from deployment.errors import DeploymentError, EndpointFailed, Misuse, Refused
-from deployment.order import DEFAULT_VARIANT, Order, Variant
-from deployment.perform import Performer
-from deployment.plan import look_at
+from deployment.plan import batch, limits
+from deployment.plan.amendment import Changes, changed
+from deployment.plan.batch import Job
+from deployment.plan.endpoint import look_at
+from deployment.plan.order import DEFAULT_VARIANT, Order, Variant
+from deployment.proof import golden
+from deployment.terminal import parsing, progress
+from deployment.terminal.dry_run import show
+from deployment.terminal.options import BATCH, CHECK, DRY_RUN, NAME, WHERE, connect, options
+from deployment.terminal.progress import say
 
 LINES = 15
 """Of the log that are shown where files could not be answered."""
@@ -57,26 +61,26 @@ def transform(name: str, source: str, target: str, **asked: Any) -> None:
             asked["lines"],
         )
     )
-    job = replace(job, source=batch.with_slash(aws, job))
+    job = replace(job, source=jobs.with_slash(aws, job))
     if asked["stop"]:
         stop(aws, name, job, dry_run=asked["dry_run"])
         return
     order = ordered(aws, name, asked)
-    known = next((each for each in batch.running(aws, name) if batch.same(each, job)), None)
+    known = next((each for each in jobs.at_work(aws, name) if jobs.same(each, job)), None)
     title = known["TransformJobName"] if known else batch.job_name(name, datetime.now(UTC))
     if asked["dry_run"]:
-        show.show(batch.plan_job(order, job, title))
+        show(batch.plan_job(order, job, title))
         return
-    launch.check_account(aws, order)
-    Run(cli.performer(aws), order, job, title).go(skip=asked["no_check"])
+    check_account(aws, order)
+    Run(progress.performer(aws), order, job, title).go(skip=asked["no_check"])
 
 
 def ordered(aws: Aws, name: str, asked: Mapping[str, Any]) -> Order:
     """The endpoint's model, with what was named instead; without an endpoint, what was named."""
     there = aws.look(look_at(name)) is not None
     refuse_idle(name, asked, there=there)
-    archive = asking.archive(asked["model"]) if asked["model"] else None
-    environment = asking.environment(asked["env"])
+    archive = parsing.archive(asked["model"]) if asked["model"] else None
+    environment = parsing.environment(asked["env"])
     image, bucket = asked["image"] or "", asked["bucket"] or ""
     if there:
         running = read(aws, name)
@@ -113,14 +117,14 @@ def one_variant(order: Order, wanted: str | None) -> Order:
 
 def stop(aws: Aws, name: str, job: Job, *, dry_run: bool) -> None:
     """End the job that does this. Raises `Refused` where there is none."""
-    known = [each["TransformJobName"] for each in batch.running(aws, name) if batch.same(each, job)]
+    known = [each["TransformJobName"] for each in jobs.at_work(aws, name) if jobs.same(each, job)]
     if not known:
         raise Refused(f"No job of {name} is at work on {job.source}.", "not found")
     plan = batch.plan_stop(name, aws.region, known)
     if dry_run:
-        show.show(plan)
+        show(plan)
         return
-    cli.performer(aws).perform(plan)
+    progress.performer(aws).perform(plan)
     say(f"Stopped. What was answered by then stays in {job.target}.")
 
 
@@ -136,12 +140,12 @@ class Run:
 
     def go(self, *, skip: bool) -> None:
         """Raise `DeploymentError` where something stays without an answer."""
-        wanted = batch.inputs(self.performer.aws, self.job)
+        wanted = jobs.inputs(self.performer.aws, self.job)
         plan = batch.plan_job(self.order, self.job, self.title)
         for sentence in plan.cost:
             say(sentence)
         self.performer.meanwhile = lambda found: self.progress(found, wanted)
-        with launch.inspected(self.performer.aws, self.order, skip=skip or not self.local):
+        with golden.inspected(self.performer.aws, self.order, skip=skip or not self.local):
             try:
                 self.performer.perform(plan)
             except KeyboardInterrupt:
@@ -156,7 +160,7 @@ class Run:
 
     def progress(self, found: Mapping[str, Any], wanted: Mapping[str, str]) -> None:
         """How many answers there are by now."""
-        there = batch.outputs(self.performer.aws, self.job.target, found["CreationTime"])
+        there = jobs.outputs(self.performer.aws, self.job.target, found["CreationTime"])
         count = len(there & set(wanted))
         told = f"{count:,} of {len(wanted):,} files are answered"
         if count and told != self.told:
@@ -177,7 +181,7 @@ class Run:
         """What was answered, and what was not."""
         aws = self.performer.aws
         ended = aws.look(batch.look_at(self.title))
-        there = batch.outputs(aws, self.job.target, ended["CreationTime"])
+        there = jobs.outputs(aws, self.job.target, ended["CreationTime"])
         failures = list(self.failures(wanted, there))
         for failure in failures:
             click.echo(failure)
@@ -185,7 +189,7 @@ class Run:
         say(f"{count:,} of {len(wanted):,} files are answered in {self.job.target}")
         if ended["TransformJobStatus"] == "Completed" and not failures:
             return
-        for line in logs.of_job(aws, self.title, LINES):
+        for line in cloudwatch.of_job(aws, self.title, LINES):
             say(f"  {line}")
         if not count:
             raise EndpointFailed(self.reason(ended))
@@ -200,7 +204,7 @@ class Run:
                 yield f"{url}: no answer"
             elif self.job.lines:
                 answer = f"{self.job.target.rstrip('/')}/{out}"
-                for line in batch.wrong_lines(self.performer.aws, answer):
+                for line in jobs.wrong_lines(self.performer.aws, answer):
                     yield f"{url}: {line}"
 
     def reason(self, ended: Mapping[str, Any]) -> str:

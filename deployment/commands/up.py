@@ -7,14 +7,29 @@ from typing import Any
 
 import click
 
-from deployment import asking, cli, launch, show, unscaling
-from deployment.aws import Aws
-from deployment.calls import Step
-from deployment.cli import DRY_RUN, NAME, WHERE, connect, options, say, told
-from deployment.commands.choices import CHECK, DETAILS, KINDS, SCALING, WHAT
-from deployment.order import Order
-from deployment.perform import Performer
-from deployment.plan import plan_up
+from deployment.aws.client import Aws
+from deployment.aws.performer import Performer
+from deployment.current import inventory, running
+from deployment.plan.calls import Step
+from deployment.plan.endpoint import plan_up
+from deployment.plan.order import Order
+from deployment.plan.scaling import ending_steps_of
+from deployment.proof import causes, golden
+from deployment.terminal import parsing, progress
+from deployment.terminal.dry_run import show
+from deployment.terminal.options import (
+    CHECK,
+    DETAILS,
+    DRY_RUN,
+    KINDS,
+    NAME,
+    SCALING,
+    WHAT,
+    WHERE,
+    connect,
+    options,
+)
+from deployment.terminal.progress import say, told
 
 
 @click.command()
@@ -37,29 +52,29 @@ def up(name: str, **asked: Any) -> None:
     python deploy.py up cats --image URI --model model.tar.gz --role ARN --dry-run
     """  # noqa: D301 - \b keeps click from rewrapping
     aws = connect(asked)
-    order = asking.order(name, aws.region, asked)
-    unscaled = asked["autoscale"] == asking.NO_SCALING
+    order = parsing.order(name, aws.region, asked)
+    unscaled = asked["autoscale"] == parsing.NO_SCALING
     if asked["dry_run"]:
         plan = plan_up(order)
         steps = ending_scaling(aws, order, asked=True) if unscaled else ()
-        show.show(replace(plan, steps=(*plan.steps, *steps)))
+        show(replace(plan, steps=(*plan.steps, *steps)))
         return
-    launch.check_account(aws, order)
-    performer = cli.performer(aws)
+    running.check_account(aws, order)
+    performer = progress.performer(aws)
     with (
-        launch.inspected(aws, order, skip=asked["no_check"]) as found,
+        golden.inspected(aws, order, skip=asked["no_check"]) as found,
         told(performer, removal(aws, order)),
-        launch.explained(aws, name),
+        causes.explained(aws, name),
     ):
         bring_up(performer, order, unscaled=unscaled)
-        launch.prove(aws, order, found)
+        golden.prove(aws, order, found)
     say(f"The endpoint {name} is in service in {aws.region}. Try it:")
     say(f"  python deploy.py invoke {name} PICTURE {aws.where}")
 
 
 def bring_up(performer: Performer, order: Order, *, unscaled: bool) -> None:
     """Carry out the plan, and say what it costs."""
-    state = launch.state(performer.aws, order)
+    state = running.state(performer.aws, order)
     plan = plan_up(order, state)
     steps = ending_scaling(performer.aws, order, asked=unscaled) if state else ()
     performer.perform(replace(plan, steps=(*plan.steps, *steps)))
@@ -71,17 +86,17 @@ def bring_up(performer: Performer, order: Order, *, unscaled: bool) -> None:
 
 def ending_scaling(aws: Aws, order: Order, *, asked: bool) -> tuple[Step, ...]:
     """What ends an earlier --autoscale, if that is asked for; else it is said that it goes on."""
-    scaled = unscaling.scaled(aws, order.name)
+    scaled = inventory.scaled(aws, order.name)
     variants = [each["ResourceId"].rpartition("/")[2] for each in scaled[0]]
     if order.scaling or not variants:
         return ()
     if not asked:
         say(
             f"The number of machines of {', '.join(variants)} follows the load, as an earlier "
-            f"--autoscale said; --autoscale {asking.NO_SCALING} ends that."
+            f"--autoscale said; --autoscale {parsing.NO_SCALING} ends that."
         )
         return ()
-    return tuple(unscaling.steps_of(order.name, scaled, variants))
+    return tuple(ending_steps_of(order.name, scaled, variants))
 
 
 def removal(aws: Aws, order: Order) -> str:

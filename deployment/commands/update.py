@@ -9,21 +9,33 @@ from typing import Any
 
 import click
 
-from deployment import asking, cli, guard, launch, show
-from deployment.archive import Inspected
-from deployment.aws import Aws
-from deployment.calls import Plan, Remove
-from deployment.changes import Changes, changed, check_rollout, guarded, unscaled
-from deployment.cli import DRY_RUN, NAME, WHERE, connect, options, say
-from deployment.commands.choices import CHANGES, CHECK, STEPS
-from deployment.cost import costs
-from deployment.current import Running, read
+from deployment.aws.client import Aws
+from deployment.aws.performer import Performer
+from deployment.current.running import read
 from deployment.errors import AnsweredWrong, DeploymentError, Misuse, Refused
-from deployment.order import Order
-from deployment.perform import Performer
-from deployment.plan import config_parameters
-from deployment.rollout import RollOut, parse_seconds, parse_size
-from deployment.update import plan_scaling, plan_update
+from deployment.plan.amendment import Changes, changed, check_rollout, guarded, unscaled
+from deployment.plan.calls import Plan, Remove
+from deployment.plan.cost import costs
+from deployment.plan.endpoint import config_parameters
+from deployment.plan.order import Order
+from deployment.plan.rollout import RollOut, parse_seconds, parse_size
+from deployment.plan.state import Running
+from deployment.plan.transition import plan_scaling, plan_update
+from deployment.proof import causes, golden, guard
+from deployment.proof.inspection import Inspected
+from deployment.terminal import parsing, progress
+from deployment.terminal.dry_run import show
+from deployment.terminal.options import (
+    CHANGES,
+    CHECK,
+    DRY_RUN,
+    NAME,
+    STEPS,
+    WHERE,
+    connect,
+    options,
+)
+from deployment.terminal.progress import say
 
 
 @click.command()
@@ -48,10 +60,10 @@ def update(name: str, **asked: Any) -> None:
     check_rollout(running, order, rollout, asked=any(asked[each] for each in (*HOW, *WATCHED)))
     plan = plan_update(running, order, rollout, unscaled(running, wanted))
     if asked["dry_run"]:
-        show.show(replace(plan, steps=(*plan.steps, *plan_scaling(running, order).steps)))
+        show(replace(plan, steps=(*plan.steps, *plan_scaling(running, order).steps)))
         return
     refuse_fallen(running)
-    with launch.inspected(aws, order, skip=asked["no_check"]) as found:
+    with golden.inspected(aws, order, skip=asked["no_check"]) as found:
         whole = guarded(running, order) and rollout.how == "all at once"
         watch = guard.Watch(aws, order, found if whole else {})
         roll_out(running, order, plan, found, watch)
@@ -67,17 +79,17 @@ WATCHED = ("bake", "max_latency", "max_errors")
 def changes(asked: Mapping[str, Any]) -> Changes:
     """What is to change. Raises `Misuse` for nothing."""
     made = Changes(
-        model=asking.archive(asked["model"]) if asked["model"] else None,
-        variants=tuple(asking.variant(each, "--variant") for each in asked["variant"]),
-        shadow=asking.variant(asked["shadow"], "--shadow") if asked["shadow"] else None,
+        model=parsing.archive(asked["model"]) if asked["model"] else None,
+        variants=tuple(parsing.variant(each, "--variant") for each in asked["variant"]),
+        shadow=parsing.variant(asked["shadow"], "--shadow") if asked["shadow"] else None,
         image=asked["image"] or "",
-        environment=asking.environment(asked["env"]),
+        environment=parsing.environment(asked["env"]),
         instance=asked["instance"] or "",
         count=asked["count"] or 0,
         bucket=asked["bucket"] or "",
         dropped=asked["drop"],
         unscaled=asked["autoscale"] is not None,
-        weighed=tuple(name for name, _, weight in map(asking.parts, asked["variant"]) if weight),
+        weighed=tuple(name for name, _, weight in map(parsing.parts, asked["variant"]) if weight),
     )
     if made == Changes(bucket=made.bucket):
         raise Misuse(
@@ -119,9 +131,9 @@ def roll_out(
 ) -> None:
     """Carry out the plan, watch it, and go back where it went wrong."""
     config, name, aws = config_parameters(order)["EndpointConfigName"], order.name, watch.aws
-    performer = cli.performer(aws)
+    performer = progress.performer(aws)
     performer.meanwhile = watch
-    with launch.explained(aws, name):
+    with causes.explained(aws, name):
         with going_on(aws, name):
             performer.perform(plan)
         back = running.before if running.config == config else running.config
@@ -145,7 +157,7 @@ def prove(
         return
     try:
         with going_on(performer.aws, order.name):
-            launch.prove(performer.aws, order, found)
+            golden.prove(performer.aws, order, found)
     except AnsweredWrong as exc:
         guard.go_back(performer, order.name, back, exc)
 

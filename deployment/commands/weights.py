@@ -6,11 +6,14 @@ from typing import Any
 
 import click
 
-from deployment import asking, cli, launch, show
-from deployment.cli import DRY_RUN, NAME, WHERE, connect, options, say
-from deployment.current import read
+from deployment.current.running import read
 from deployment.errors import Misuse
-from deployment.update import plan_weights
+from deployment.plan.transition import plan_weights
+from deployment.proof import causes
+from deployment.terminal import parsing, progress
+from deployment.terminal.dry_run import show
+from deployment.terminal.options import DRY_RUN, NAME, WHERE, connect, options
+from deployment.terminal.progress import say
 
 
 @click.command()
@@ -32,10 +35,10 @@ def weights(name: str, shares: tuple[str, ...], **asked: Any) -> None:
     aws = connect(asked)
     plan = plan_weights(read(aws, name), wanted)
     if asked["dry_run"]:
-        show.show(plan)
+        show(plan)
         return
-    with launch.explained(aws, name):
-        cli.performer(aws).perform(plan)
+    with causes.explained(aws, name):
+        progress.performer(aws).perform(plan)
     now = {variant.name: variant.weight for variant in read(aws, name).order.variants}
     for variant, weight in now.items():
         click.echo(f"{variant}: {weight:g}, {weight / sum(now.values()):.0%} of the requests")
@@ -45,6 +48,6 @@ def weights(name: str, shares: tuple[str, ...], **asked: Any) -> None:
 def share(text: str) -> tuple[str, float]:
     """VARIANT=WEIGHT. Raises `Misuse`."""
     variant, _, weight = text.partition("=")
-    if not variant or not asking.is_number(weight):
+    if not variant or not parsing.is_number(weight):
         raise Misuse(f"{text}: a variant and its weight, such as new=10.")
     return variant, float(weight)

@@ -23,6 +23,11 @@ Account = Callable[[str], Any]
 """boto3's client of a service."""
 
 
+def runs(account: Account) -> str:
+    """The configuration that `cats` is on."""
+    return str(account("sagemaker").describe_endpoint(EndpointName="cats")["EndpointConfigName"])
+
+
 def inventory(account: Account) -> dict[str, list[str]]:
     """All that is in the account, as AWS lists it; kinds of which there is nothing are left out."""
     sagemaker, scaling = account("sagemaker"), account("application-autoscaling")

@@ -11,7 +11,7 @@ import botocore.loaders
 from botocore.model import ServiceModel
 from botocore.validate import ParamValidator
 
-from deployment.calls import Answer, Call
+from deployment.plan.calls import Answer, Call
 
 LOADER = botocore.loaders.create_loader()
 

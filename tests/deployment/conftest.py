@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import boto3
+import botocore.handlers
 import botocore.loaders
+import botocore.session
 import pytest
 from aws_account import IMAGE, REGION, ROLE, Account, Deploy
 from batching import IN, OUT, filled
 from click.testing import CliRunner, Result
+from faults import Weather
 from moto import mock_aws
 from rolling import Rolling
 
-from deployment import perform
-from deployment.aws import Aws
+from deployment.aws import performer
 from deployment.cli import main
 
 
@@ -25,14 +28,51 @@ from deployment.cli import main
 def models_read_once() -> Iterator[None]:
     """The descriptions of services are large, and every session would read them again."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(botocore.loaders, "create_loader", cache(botocore.loaders.create_loader))
+        patch.setattr(botocore.session, "create_loader", cache(botocore.loaders.create_loader))
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def clients_made_once() -> Iterator[None]:
+    """Making a session and its clients takes longer than all that they are asked here.
+
+    They are made anew for another environment and other handlers of events, and for whoever asks by
+    boto3's own session, to which a test may have added some.
+    """
+    made: dict[Any, Any] = {}
+    session, make = boto3.session.Session, boto3.session.Session.client
+
+    def client(self: Any, service: str, **options: Any) -> Any:
+        if self is boto3.DEFAULT_SESSION:
+            return make(self, service, **options)
+        plain = {name: repr(vars(option)) for name, option in options.items()}
+        key = (service, self.region_name, self.profile_name, repr(plain), *circumstances())
+        if key not in made:
+            made[key] = make(self, service, **options)
+        return made[key]
+
+    def once(**options: Any) -> Any:
+        key = (*options.items(), *circumstances())
+        if key not in made:
+            made[key] = session(**options)
+        return made[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(session, "client", client)
+        patch.setattr(boto3.session, "Session", once)
+        yield
+
+
+def circumstances() -> tuple[object, ...]:
+    """What a session and its clients depend on, beside their options."""
+    named = (item for item in os.environ.items() if item[0].startswith("AWS_"))
+    return tuple(named), tuple(each[1] for each in botocore.handlers.BUILTIN_HANDLERS)
 
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Moto's endpoints need no waiting for."""
-    monkeypatch.setattr(perform, "PAUSE", 0.0)
+    monkeypatch.setattr(performer, "PAUSE", 0.0)
 
 
 @pytest.fixture
@@ -68,6 +108,13 @@ def sagemaker() -> Rolling:
 
 
 @pytest.fixture
+def weather(account: Account, sagemaker: Rolling) -> Iterator[Weather]:
+    """All calls, with SageMaker's part that moto lacks."""
+    with Weather(stubs=sagemaker.stubs).prevailing() as weather:
+        yield weather
+
+
+@pytest.fixture
 def deploy() -> Deploy:
     """`python deploy.py` with these arguments, in this process."""
 
@@ -86,22 +133,6 @@ def up(deploy: Deploy, archive: Path) -> Deploy:
         return deploy("up", "cats", *needed, *(("--model", archive) if model else ()), *more)
 
     return run
-
-
-@pytest.fixture(scope="module")
-def clients_made_once() -> Iterator[None]:
-    """Making a client takes longer than all that it is asked here."""
-    made: dict[str, Any] = {}
-    make = Aws.client
-
-    def client(self: Aws, service: str) -> Any:
-        if service not in made:
-            made[service] = make(self, service)
-        return made[service]
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Aws, "client", client)
-        yield
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import botocore.handlers
+import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ConnectionClosedError
 from botocore.validate import ParamValidator
@@ -111,6 +112,20 @@ def lost() -> None:
 def died() -> None:
     """The process is killed."""
     raise Died
+
+
+REFUSED = refused("ValidationException", "Something is not as it should be.")
+
+
+FAULTS: dict[str, tuple[Fault, str]] = {
+    "refused": (REFUSED, "before"),
+    "killed before": (died, "before"),
+    "answer lost": (lost, "after"),
+    "killed after": (died, "after"),
+}
+"""What goes wrong with a call, and whether before or after AWS has done what it was asked for."""
+
+each_fault = pytest.mark.parametrize(("fault", "when"), FAULTS.values(), ids=FAULTS)
 
 
 def answered(model: Any, answer: Mapping[str, Any]) -> tuple[AWSResponse, dict[str, Any]]:

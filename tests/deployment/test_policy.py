@@ -15,9 +15,9 @@ from botocore.session import get_session
 from moto import mock_aws
 
 from deployment import policy
-from deployment.calls import Call
+from deployment.aws.refusals import action
+from deployment.plan.calls import Call
 from deployment.policy import CONTAINER, FREE, GRANTS, Place
-from deployment.refusals import action
 
 ROOT = Path(__file__).parents[2]
 

@@ -1,0 +1,1 @@
+"""What AWS has now, read from there; nothing here changes anything."""

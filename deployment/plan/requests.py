@@ -1,0 +1,46 @@
+"""A picture, and how its answer is wanted → the calls that ask an endpoint for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from deployment.plan.calls import Call
+
+ANY_PICTURE = "application/x-image"
+"""The server looks at the bytes, whatever a file is called."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """How an answer is wanted: its media type, custom attributes, and by which variant."""
+
+    accept: str = "application/json"
+    attributes: str = ""
+    variant: str = ""
+
+
+def invocation(name: str, picture: Any, asked: Asked) -> Call:
+    """A request that is answered at once."""
+    chosen = {"CustomAttributes": asked.attributes, "TargetVariant": asked.variant}
+    parameters = {
+        "EndpointName": name,
+        "Body": picture,
+        "ContentType": ANY_PICTURE,
+        "Accept": asked.accept,
+        **{key: value for key, value in chosen.items() if value},
+    }
+    return Call("sagemaker-runtime", "InvokeEndpoint", parameters)
+
+
+def async_invocation(name: str, url: str, asked: Asked) -> Call:
+    """A request that lies in S3, and is answered there."""
+    parameters = {
+        "EndpointName": name,
+        "InputLocation": url,
+        "ContentType": ANY_PICTURE,
+        "Accept": asked.accept,
+    }
+    if asked.attributes:
+        parameters["CustomAttributes"] = asked.attributes
+    return Call("sagemaker-runtime", "InvokeEndpointAsync", parameters)

@@ -1,0 +1,1 @@
+"""What is typed and what is shown; no command lives here, and nothing is made in AWS."""
