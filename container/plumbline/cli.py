@@ -103,7 +103,7 @@ def inspect(model: Path, as_json: bool) -> None:
 
     console = Console(highlight=False)
     with unpacked(model) as folder, console.status("Reading the model …"), muted():
-        found = inspection.inspect(folder)
+        found = inspection.inspect(folder, environment.from_environment().allow_ops)
     if as_json:
         click.echo(json.dumps(inspection.document(found), indent=2, ensure_ascii=False))
     else:

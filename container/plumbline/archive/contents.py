@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from plumbline.archive import accelerated_files as accelerated
-from plumbline.archive import diagnosis, handler_code
+from plumbline.archive import diagnosis, graph_operations, handler_code
 from plumbline.archive.accelerated_files import Accelerated
 from plumbline.archive.discovery import ModelFile, find_models, is_version, saved_models
 from plumbline.archive.handler_code import Code, Whereabouts
@@ -66,10 +66,16 @@ class Archive:
                 yield replace(self, models=(model,), goldens=(), accelerated=None)
 
 
-def open_archive(root: Path, default: str = "", whereabouts: Whereabouts = CODE) -> Archive:
+def open_archive(
+    root: Path,
+    default: str = "",
+    whereabouts: Whereabouts = CODE,
+    allow_ops: Collection[str] = (),
+) -> Archive:
     """What lies in the folder `root`; the `default` of several models is chosen by its name.
 
-    Raises `ArchiveError`, `SpecError` or `HandlerError`.
+    `allow_ops` are operations that the graph of a SavedModel may have beside those that compute.
+    Raises `ArchiveError`, `UnsafeModel`, `EngineError`, `SpecError` or `HandlerError`.
     """
     if not root.is_dir():
         raise ArchiveError(f"There is no model folder {root}.")
@@ -83,6 +89,8 @@ def open_archive(root: Path, default: str = "", whereabouts: Whereabouts = CODE)
     for model in found.models:
         if broken := diagnosis.incomplete(root, model.path):
             raise broken
+        if model.kind == "saved_model":
+            graph_operations.check(model.path, allow_ops)
     return replace(opened(root, spec, preferring(found.models, default), found.rule), code=code)
 
 

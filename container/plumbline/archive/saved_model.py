@@ -140,12 +140,16 @@ def whole(data: memoryview) -> int:
 def message(data: memoryview | bytes) -> Message:
     """The fields of a message. Raises `ValueError` or `IndexError` where it is none."""
     found: defaultdict[int, list[memoryview]] = defaultdict(list)
+    kinds: dict[int, int] = {}
     data, place = memoryview(data), 0
     while place < len(data):
         tag, place = varint(data, place)
         start, end = span(data, place, tag & 7)
         if end > len(data):
             raise ValueError("a field is longer than the file")
+        # TensorFlow passes over fields that are written otherwise; here they must not hide one.
+        if tag >> 32 or kinds.setdefault(tag >> 3, tag & 7) != tag & 7:
+            raise ValueError("a field is written in a way that no SavedModel has")
         found[tag >> 3].append(data[start:end])
         place = end
     return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -68,10 +68,13 @@ class Inspection:
         return image_size(self.archive.spec, target)
 
 
-def inspect(root: Path) -> Inspection:
-    """What the folder `root` would be served as. Raises the `ModelError` that loading would."""
+def inspect(root: Path, allow_ops: Collection[str] = ()) -> Inspection:
+    """What the folder `root` would be served as. Raises the `ModelError` that loading would.
+
+    `allow_ops` is what the server would let through of the graph of a SavedModel.
+    """
     verified = manifest.verify(root)
-    archive = open_archive(root)
+    archive = open_archive(root, allow_ops=allow_ops)
     described = [(each, *signatures_of(each.model, each)) for each in archive.singly()]
     for each, _, found in described:
         check_fit(each, each.model, found)

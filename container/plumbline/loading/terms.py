@@ -41,6 +41,8 @@ class Terms:
     """How a user's handler is run."""
     handler: Handler | None = None
     """The archive's own, once it is loaded."""
+    allow_ops: tuple[str, ...] = ()
+    """Operations that a SavedModel may have beside those that compute."""
     default_model: str = ""
     """Which of several answers where none is named; empty for the first by its name."""
 
@@ -59,6 +61,7 @@ def terms_of(chosen: Settings, sizes: Sizes) -> Terms:
         engine=chosen.engine,
         streams=chosen.streams,
         most_together=chosen.most_together,
+        allow_ops=chosen.allow_ops,
         default_model=chosen.default_model,
         fetch=Links(chosen.url_allow, chosen.max_body, chosen.url_timeout).fetch,
         max_fetched=chosen.max_body,

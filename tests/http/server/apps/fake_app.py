@@ -5,6 +5,8 @@ gunicorn calls `application` with what its command line says: `fake_app:applicat
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -29,6 +31,7 @@ def application(
     delay: float = 0.0,
     loads_after: str = "",
     failure: str = "",
+    dies: str = "",
     shared: str | None = None,
     handled: bool = False,
     *,
@@ -38,7 +41,8 @@ def application(
     """The app of `plumbline.web.wsgi`.
 
     Its model takes `delay` seconds for a picture, is loaded once the file `loads_after` is there,
-    and fails to load, with that message, where there is a `failure`. With `handled` the archive
+    and fails to load, with that message, where there is a `failure`; its process `dies` of that
+    signal instead. With `handled` the archive
     is loaded as ever, and only the engine is a fake. `memory` is all that the machine says to have.
     A worker has not booted before the file `boots_after` is there.
     """
@@ -50,17 +54,19 @@ def application(
         engines = {"code": AbsentEngine()}
         loading.load_engine = lambda model, *_: engines.get(model.kind, FakeEngine(delay=delay))
     else:
-        wsgi.load_models = loader(delay, loads_after, failure)
+        wsgi.load_models = loader(delay, loads_after, failure, dies)
     return wsgi.application(shared)
 
 
-def loader(delay: float, loads_after: str, failure: str) -> Callable[..., Registry]:
+def loader(delay: float, loads_after: str, failure: str, dies: str) -> Callable[..., Registry]:
     """What stands for `plumbline.loading.loader.load_models`."""
 
     def load(root: Path, terms: Terms, say: Say) -> Registry:
         say("The model fake is loading.")
         while loads_after and not Path(loads_after).exists():
             time.sleep(0.05)
+        if dies:
+            os.kill(os.getpid(), signal.Signals[dies])
         if failure:
             raise EngineError(failure)
         engine, spec = FakeEngine(delay=delay), ModelSpec()
