@@ -13,6 +13,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from plumbline.archive.damage import parse_json, told
 from plumbline.archive.signature import Signature, TensorSpec
 from plumbline.errors import ArchiveError
 
@@ -111,8 +112,10 @@ def read(root: Path) -> Accelerated | None:
     file = root / FOLDER / FILE
     if not file.is_file():
         return None
+    with told(f"{FOLDER}/{FILE}", "the system"):
+        data = file.read_bytes()
     try:
-        document = json.loads(file.read_text("utf-8"))
+        document = parse_json(data, FILE)
         forms = {form(one): float(one["golden_agreement"]) for one in document["forms"]}
         found = Accelerated(
             file.parent,
@@ -122,7 +125,7 @@ def read(root: Path) -> Accelerated | None:
             {one: agreement for one, agreement in forms.items() if one in FORMS},
             frozenset(map(str, document.get("aliases", ()))),
         )
-    except (ValueError, KeyError, TypeError) as exc:
+    except (ArchiveError, AttributeError, ValueError, KeyError, TypeError, OverflowError) as exc:
         raise ArchiveError(
             f"{FOLDER}/{FILE} is damaged; pack the archive again, or delete {FOLDER}/."
         ) from exc

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 from plumbline.archive import accelerated_files as accelerated
 from plumbline.archive import diagnosis, graph_operations, handler_code
 from plumbline.archive.accelerated_files import Accelerated
+from plumbline.archive.damage import LARGEST_JSON, told
 from plumbline.archive.discovery import ModelFile, find_models, is_version, saved_models
 from plumbline.archive.handler_code import Code, Whereabouts
 from plumbline.errors import ArchiveError
@@ -149,9 +151,13 @@ def have_own_specs(root: Path) -> bool:
 
 def read_text(file: Path) -> str:
     """A text file of the archive. Raises `ArchiveError` if it is none."""
+    with told(file.name, "the system"):
+        data = file.read_bytes()
+    if len(data) > LARGEST_JSON:
+        raise ArchiveError(f"{file.name} has more than {LARGEST_JSON:,} bytes.")
     try:
-        return file.read_text("utf-8-sig")  # Windows writes a byte order mark
-    except (OSError, UnicodeDecodeError) as exc:
+        return data.decode("utf-8-sig")  # Windows writes a byte order mark
+    except UnicodeDecodeError as exc:
         raise ArchiveError(f"{file.name} can't be read as UTF-8 text.") from exc
 
 
@@ -176,18 +182,41 @@ def read_goldens(folder: Path) -> Iterator[GoldenPicture]:
                 raise ArchiveError(f"{folder.name}/{name} has no picture beside it.")
         elif f"{name}.npz" in files:
             expected = read_outputs(files[f"{name}.npz"])
-            yield GoldenPicture(name, files[name].read_bytes(), expected)
+            with told(f"{folder.name}/{name}", "the system"):
+                picture = files[name].read_bytes()
+            yield GoldenPicture(name, picture, expected)
         else:
             raise ArchiveError(f"{folder.name}/{name} has no expected outputs ({name}.npz).")
 
 
 def read_outputs(file: Path) -> Tensors:
     """The arrays of an .npz file; nothing in it is ever unpickled."""
-    try:
-        with file.open("rb") as raw, np.load(raw, allow_pickle=False) as arrays:
+    source = f"{file.parent.name}/{file.name}"
+    with told(source, "NumPy"), zipfile.ZipFile(file) as members:
+        check_size(members, source)
+    with told(source, "NumPy"), np.load(file, allow_pickle=False) as arrays:
+        try:
             outputs = {name: arrays[name] for name in arrays}
-    except Exception as exc:  # zipfile, zlib, NumPy: whatever a damaged file makes them raise
-        raise ArchiveError(f"{file.parent.name}/{file.name} is damaged: {exc}") from exc
+        except ValueError as exc:
+            if "allow_pickle" not in str(exc):
+                raise
+            raise ArchiveError(f"{source} holds Python objects, which are never read.") from exc
     if not outputs:
-        raise ArchiveError(f"{file.parent.name}/{file.name} holds no expected outputs.")
+        raise ArchiveError(f"{source} holds no expected outputs.")
     return outputs
+
+
+MOST_OUTPUTS = 1000
+
+LARGEST_OUTPUTS = 512 * 1024**2
+"""Bytes of the expected outputs of one picture, unpacked."""
+
+
+def check_size(members: zipfile.ZipFile, source: str) -> None:
+    """Raise `ArchiveError` where there is more than any model answers to one picture."""
+    listed = members.infolist()
+    if len(listed) > MOST_OUTPUTS or sum(one.file_size for one in listed) > LARGEST_OUTPUTS:
+        raise ArchiveError(
+            f"{source} holds more than {MOST_OUTPUTS:,} arrays or {LARGEST_OUTPUTS:,} bytes, which "
+            "no model answers to one picture."
+        )

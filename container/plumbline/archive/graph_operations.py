@@ -63,6 +63,8 @@ def check(folder: Path, allowed: Collection[str] = ()) -> None:
             f"{folder.name}/saved_model.cpb is a SavedModel in parts, which is not read here; "
             "save it again without experimental_image_format."
         )
+    if not (folder / "saved_model.pb").stat().st_size:
+        return  # whoever loads it says so
     meta = serving_graph(folder)
     with told_of_damage(folder):
         graph = SavedGraph(meta)

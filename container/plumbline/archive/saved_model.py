@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 
+from plumbline.archive.damage import told
 from plumbline.archive.signature import TEXT, Signature, TensorSpec
 from plumbline.errors import EngineError
 
@@ -50,6 +51,9 @@ DTYPES: Mapping[int, str] = MappingProxyType(
 )
 """TensorFlow's numbers of dtypes (`tensorflow/core/framework/types.proto`)."""
 
+MOST_FIELDS = 1_000_000
+"""Of one message: a graph has one for each of its nodes."""
+
 VARINT, EIGHT_BYTES, BYTES, FOUR_BYTES = 0, 1, 2, 5
 """How a field is written."""
 
@@ -63,7 +67,8 @@ def read_signatures(folder: Path) -> dict[str, Signature]:
 def serving_graph(folder: Path) -> Message:
     """The graph that is for serving. Raises `EngineError`."""
     with told_of_damage(folder):
-        data = memoryview((folder / "saved_model.pb").read_bytes())
+        with told(f"{folder.name}/saved_model.pb", "the system"):
+            data = memoryview((folder / "saved_model.pb").read_bytes())
         graphs = [message(graph) for graph in message(data)[2]]
         for graph in graphs:
             if SERVE in tags_of(graph):
@@ -141,7 +146,7 @@ def message(data: memoryview | bytes) -> Message:
     """The fields of a message. Raises `ValueError` or `IndexError` where it is none."""
     found: defaultdict[int, list[memoryview]] = defaultdict(list)
     kinds: dict[int, int] = {}
-    data, place = memoryview(data), 0
+    data, place, count = memoryview(data), 0, 0
     while place < len(data):
         tag, place = varint(data, place)
         start, end = span(data, place, tag & 7)
@@ -151,6 +156,9 @@ def message(data: memoryview | bytes) -> Message:
         if tag >> 32 or kinds.setdefault(tag >> 3, tag & 7) != tag & 7:
             raise ValueError("a field is written in a way that no SavedModel has")
         found[tag >> 3].append(data[start:end])
+        count += 1
+        if count > MOST_FIELDS:
+            raise ValueError("it has more fields than any model")
         place = end
     return found
 

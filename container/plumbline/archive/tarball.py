@@ -98,17 +98,15 @@ def unpack(archive: Path, target: Path, bounds: Bounds | None = None) -> None:
         with opened(archive) as stream, tarfile.open(fileobj=stream, mode="r:") as tar:
             most = bounds.size_for(archive.stat().st_size)
             members = list(checked(bounded(tar, stream), bounds, most))
-            check_end(stream, tar.offset)
+            check_end(stream, tar.offset, archive.name)
             check_any(members, archive.name)
             for member, path in members:
                 extract(tar, member, target / path)
-    except DAMAGED as exc:
+    except (*DAMAGED, OSError) as exc:
         clear(target)
-        raise ArchiveError(f"{archive.name} is not a whole tar archive: {exc}.") from exc
-    except OSError as exc:
-        clear(target)
-        what = "is not a whole tar archive" if exc.errno is None else "can't be unpacked"
-        raise ArchiveError(f"{archive.name} {what}: {exc.strerror or exc}.") from exc
+        if isinstance(exc, OSError) and exc.errno:
+            raise ArchiveError(f"{archive.name} can't be unpacked: {exc.strerror}.") from exc
+        raise not_whole(archive.name, "it is damaged, or another kind of file") from exc
     except BaseException:
         clear(target)
         raise
@@ -202,15 +200,20 @@ def check_member(member: tarfile.TarInfo, path: PurePosixPath) -> None:
         )
 
 
-def check_end(stream: Any, offset: int) -> None:
-    """Raise `tarfile.ReadError` for a tar without its end, or damage behind it."""
+def not_whole(name: str, why: str) -> ArchiveError:
+    """The error for an archive that is none."""
+    return ArchiveError(f"{name} is not a whole tar archive: {why}. Copy or pack it anew.")
+
+
+def check_end(stream: Any, offset: int, name: str) -> None:
+    """Raise `ArchiveError` for a tar without its end, or damage behind it."""
     stream.seek(offset)
     if stream.read(BLOCK) != bytes(BLOCK):
-        raise tarfile.ReadError("it breaks off before its end")
+        raise not_whole(name, "it breaks off before its end")
     for _ in range(64):  # the padding of large records; reading on checks the checksum, too
         if not stream.read(MEBIBYTE):
             return
-    raise tarfile.ReadError("something follows its end")
+    raise not_whole(name, "something follows its end")
 
 
 def extract(tar: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> None:

@@ -69,10 +69,7 @@ class Inspection:
 
 
 def inspect(root: Path, allow_ops: Collection[str] = ()) -> Inspection:
-    """What the folder `root` would be served as. Raises the `ModelError` that loading would.
-
-    `allow_ops` is what the server would let through of the graph of a SavedModel.
-    """
+    """What the folder `root` would be served as. Raises the `ModelError` that loading would."""
     verified = manifest.verify(root)
     archive = open_archive(root, allow_ops=allow_ops)
     described = [(each, *signatures_of(each.model, each)) for each in archive.singly()]

@@ -243,6 +243,7 @@ def make_pipeline(archive: Archive, engine: Engine, terms: Terms) -> Pipeline:
         terms.max_instances,
         fetch=terms.fetch,
         max_fetched=terms.max_fetched,
+        max_parsed=terms.max_parsed,
     )
     return around(pipeline, terms.handler, terms.code.cutoff, Named(model.name, model.version))
 

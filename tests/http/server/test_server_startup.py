@@ -41,7 +41,7 @@ def test_a_model_that_fails_says_why_and_then_ends_the_server(start, picture: by
     assert server.workers() == server.workers()[:1], "the failure was tried again"
 
 
-@pytest.mark.parametrize(("dies", "workers"), [("SIGKILL", "1"), ("SIGABRT", "2")])
+@pytest.mark.parametrize(("dies", "workers"), [("SIGKILL", "1"), ("SIGSEGV", "2")])
 def test_a_model_that_ends_its_process_is_given_up(start, dies: str, workers: str) -> None:
     settings = {"PLUMBLINE_WORKERS": workers, "PLUMBLINE_FAILURE_GRACE_SECONDS": "8"}
     server = start(f"dies={dies!r}", **settings)

@@ -88,7 +88,7 @@ TRICKS: dict[str, tuple[Callable[[], bytes], str]] = {
     ),
     "headers about headers": (
         lambda: header("x", 0, tarfile.XHDTYPE) * 2_000 + bytes(1024),
-        "model.tar.gz is not a whole tar archive: maximum recursion depth exceeded",
+        "model.tar.gz is not a whole tar archive: it is damaged, or another kind of file.",
     ),
     "a long name again and again": (
         lambda: (header("x", 900_000, tarfile.GNUTYPE_LONGNAME) + b"n" * 900_096) * 9 + bytes(1024),
@@ -120,11 +120,11 @@ TRICKS: dict[str, tuple[Callable[[], bytes], str]] = {
     ),
     "a damaged checksum": (
         lambda: gzip.compress(whole(("a", b"1")))[:-8] + bytes(8),
-        "model.tar.gz is not a whole tar archive: CRC check failed",
+        "model.tar.gz is not a whole tar archive: it is damaged, or another kind of file.",
     ),
     "no trailer": (
         lambda: gzip.compress(whole(("a", b"1")))[:-4],
-        "model.tar.gz is not a whole tar archive: Compressed file ended before",
+        "model.tar.gz is not a whole tar archive: it is damaged, or another kind of file.",
     ),
     "a gigabyte behind its end": (
         lambda: whole(("a", b"1")) + bytes(80 * MEBIBYTE),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -67,6 +68,7 @@ def loader(delay: float, loads_after: str, failure: str, dies: str) -> Callable[
             time.sleep(0.05)
         if dies:
             os.kill(os.getpid(), signal.Signals[dies])
+            threading.Event().wait()
         if failure:
             raise EngineError(failure)
         engine, spec = FakeEngine(delay=delay), ModelSpec()
