@@ -52,7 +52,7 @@ def test_help_lists_the_commands() -> None:
 def test_a_folder_is_served_where_it_is(
     tmp_path: Path, served: list[tuple[Path, int, list[str]]]
 ) -> None:
-    (tmp_path / "saved_model.pb").write_bytes(b"x")
+    (tmp_path / "saved_model.pb").write_bytes(b"\x08\x01")
     result = run("serve", str(tmp_path), "--port", "9000")
     assert result.exit_code == 7
     assert served == [(tmp_path.resolve(), 9000, ["saved_model.pb"])]

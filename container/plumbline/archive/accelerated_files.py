@@ -13,7 +13,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from plumbline.archive.damage import parse_json, told
+from plumbline.archive.damage import told
+from plumbline.archive.json_files import parse_json
 from plumbline.archive.signature import Signature, TensorSpec
 from plumbline.errors import ArchiveError
 

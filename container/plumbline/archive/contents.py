@@ -12,9 +12,10 @@ import numpy as np
 from plumbline.archive import accelerated_files as accelerated
 from plumbline.archive import diagnosis, graph_operations, handler_code
 from plumbline.archive.accelerated_files import Accelerated
-from plumbline.archive.damage import LARGEST_JSON, told
+from plumbline.archive.damage import told
 from plumbline.archive.discovery import ModelFile, find_models, is_version, saved_models
 from plumbline.archive.handler_code import Code, Whereabouts
+from plumbline.archive.json_files import LARGEST_JSON
 from plumbline.errors import ArchiveError
 from plumbline.spec import model_spec as specs
 from plumbline.spec.checks import FILE

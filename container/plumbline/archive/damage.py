@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import errno
-import json
 import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from plumbline.errors import ArchiveError, PlumblineError
 
 log = logging.getLogger("plumbline.archive")
-
-LARGEST_JSON = 64 * 1024**2
-"""Bytes."""
 
 OF_THE_SYSTEM = frozenset(
     {
@@ -24,9 +19,6 @@ OF_THE_SYSTEM = frozenset(
     }
 )
 """What says nothing of a file's bytes; libraries pass others on for damage."""
-
-MOST_VALUES = 2_000_000
-"""Of a JSON file: so many take a few hundred megabytes of memory, and no model has them."""
 
 
 @contextmanager
@@ -55,16 +47,3 @@ def told(name: str, reader: str) -> Iterator[None]:
 def reason(error: OSError) -> str:
     """What the system says, without the file's path."""
     return os.strerror(error.errno or 0)
-
-
-def parse_json(text: str | bytes, name: str, wrong: str = "is not valid JSON") -> Any:
-    """The document in a JSON file of an archive. Raises `ArchiveError`; `wrong` says of what."""
-    data = text.encode(errors="surrogatepass") if isinstance(text, str) else text
-    if len(data) > LARGEST_JSON or sum(map(data.count, (b",", b"[", b"{"))) > MOST_VALUES:
-        raise ArchiveError(
-            f"{name} holds more than {MOST_VALUES:,} values or {LARGEST_JSON:,} bytes of JSON."
-        )
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as exc:
-        raise ArchiveError(f"{name} {wrong}.") from exc

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from plumbline.archive import diagnosis, hdf5, keras_config
-from plumbline.archive.damage import LARGEST_JSON
+from plumbline.archive.json_files import LARGEST_JSON
 from plumbline.errors import ArchiveError
 
 NAME = "model"

@@ -12,9 +12,17 @@ from functools import cache
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
+from plumbline.archive.damage import told
 from plumbline.archive.graph_nodes import Call
 from plumbline.archive.saved_graph import SavedGraph
-from plumbline.archive.saved_model import serving_graph, text, told_of_damage
+from plumbline.archive.saved_model import (
+    SERVE,
+    Message,
+    message,
+    tags_of,
+    text,
+    told_of_damage,
+)
 from plumbline.errors import EngineError, UnsafeModel
 
 SAVERS = frozenset(
@@ -63,17 +71,25 @@ def check(folder: Path, allowed: Collection[str] = ()) -> None:
             f"{folder.name}/saved_model.cpb is a SavedModel in parts, which is not read here; "
             "save it again without experimental_image_format."
         )
-    if not (folder / "saved_model.pb").stat().st_size:
-        return  # whoever loads it says so
-    meta = serving_graph(folder)
     with told_of_damage(folder):
-        graph = SavedGraph(meta)
-        found = sorted(set(refused(graph)) - set(allowed))
-        outside = sorted(filter(leads_out, graph.asset_files()))
+        graphs = [SavedGraph(meta) for meta in loadable(folder)]
+        found = sorted({op for graph in graphs for op in refused(graph)} - set(allowed))
+        outside = sorted(
+            name for graph in graphs for name in graph.asset_files() if leads_out(name)
+        )
     if outside:
         raise UnsafeModel(f"{folder.name}/saved_model.pb is refused: {outside[0]!r} is no asset.")
     if found:
         raise UnsafeModel(sentence(folder.name, found))
+
+
+def loadable(folder: Path) -> list[Message]:
+    """The graphs that may be loaded: the one for serving, or else what comes next to it."""
+    with told(f"{folder.name}/saved_model.pb", "the system"):
+        data = (folder / "saved_model.pb").read_bytes()
+    graphs = [message(graph) for graph in message(data)[2]]
+    exactly = [graph for graph in graphs if tags_of(graph) == [SERVE]]
+    return exactly or [graph for graph in graphs if SERVE in tags_of(graph)] or graphs
 
 
 def refused(graph: SavedGraph) -> Iterator[str]:

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from plumbline.archive.damage import LARGEST_JSON, told
+from plumbline.archive.damage import told
+from plumbline.archive.json_files import LARGEST_JSON
 from plumbline.errors import ArchiveError, EngineError, UnsafeModel
 
 SUFFIXES = (".h5", ".hdf5")

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from plumbline.archive.damage import parse_json
+from plumbline.archive.json_files import parse_json
 from plumbline.errors import ArchiveError, UnsafeModel
 
 Config = dict[str, Any]

@@ -12,8 +12,9 @@ from types import MappingProxyType
 from typing import IO
 
 from plumbline.archive import hdf5, keras_config
-from plumbline.archive.damage import LARGEST_JSON, told
+from plumbline.archive.damage import told
 from plumbline.archive.discovery import ModelFile
+from plumbline.archive.json_files import LARGEST_JSON
 from plumbline.archive.keras_config import Config
 from plumbline.errors import ArchiveError, UnsafeModel
 

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping
 from itertools import filterfalse
 from pathlib import Path
 
-from plumbline.archive.damage import parse_json, told
+from plumbline.archive.damage import told
+from plumbline.archive.json_files import parse_json
 from plumbline.errors import ArchiveError
 
 FILE = "manifest.json"

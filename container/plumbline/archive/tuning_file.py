@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from plumbline.archive.damage import parse_json, told
+from plumbline.archive.damage import told
+from plumbline.archive.json_files import parse_json
 from plumbline.errors import ArchiveError, SettingError
 
 FILE = "tuning.json"

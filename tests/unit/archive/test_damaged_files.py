@@ -16,8 +16,8 @@ import pytest
 
 from plumbline.archive import accelerated_files, keras_files, manifest, tuning_file
 from plumbline.archive.contents import read_labels, read_outputs, read_spec
-from plumbline.archive.damage import MOST_VALUES, parse_json
 from plumbline.archive.discovery import ModelFile, find_models
+from plumbline.archive.json_files import MOST_VALUES, parse_json
 from plumbline.archive.npz_outputs import save
 from plumbline.archive.tarball import pack, unpack
 from plumbline.errors import ArchiveError, PlumblineError

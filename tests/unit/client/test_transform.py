@@ -57,8 +57,8 @@ def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "model"
     (folder / "1" / "variables").mkdir(parents=True)
     for name in ("saved_model.pb", "variables/variables.index"):
-        (folder / "1" / name).write_bytes(b"x")
-    (folder / "1/variables/variables.data-00000-of-00001").write_bytes(b"x")
+        (folder / "1" / name).write_bytes(b"\x08\x01")
+    (folder / "1/variables/variables.data-00000-of-00001").write_bytes(b"\x08\x01")
     (folder / "plumbline.toml").write_text(SPEC)
     return folder
 
@@ -285,7 +285,7 @@ def test_other_options_are_not_mixed_in(whole: Path, photos: Path, model: Path) 
 
 
 def test_another_model_is_not_mixed_in(whole: Path, photos: Path, model: Path) -> None:
-    (model / "1" / "saved_model.pb").write_bytes(b"another")
+    (model / "1" / "saved_model.pb").write_bytes(b"\x08\x02")
     done = transform(photos, "--model", model, "--out", whole)
     assert done.exit_code == 2
     assert "holds the results of something else (model: SHA-256 " in done.stderr
