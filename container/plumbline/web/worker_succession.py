@@ -68,8 +68,12 @@ class Notes:
 
     def pids(self, kind: str) -> set[int]:
         """The workers of which there is such a note."""
-        found = self.folder.glob(f"{kind}-*") if self.folder else ()
-        return {int(file.name.removeprefix(f"{kind}-")) for file in found}
+        try:  # a process that is out of descriptors can't look
+            names = [file.name for file in self.folder.iterdir()] if self.folder else []
+        except OSError:
+            names = []
+        start = f"{kind}-"
+        return {int(name.removeprefix(start)) for name in names if name.startswith(start)}
 
     @property
     def given_up(self) -> str:
