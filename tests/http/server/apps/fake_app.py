@@ -10,6 +10,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from flask import Flask
@@ -74,6 +75,7 @@ def loader(delay: float, loads_after: str, failure: str, dies: str) -> Callable[
         engine, spec = FakeEngine(delay=delay), ModelSpec()
         task = make_task(spec, None)
         task.fit(engine.signature)
-        return Registry.of(Pipeline(spec, engine, task, terms.limits, terms.max_instances))
+        pipeline = Pipeline(spec, engine, task, terms.limits, terms.max_instances)
+        return Registry.of(replace(pipeline, max_parsed=terms.max_parsed))
 
     return load
