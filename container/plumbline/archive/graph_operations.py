@@ -60,17 +60,18 @@ def known() -> frozenset[str]:
     return frozenset(file.read_text("utf-8").split())
 
 
-def check(folder: Path, allowed: Collection[str] = ()) -> None:
+def check(folder: Path, allowed: Collection[str] = (), source: str = "") -> None:
     """Raise `UnsafeModel` if the SavedModel in `folder` does more than compute.
 
-    `allowed` names operations that whoever serves it lets through. Raises `EngineError` for a
-    damaged file.
+    `allowed` names operations that whoever serves it lets through, `source` the file that it was
+    made of. Raises `EngineError` for a damaged file.
     """
     if (folder / "saved_model.cpb").exists():
         raise EngineError(
             f"{folder.name}/saved_model.cpb is a SavedModel in parts, which is not read here; "
             "save it again without experimental_image_format."
         )
+    source = source or f"{folder.name}/saved_model.pb"
     with told_of_damage(folder):
         graphs = [SavedGraph(meta) for meta in loadable(folder)]
         found = sorted({op for graph in graphs for op in refused(graph)} - set(allowed))
@@ -78,9 +79,9 @@ def check(folder: Path, allowed: Collection[str] = ()) -> None:
             name for graph in graphs for name in graph.asset_files() if leads_out(name)
         )
     if outside:
-        raise UnsafeModel(f"{folder.name}/saved_model.pb is refused: {outside[0]!r} is no asset.")
+        raise UnsafeModel(f"{source} is refused: {outside[0]!r} is no asset.")
     if found:
-        raise UnsafeModel(sentence(folder.name, found))
+        raise UnsafeModel(sentence(source, found))
 
 
 def loadable(folder: Path) -> list[Message]:
@@ -129,6 +130,6 @@ def sentence(name: str, found: list[str]) -> str:
             f"PLUMBLINE_ALLOW_OPS={','.join(found)}."
         )
     return (
-        f"{name}/saved_model.pb is refused, because its graph does more than compute: it has "
+        f"{name} is refused, because its graph does more than compute: it has "
         f"{', '.join(said[:MOST_NAMED])}{more}. {way_out}"
     )
