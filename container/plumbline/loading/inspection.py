@@ -20,6 +20,7 @@ from plumbline.archive.signature import Signature, TensorSpec
 from plumbline.engines.model_io import signatures_of
 from plumbline.errors import SpecError
 from plumbline.handlers.handler_summary import handler, handler_rows
+from plumbline.loading.golden_check import check_decodable
 from plumbline.loading.model_registry import NAME, VERSION
 from plumbline.pipeline.model_inputs import check_pictures, decodes_itself, image_size
 from plumbline.spec.checks import FILE
@@ -77,6 +78,7 @@ def inspect(root: Path, allow_ops: Collection[str] = ()) -> Inspection:
         check_fit(each, each.model, found)
     first, reader, signatures = described[0]
     spec = suited(first.spec, signatures[first.spec.model.signature])
+    check_decodable(archive, spec, signatures[first.spec.model.signature])
     served = replace(first, spec=spec, root=root, models=archive.models, code=archive.code)
     specs = [each.root / FILE for each, *_ in described if (each.root / FILE).is_file()]
     return Inspection(served, reader, signatures, declared_in(first.root), verified, specs)
