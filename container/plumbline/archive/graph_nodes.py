@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from plumbline.archive.saved_model import Message, entries, message, text, whole
+from plumbline.archive.saved_model import Message, entries, message, text, varint
 
 CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
 """What calls a function with its own inputs, in their order."""
@@ -127,6 +127,5 @@ def packed(fields: list[memoryview]) -> Iterator[int]:
     for data in fields:
         place = 0
         while place < len(data):
-            length = next(n for n, byte in enumerate(data[place:], 1) if byte < 128)
-            yield whole(data[place : place + length])
-            place += length
+            value, place = varint(data, place)
+            yield value

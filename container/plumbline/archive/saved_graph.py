@@ -33,15 +33,13 @@ INITIALIZER = "__saved_model_init_op"
 LOOKS = ("ReadVariableOp", "VarIsInitializedOp")
 """What looks into a variable, and leaves it as it is."""
 
-MOST_STEPS = 32
-"""On the way from a file's name to its reader."""
-
 
 class SavedGraph:
     """The graph of a SavedModel. Raises `ValueError` or `IndexError` where it is damaged."""
 
     def __init__(self, meta: Message) -> None:
         self.meta = meta
+        self.found_assets: dict[tuple[str, str], bool] = {}
         graph = message(b"".join(meta[2]))
         library = message(b"".join(graph[2]))
         self.nodes: defaultdict[str, list[Node]] = defaultdict(list)
@@ -159,24 +157,29 @@ class SavedGraph:
                 found[name].append(call)
         return found
 
-    def is_asset(self, scope: str, source: str, depth: int = 0) -> bool:
+    def is_asset(self, scope: str, source: str) -> bool:
         """Whether what a node takes from `source` is, whoever calls, a path in assets/."""
-        name = node_of(source)
-        if depth > MOST_STEPS:
-            return False
+        place = (scope, node_of(source))
+        if place not in self.found_assets:
+            self.found_assets[place] = False  # what goes round in a circle comes from nowhere
+            self.found_assets[place] = self.comes_from_asset(*place)
+        return self.found_assets[place]
+
+    def comes_from_asset(self, scope: str, name: str) -> bool:
+        """The same, looked for: in what the node of that name is made of."""
         if scope and name in self.functions[scope].arguments:
-            return self.is_asset_argument(scope, name, depth)
+            return self.is_asset_argument(scope, name)
         nodes = self.functions[scope].nodes if scope else self.nodes.get(name, ())
         found = [node for node in nodes if node.name == name]
         if not scope and name in self.asset_nodes:
             return all(node.ops in (("Const",), ("Placeholder",)) for node in found)
         return bool(found) and all(
-            (node.ops == ("Identity",) and self.is_asset(scope, node.inputs[0], depth + 1))
-            or (node.ops == ("ReadVariableOp",) and not scope and self.keeps_asset(node, depth))
+            (node.ops == ("Identity",) and self.is_asset(scope, node.inputs[0]))
+            or (node.ops == ("ReadVariableOp",) and not scope and self.keeps_asset(node))
             for node in found
         )
 
-    def keeps_asset(self, reading: Node, depth: int) -> bool:
+    def keeps_asset(self, reading: Node) -> bool:
         """Whether nothing but a path in assets/ is ever written into the variable that is read."""
         name = node_of(reading.inputs[0])
         users = [
@@ -190,7 +193,7 @@ class SavedGraph:
             self.variables.count(shared_name(name, self.nodes[name])) == 1
             and all(node.ops[0] in ("AssignVariableOp", *LOOKS) for node in users)
             and bool(written)
-            and all(self.is_asset("", node.inputs[1], depth + 1) for node in written)
+            and all(self.is_asset("", node.inputs[1]) for node in written)
         )
 
     @cached_property
@@ -202,12 +205,11 @@ class SavedGraph:
             shared_name(node.name, [node]) for node in (*inner, *outer) if "VarHandleOp" in node.ops
         ]
 
-    def is_asset_argument(self, scope: str, name: str, depth: int) -> bool:
+    def is_asset_argument(self, scope: str, name: str) -> bool:
         """Whether a function's argument is, in each of its calls, a path in assets/."""
         place = self.functions[scope].arguments.index(name)
         calls = [
-            call.node.ops[0] in CALLS
-            and self.is_asset(call.scope, call.node.inputs[place], depth + 1)
+            call.node.ops[0] in CALLS and self.is_asset(call.scope, call.node.inputs[place])
             for call in self.calls.get(scope, ())
         ]
         return all([*calls, *self.bound(scope, place)]) and bool(calls)

@@ -81,7 +81,7 @@ def told_of_damage(folder: Path) -> Iterator[None]:
     """Raise `EngineError` for what is no protocol buffer."""
     try:
         yield
-    except (ValueError, IndexError) as exc:
+    except (ValueError, IndexError, RecursionError) as exc:
         raise EngineError(f"{folder.name}/saved_model.pb is damaged: {exc}.") from exc
 
 

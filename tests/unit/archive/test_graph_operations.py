@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -106,3 +108,49 @@ def test_another_form_of_the_file_hides_nothing(tmp_path: Path) -> None:
     (tmp_path / "saved_model.cpb").touch()
     with pytest.raises(EngineError, match=r"saved_model\.cpb"):
         check(write(tmp_path, meta(node("y", "Const"))))
+
+
+def nested(depth: int) -> bytes:
+    """A setting within a setting, and so on."""
+    inner = b""
+    for _ in range(depth):
+        inner = field(10, field(1, "f") + field(2, entry("f", inner)))
+    return inner
+
+
+def test_settings_without_end_are_damage(tmp_path: Path) -> None:
+    call = node("y", "PartitionedCall") + field(5, entry("f", nested(2000)))
+    with pytest.raises(EngineError, match="is damaged"):
+        check(write(tmp_path, meta(call, functions=(function("f", node("x", "Const")),))))
+
+
+def test_calls_that_double_again_and_again_are_followed_once(tmp_path: Path) -> None:
+    """The file's name goes through forty functions, each of which is called twice."""
+    read = node("t", "InitializeTableFromTextFileV2", "x", "x")
+    functions = [argument("f0", read)]
+    for number in range(1, 40):
+        calls = [call(f"c{n}", f"f{number - 1}", "x") for n in range(2)]
+        functions.append(argument(f"f{number}", *calls))
+    nodes = (call("y", "f39", "name"), node("name", "Const"))
+    with pytest.raises(UnsafeModel, match="InitializeTableFromTextFileV2"):
+        check(write(tmp_path, meta(*nodes, functions=tuple(functions))))
+
+
+def call(name: str, called: str, given: str) -> bytes:
+    return node(name, "PartitionedCall", given, f=called)
+
+
+def argument(name: str, *nodes: bytes) -> bytes:
+    """A function of one argument, `x`."""
+    head = field(1, field(1, name) + field(2, field(1, "x")))
+    return head + b"".join(field(3, one) for one in nodes)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_twenty_changed_bytes_are_read_or_told(tmp_path: Path, seed: int) -> None:
+    chance = random.Random(seed)
+    data = bytearray(REFUSED["a function of a function"] + REFUSED["what is run once"])
+    for _ in range(20):
+        data[chance.randrange(len(data))] = chance.randrange(256)
+    with suppress(EngineError, UnsafeModel):
+        check(write(tmp_path, bytes(data)))
