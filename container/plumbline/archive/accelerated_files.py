@@ -15,8 +15,8 @@ from typing import Any
 
 from plumbline.archive.damage import told
 from plumbline.archive.json_files import parse_json
-from plumbline.archive.signature import Signature, TensorSpec
 from plumbline.errors import ArchiveError
+from plumbline.signature import Signature, TensorSpec
 
 FOLDER = "accelerated"
 FILE = "forms.json"

@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 
 from plumbline.archive.contents import Archive, GoldenPicture
-from plumbline.archive.signature import Signature
 from plumbline.errors import ArchiveError, GoldenMismatch, ImageError
 from plumbline.loading.likely_causes import explain
 from plumbline.parity.differences import Difference, mismatch
 from plumbline.pipeline.model_inputs import check_pictures, prepared
 from plumbline.pipeline.stages import Pipeline
 from plumbline.pipeline.stopwatch import Stopwatch
+from plumbline.signature import Signature
 from plumbline.spec.model_spec import ModelSpec
 from plumbline.vision.images import Limits
 
