@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import json
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import click
@@ -30,6 +32,10 @@ LAZY = {
 """Commands that are imported when they are meant: the server needs nothing of them."""
 
 
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
+"""What a full disk, or one that must not be written to, is told as."""
+
+
 class Commands(click.Group):
     """A group whose commands end with one sentence, not a traceback, when something is wrong."""
 
@@ -51,6 +57,14 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except PlumblineError as error:
             raise click.ClickException(error.message) from error
+        except OSError as error:
+            if error.errno not in NO_ROOM:
+                raise
+            where = error.filename or tempfile.gettempdir()
+            raise click.ClickException(
+                f"{where} can't be written: {error.strerror}. Make room there, or name another "
+                "folder for temporary files in TMPDIR."
+            ) from error
 
 
 @click.group(cls=Commands)
@@ -103,7 +117,7 @@ def inspect(model: Path, as_json: bool) -> None:
 
     console = Console(highlight=False)
     with unpacked(model) as folder, console.status("Reading the model …"), muted():
-        found = inspection.inspect(folder)
+        found = inspection.inspect(folder, environment.from_environment().allow_ops)
     if as_json:
         click.echo(json.dumps(inspection.document(found), indent=2, ensure_ascii=False))
     else:

@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from plumbline.archive.tarball import unpack
-from plumbline.errors import GoldenMismatch
+from plumbline.errors import ArchiveError, GoldenMismatch
+from plumbline.loading.inspection import inspect
 from plumbline.loading.loader import load_models
 from plumbline.loading.terms import Terms
 from plumbline.packing.assembly import Contents, GoldenPicture, pack
@@ -111,3 +112,13 @@ def test_packing_twice_gives_the_same_bytes(
     again = tmp_path / "again.tar.gz"
     pack(contents, again)
     assert again.read_bytes() == packed.read_bytes()
+
+
+@pytest.mark.parametrize("look", [start, inspect])
+def test_a_damaged_picture_is_told_alike(unpacked: Path, look: Callable[..., object]) -> None:
+    picture = unpacked / "golden" / "1.png"
+    picture.write_bytes(picture.read_bytes()[:200])
+    (unpacked / "manifest.json").unlink()
+    with pytest.raises(ArchiveError) as caught:
+        look(unpacked)
+    assert caught.value.message.startswith("The golden picture 1.png can't be used: ")

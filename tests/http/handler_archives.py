@@ -16,7 +16,7 @@ def archive(root: Path, name: str) -> Path:
     """A folder with a SavedModel, which the tests exchange for the fake engine, and its code/."""
     folder = root / "digits" / "1"
     (folder / "variables").mkdir(parents=True)
-    (folder / "saved_model.pb").write_bytes(b"model")
+    (folder / "saved_model.pb").write_bytes(b"\x08\x01")
     (folder / "variables" / "variables.index").write_bytes(b"index")
     (folder / "variables" / "variables.data-00000-of-00001").write_bytes(b"data")
     (root / "plumbline.toml").write_text('[preprocess]\nnormalize = "unit"\n')

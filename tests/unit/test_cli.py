@@ -52,7 +52,7 @@ def test_help_lists_the_commands() -> None:
 def test_a_folder_is_served_where_it_is(
     tmp_path: Path, served: list[tuple[Path, int, list[str]]]
 ) -> None:
-    (tmp_path / "saved_model.pb").write_bytes(b"x")
+    (tmp_path / "saved_model.pb").write_bytes(b"\x08\x01")
     result = run("serve", str(tmp_path), "--port", "9000")
     assert result.exit_code == 7
     assert served == [(tmp_path.resolve(), 9000, ["saved_model.pb"])]
@@ -99,4 +99,19 @@ def test_a_setting_that_can_not_be_ends_with_one_sentence(
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr == (
         "Error: PLUMBLINE_QUEUE=many: it must be a whole number from 0 to 10000.\n"
+    )
+
+
+def test_a_full_temporary_folder_is_told_in_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device", "/tmp/plumbline-x")
+
+    monkeypatch.setattr("plumbline.cli.unpacked", full)
+    result = run("inspect", str(tmp_path))
+    assert result.exit_code == 1
+    assert result.stderr == (
+        "Error: /tmp/plumbline-x can't be written: No space left on device. Make room there, or "
+        "name another folder for temporary files in TMPDIR.\n"
     )

@@ -13,6 +13,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from plumbline.archive.damage import told
+from plumbline.archive.json_files import parse_json
 from plumbline.errors import ArchiveError
 from plumbline.signature import Signature, TensorSpec
 
@@ -111,8 +113,10 @@ def read(root: Path) -> Accelerated | None:
     file = root / FOLDER / FILE
     if not file.is_file():
         return None
+    with told(f"{FOLDER}/{FILE}", "the system"):
+        data = file.read_bytes()
     try:
-        document = json.loads(file.read_text("utf-8"))
+        document = parse_json(data, FILE)
         forms = {form(one): float(one["golden_agreement"]) for one in document["forms"]}
         found = Accelerated(
             file.parent,
@@ -122,7 +126,7 @@ def read(root: Path) -> Accelerated | None:
             {one: agreement for one, agreement in forms.items() if one in FORMS},
             frozenset(map(str, document.get("aliases", ()))),
         )
-    except (ValueError, KeyError, TypeError) as exc:
+    except (ArchiveError, AttributeError, ValueError, KeyError, TypeError, OverflowError) as exc:
         raise ArchiveError(
             f"{FOLDER}/{FILE} is damaged; pack the archive again, or delete {FOLDER}/."
         ) from exc

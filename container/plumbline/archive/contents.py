@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from plumbline.archive import accelerated_files as accelerated
-from plumbline.archive import diagnosis, handler_code
+from plumbline.archive import diagnosis, graph_operations, handler_code
 from plumbline.archive.accelerated_files import Accelerated
+from plumbline.archive.damage import told
 from plumbline.archive.discovery import ModelFile, find_models, is_version, saved_models
 from plumbline.archive.handler_code import Code, Whereabouts
+from plumbline.archive.json_files import LARGEST_JSON
 from plumbline.errors import ArchiveError
 from plumbline.spec import model_spec as specs
 from plumbline.spec.checks import FILE
@@ -66,10 +69,16 @@ class Archive:
                 yield replace(self, models=(model,), goldens=(), accelerated=None)
 
 
-def open_archive(root: Path, default: str = "", whereabouts: Whereabouts = CODE) -> Archive:
+def open_archive(
+    root: Path,
+    default: str = "",
+    whereabouts: Whereabouts = CODE,
+    allow_ops: Collection[str] = (),
+) -> Archive:
     """What lies in the folder `root`; the `default` of several models is chosen by its name.
 
-    Raises `ArchiveError`, `SpecError` or `HandlerError`.
+    `allow_ops` are operations that the graph of a SavedModel may have beside those that compute.
+    Raises `ArchiveError`, `UnsafeModel`, `EngineError`, `SpecError` or `HandlerError`.
     """
     if not root.is_dir():
         raise ArchiveError(f"There is no model folder {root}.")
@@ -83,6 +92,8 @@ def open_archive(root: Path, default: str = "", whereabouts: Whereabouts = CODE)
     for model in found.models:
         if broken := diagnosis.incomplete(root, model.path):
             raise broken
+        if model.kind == "saved_model":
+            graph_operations.check(model.path, allow_ops)
     return replace(opened(root, spec, preferring(found.models, default), found.rule), code=code)
 
 
@@ -141,9 +152,13 @@ def have_own_specs(root: Path) -> bool:
 
 def read_text(file: Path) -> str:
     """A text file of the archive. Raises `ArchiveError` if it is none."""
+    with told(file.name, "the system"):
+        data = file.read_bytes()
+    if len(data) > LARGEST_JSON:
+        raise ArchiveError(f"{file.name} has more than {LARGEST_JSON:,} bytes.")
     try:
-        return file.read_text("utf-8-sig")  # Windows writes a byte order mark
-    except (OSError, UnicodeDecodeError) as exc:
+        return data.decode("utf-8-sig")  # Windows writes a byte order mark
+    except UnicodeDecodeError as exc:
         raise ArchiveError(f"{file.name} can't be read as UTF-8 text.") from exc
 
 
@@ -168,18 +183,41 @@ def read_goldens(folder: Path) -> Iterator[GoldenPicture]:
                 raise ArchiveError(f"{folder.name}/{name} has no picture beside it.")
         elif f"{name}.npz" in files:
             expected = read_outputs(files[f"{name}.npz"])
-            yield GoldenPicture(name, files[name].read_bytes(), expected)
+            with told(f"{folder.name}/{name}", "the system"):
+                picture = files[name].read_bytes()
+            yield GoldenPicture(name, picture, expected)
         else:
             raise ArchiveError(f"{folder.name}/{name} has no expected outputs ({name}.npz).")
 
 
 def read_outputs(file: Path) -> Tensors:
     """The arrays of an .npz file; nothing in it is ever unpickled."""
-    try:
-        with file.open("rb") as raw, np.load(raw, allow_pickle=False) as arrays:
+    source = f"{file.parent.name}/{file.name}"
+    with told(source, "NumPy"), zipfile.ZipFile(file) as members:
+        check_size(members, source)
+    with told(source, "NumPy"), np.load(file, allow_pickle=False) as arrays:
+        try:
             outputs = {name: arrays[name] for name in arrays}
-    except Exception as exc:  # zipfile, zlib, NumPy: whatever a damaged file makes them raise
-        raise ArchiveError(f"{file.parent.name}/{file.name} is damaged: {exc}") from exc
+        except ValueError as exc:
+            if "allow_pickle" not in str(exc):
+                raise
+            raise ArchiveError(f"{source} holds Python objects, which are never read.") from exc
     if not outputs:
-        raise ArchiveError(f"{file.parent.name}/{file.name} holds no expected outputs.")
+        raise ArchiveError(f"{source} holds no expected outputs.")
     return outputs
+
+
+MOST_OUTPUTS = 1000
+
+LARGEST_OUTPUTS = 512 * 1024**2
+"""Bytes of the expected outputs of one picture, unpacked."""
+
+
+def check_size(members: zipfile.ZipFile, source: str) -> None:
+    """Raise `ArchiveError` where there is more than any model answers to one picture."""
+    listed = members.infolist()
+    if len(listed) > MOST_OUTPUTS or sum(one.file_size for one in listed) > LARGEST_OUTPUTS:
+        raise ArchiveError(
+            f"{source} holds more than {MOST_OUTPUTS:,} arrays or {LARGEST_OUTPUTS:,} bytes, which "
+            "no model answers to one picture."
+        )

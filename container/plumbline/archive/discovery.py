@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from plumbline.archive import diagnosis, hdf5, keras_config
+from plumbline.archive.json_files import LARGEST_JSON
 from plumbline.errors import ArchiveError
 
 NAME = "model"
@@ -15,8 +16,6 @@ NAME = "model"
 
 DROPPINGS = ("__MACOSX",)
 """Folders that macOS leaves in archives; its files begin with a dot."""
-
-LARGEST_JSON = 64 * 1024**2
 
 
 @dataclass(frozen=True)

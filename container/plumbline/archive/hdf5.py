@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from plumbline.archive.damage import told
+from plumbline.archive.json_files import LARGEST_JSON
 from plumbline.errors import ArchiveError, EngineError, UnsafeModel
 
 SUFFIXES = (".h5", ".hdf5")
@@ -34,13 +37,12 @@ def library() -> Any:
     return h5py
 
 
-def opened(file: Path | IO[bytes], name: str) -> Any:
-    """The file, open for reading. Raises `ArchiveError`."""
+@contextmanager
+def opened(file: Path | IO[bytes], name: str) -> Iterator[Any]:
+    """The file, open for reading. Raises `ArchiveError`, in the block too."""
     h5py = library()
-    try:
-        return h5py.File(file, "r")
-    except OSError as exc:
-        raise ArchiveError(f"{name} is damaged or not whole: HDF5 can't open it ({exc}).") from exc
+    with told(name, "HDF5"), h5py.File(file, "r") as h5:
+        yield h5
 
 
 def is_whole_model(file: Path) -> bool:
@@ -58,9 +60,17 @@ def is_legacy_weights(file: Path) -> bool:
 def attribute(file: Path, name: str) -> str | None:
     """A text kept in the file's root, None if there is none."""
     with opened(file, file.name) as h5:
-        value = h5.attrs.get(name)
+        value = small(h5, name, file.name) if name in h5.attrs else None
     value = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
     return value if isinstance(value, str) else None
+
+
+def small(h5: Any, name: str, source: str) -> Any:
+    """An attribute that is one text. Raises `ArchiveError` where it is an array, or very long."""
+    found = h5.attrs.get_id(name)
+    if found.shape != () or found.get_storage_size() > LARGEST_JSON:
+        raise ArchiveError(f"{source} is damaged: its {name} is not a text.")
+    return h5.attrs[name]
 
 
 def check(file: Path | IO[bytes], name: str, size: int) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from plumbline.archive.json_files import parse_json
 from plumbline.errors import ArchiveError, UnsafeModel
 
 Config = dict[str, Any]
@@ -81,10 +82,7 @@ TRY_EXPORT = (
 
 def parse(text: str | bytes, source: str) -> Config:
     """The config in a JSON text. Raises `ArchiveError`; `source` names the file."""
-    try:
-        document = json.loads(text)
-    except (ValueError, RecursionError) as exc:
-        raise ArchiveError(f"{source} holds no model: it is not valid JSON.") from exc
+    document = parse_json(text, source, "holds no model: it is not valid JSON")
     if not isinstance(document, dict):
         raise ArchiveError(f"{source} holds no model: its JSON is not an object.")
     return document

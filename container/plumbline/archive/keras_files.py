@@ -12,7 +12,9 @@ from types import MappingProxyType
 from typing import IO
 
 from plumbline.archive import hdf5, keras_config
-from plumbline.archive.discovery import LARGEST_JSON, ModelFile
+from plumbline.archive.damage import told
+from plumbline.archive.discovery import ModelFile
+from plumbline.archive.json_files import LARGEST_JSON
 from plumbline.archive.keras_config import Config
 from plumbline.errors import ArchiveError, UnsafeModel
 
@@ -67,13 +69,8 @@ def read_zip(model: ModelFile) -> KerasModel:
 @contextmanager
 def opened_zip(file: Path) -> Iterator[zipfile.ZipFile]:
     """The zip, open for reading; what is damaged in it raises `ArchiveError`."""
-    try:
-        with zipfile.ZipFile(file) as archive:
-            yield archive
-    except (zipfile.BadZipFile, EOFError, OSError, NotImplementedError, RuntimeError) as exc:
-        raise ArchiveError(
-            f"{file.name} is damaged or not whole: a .keras file is a zip archive ({exc})."
-        ) from exc
+    with told(file.name, "zipfile"), zipfile.ZipFile(file) as archive:
+        yield archive
 
 
 def check_members(archive: zipfile.ZipFile, file: Path) -> None:
@@ -131,6 +128,8 @@ def check_arrays(stream: IO[bytes], source: str) -> None:
         for name in getattr(arrays, "files", ()):
             arrays[name]
     except ValueError as exc:
+        if "allow_pickle" not in str(exc):
+            raise
         raise UnsafeModel(f"{source} is refused: it holds pickled objects, not numbers.") from exc
 
 

@@ -7,13 +7,16 @@ import json
 from collections.abc import Iterator, Mapping
 from itertools import filterfalse
 from pathlib import Path
-from typing import Any
 
+from plumbline.archive.damage import told
+from plumbline.archive.json_files import parse_json
 from plumbline.errors import ArchiveError
 
 FILE = "manifest.json"
 
 MOST_NAMED = 5
+
+NO_MANIFEST = 'is no manifest: {"sha256": {path: digest}}'
 
 REMEDY = (
     "The archive was changed after it was packed, or damaged on its way: pack it again, or "
@@ -36,7 +39,7 @@ def files(root: Path) -> Iterator[str]:
 
 def digest(file: Path) -> str:
     """A file's SHA-256, in hexadecimal."""
-    with file.open("rb") as stream:
+    with told(file.name, "the system"), file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
@@ -73,12 +76,11 @@ def is_archive(name: str) -> bool:
 
 def read(file: Path) -> Mapping[str, str]:
     """The digests by path. Raises `ArchiveError` if the file is no manifest."""
-    try:
-        promised: Any = json.loads(file.read_text("utf-8"))["sha256"]
-    except (OSError, ValueError, KeyError, TypeError) as exc:
-        raise ArchiveError(f'{FILE} is no manifest: {{"sha256": {{path: digest}}}}.') from exc
+    with told(FILE, "JSON"):
+        document = parse_json(file.read_bytes(), FILE, NO_MANIFEST)
+    promised = document.get("sha256") if isinstance(document, dict) else None
     if not isinstance(promised, dict):
-        raise ArchiveError(f'{FILE} is no manifest: its "sha256" must be a table.')
+        raise ArchiveError(f"{FILE} {NO_MANIFEST}.")
     return promised
 
 

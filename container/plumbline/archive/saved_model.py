@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 
+from plumbline.archive.damage import told
 from plumbline.errors import EngineError
 from plumbline.signature import TEXT, Signature, TensorSpec
 
@@ -50,6 +51,9 @@ DTYPES: Mapping[int, str] = MappingProxyType(
 )
 """TensorFlow's numbers of dtypes (`tensorflow/core/framework/types.proto`)."""
 
+MOST_FIELDS = 1_000_000
+"""Of one message: a graph has one for each of its nodes."""
+
 VARINT, EIGHT_BYTES, BYTES, FOUR_BYTES = 0, 1, 2, 5
 """How a field is written."""
 
@@ -63,7 +67,8 @@ def read_signatures(folder: Path) -> dict[str, Signature]:
 def serving_graph(folder: Path) -> Message:
     """The graph that is for serving. Raises `EngineError`."""
     with told_of_damage(folder):
-        data = memoryview((folder / "saved_model.pb").read_bytes())
+        with told(f"{folder.name}/saved_model.pb", "the system"):
+            data = memoryview((folder / "saved_model.pb").read_bytes())
         graphs = [message(graph) for graph in message(data)[2]]
         for graph in graphs:
             if SERVE in tags_of(graph):
@@ -76,7 +81,7 @@ def told_of_damage(folder: Path) -> Iterator[None]:
     """Raise `EngineError` for what is no protocol buffer."""
     try:
         yield
-    except (ValueError, IndexError) as exc:
+    except (ValueError, IndexError, RecursionError) as exc:
         raise EngineError(f"{folder.name}/saved_model.pb is damaged: {exc}.") from exc
 
 
@@ -140,13 +145,20 @@ def whole(data: memoryview) -> int:
 def message(data: memoryview | bytes) -> Message:
     """The fields of a message. Raises `ValueError` or `IndexError` where it is none."""
     found: defaultdict[int, list[memoryview]] = defaultdict(list)
-    data, place = memoryview(data), 0
+    kinds: dict[int, int] = {}
+    data, place, count = memoryview(data), 0, 0
     while place < len(data):
         tag, place = varint(data, place)
         start, end = span(data, place, tag & 7)
         if end > len(data):
             raise ValueError("a field is longer than the file")
+        # TensorFlow passes over fields that are written otherwise; here they must not hide one.
+        if tag >> 32 or kinds.setdefault(tag >> 3, tag & 7) != tag & 7:
+            raise ValueError("a field is written in a way that no SavedModel has")
         found[tag >> 3].append(data[start:end])
+        count += 1
+        if count > MOST_FIELDS:
+            raise ValueError("it has more fields than any model")
         place = end
     return found
 

@@ -23,6 +23,15 @@ MEBIBYTE = 1024 * 1024
 BLOCK = 512
 """Tar's unit; two blocks of zeros are its end."""
 
+MOST_BEFORE_A_FILE = 2 * MEBIBYTE
+"""Bytes of names, headers and maps of holes that may come before what they are about."""
+
+MOST_OF_HEADERS = 32 * MEBIBYTE
+"""Memory that all names and headers of an archive may take."""
+
+RECORD = 64
+"""Bytes that a text of a header takes in memory beside its text."""
+
 SUSPICIOUS_RATIO = 200
 """Weights hardly compress, text by 5 to 10; so many times its own size is a bomb."""
 
@@ -46,21 +55,34 @@ DECOMPRESSORS: Mapping[bytes, Callable[[IO[bytes]], Any]] = MappingProxyType(
 """By the first bytes of what is compressed; a plain tar has others."""
 
 
+DAMAGED = (
+    *(tarfile.TarError, zlib.error, lzma.LZMAError),
+    *(EOFError, ValueError, RecursionError),
+)
+"""What damaged or forged archives make the libraries raise."""
+
+
 class Stream:
     """A decompressed file that is only read in pieces.
 
-    tarfile reads a long name or a PAX header whole, of whatever size the header says.
+    tarfile reads a long name or a PAX header whole, of whatever size the header says, and as many
+    one after another as there are. Of what comes before a file `left` bytes are read; None is all.
     """
 
     def __init__(self, file: Any) -> None:
         self.file = file
         self.seek = file.seek
         self.tell = file.tell
+        self.left: int | None = MOST_BEFORE_A_FILE
 
     def read(self, size: int = -1) -> bytes:
         """As of any file. Raises `ArchiveError` where that is much at once."""
         if not 0 <= size <= MEBIBYTE:
             raise ArchiveError("The archive holds a name or a header of more than a megabyte.")
+        if self.left is not None:
+            self.left -= size
+            if self.left < 0:
+                raise ArchiveError("The archive holds headers of some megabytes about one file.")
         return bytes(self.file.read(size))
 
 
@@ -74,14 +96,17 @@ def unpack(archive: Path, target: Path, bounds: Bounds | None = None) -> None:
     bounds = bounds or Bounds()
     try:
         with opened(archive) as stream, tarfile.open(fileobj=stream, mode="r:") as tar:
-            members = list(checked(tar, bounds, bounds.size_for(archive.stat().st_size)))
-            check_end(stream, tar.offset)
+            most = bounds.size_for(archive.stat().st_size)
+            members = list(checked(bounded(tar, stream), bounds, most))
+            check_end(stream, tar.offset, archive.name)
             check_any(members, archive.name)
             for member, path in members:
                 extract(tar, member, target / path)
-    except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, OSError, ValueError) as exc:
+    except (*DAMAGED, OSError) as exc:
         clear(target)
-        raise ArchiveError(f"{archive.name} is not a whole tar archive: {exc}.") from exc
+        if isinstance(exc, OSError) and exc.errno:
+            raise ArchiveError(f"{archive.name} can't be unpacked: {exc.strerror}.") from exc
+        raise not_whole(archive.name, "it is damaged, or another kind of file") from exc
     except BaseException:
         clear(target)
         raise
@@ -119,13 +144,32 @@ def opened(archive: Path) -> Iterator[Any]:
             yield Stream(decompressed)
 
 
+def bounded(tar: tarfile.TarFile, stream: Stream) -> Iterator[tarfile.TarInfo]:
+    """The members. Raises `ArchiveError` where their names and headers are too much to be kept."""
+    kept = 0
+    while True:
+        stream.left = MOST_BEFORE_A_FILE
+        member = tar.next()
+        stream.left = None
+        if member is None:
+            return
+        records = [str(value) for record in member.pax_headers.items() for value in record]
+        kept += sum(map(len, (member.name, member.linkname, *records))) + RECORD * len(records)
+        if kept > MOST_OF_HEADERS:
+            raise ArchiveError(
+                f"The names and headers of the archive take more than {MOST_OF_HEADERS:,} bytes; "
+                "pack its files anew."
+            )
+        yield member
+
+
 def checked(
-    tar: tarfile.TarFile, bounds: Bounds, most: int
+    members: Iterator[tarfile.TarInfo], bounds: Bounds, most: int
 ) -> Iterator[tuple[tarfile.TarInfo, Path]]:
     """The members and where they go; raises at the first that is not allowed."""
     size = 0
     seen: set[PurePosixPath] = set()
-    for count, member in enumerate(tar, start=1):
+    for count, member in enumerate(members, start=1):
         path = PurePosixPath(member.name)
         size += member.size
         check_member(member, path)
@@ -156,15 +200,20 @@ def check_member(member: tarfile.TarInfo, path: PurePosixPath) -> None:
         )
 
 
-def check_end(stream: Any, offset: int) -> None:
-    """Raise `tarfile.ReadError` for a tar without its end, or damage behind it."""
+def not_whole(name: str, why: str) -> ArchiveError:
+    """The error for an archive that is none."""
+    return ArchiveError(f"{name} is not a whole tar archive: {why}. Copy or pack it anew.")
+
+
+def check_end(stream: Any, offset: int, name: str) -> None:
+    """Raise `ArchiveError` for a tar without its end, or damage behind it."""
     stream.seek(offset)
     if stream.read(BLOCK) != bytes(BLOCK):
-        raise tarfile.ReadError("it breaks off before its end")
+        raise not_whole(name, "it breaks off before its end")
     for _ in range(64):  # the padding of large records; reading on checks the checksum, too
         if not stream.read(MEBIBYTE):
             return
-    raise tarfile.ReadError("something follows its end")
+    raise not_whole(name, "something follows its end")
 
 
 def extract(tar: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> None:

@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from plumbline.errors import SettingError
+from plumbline.archive.damage import told
+from plumbline.archive.json_files import parse_json
+from plumbline.errors import ArchiveError, SettingError
 
 FILE = "tuning.json"
 
@@ -45,11 +47,12 @@ def read(root: Path, cores: float) -> Mapping[str, str]:
     if not file.is_file():
         return {}
     try:
-        document = json.loads(file.read_text("utf-8"))
+        with told(FILE, "JSON"):
+            document = parse_json(file.read_bytes(), FILE)
         chosen = document["best"][document["for"]]
         found = {name: str(chosen[name]) for name in chosen}
         if document["cores"] != cores:
             return {}
-    except (ValueError, KeyError, TypeError) as exc:
+    except (ArchiveError, KeyError, TypeError) as exc:
         raise SettingError(f"{FILE} is damaged; run plumbline tune again, or delete it.") from exc
     return {name: found[name] for name in NAMES if name in found}

@@ -85,6 +85,7 @@ def load(root: Path, settings: Settings, cores: int) -> InProcess:
     loaded: list[Registry] = []
     served = ServedModel(lambda _: loaded[0])
     terms = Terms(
+        allow_ops=settings.allow_ops,
         limits=settings.limits,
         cores=cores,
         engine=settings.engine,

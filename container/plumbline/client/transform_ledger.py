@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -43,8 +44,9 @@ class Ledger:
         """Write the line of one file; it is safe from this process's end when this returns."""
         line = orjson.dumps({"file": name, **said}) + b"\n"
         try:
-            self.file.write(line)
-            self.file.flush()
+            # Past the buffer: what stayed in it would be tried again, and fail, when it is closed.
+            while line:
+                line = line[os.write(self.file.fileno(), line) :]
         except OSError as exc:
             raise CommandError(f"{RESULTS} can't be written: {exc.strerror}.") from exc
         self.count(said)

@@ -16,7 +16,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from plumbline.archive import hdf5, keras1, keras_config, keras_files
+from plumbline.archive import graph_operations, hdf5, keras1, keras_config, keras_files
 from plumbline.archive.discovery import ModelFile
 from plumbline.archive.keras_files import KerasModel
 from plumbline.engines.keras_export import export
@@ -83,6 +83,7 @@ def convert(model: ModelFile, folder: Path) -> str:
         raise EngineError(
             f"{library} has read {model.path.name}, but can't make a SavedModel of it: {short(exc)}"
         ) from exc
+    graph_operations.check(folder, source=model.path.name)
     return str(library)
 
 

@@ -10,13 +10,18 @@ dense layer (201). It is to err upwards: a model that turns out smaller is remem
 from __future__ import annotations
 
 import hashlib
+import stat
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from plumbline.archive import accelerated_files
+from plumbline.hosting.errors import ModelNotLoadable
 from plumbline.machine.allocator import MEBIBYTE
+
+MOST_FILES = 20_000
 
 PACKED, PLAIN = "openvino", "tensorflow"
 """An archive in a form for OpenVINO, and one that TensorFlow has to be asked about."""
@@ -55,17 +60,36 @@ def guess(root: Path, kind: str) -> int:
 
 
 def sizes(root: Path) -> Iterator[tuple[Path, int]]:
-    """Every file below the folder, and its bytes; links are not followed."""
-    for file in sorted(root.rglob("*")):
-        status = file.lstat()
-        if file.is_file() and not file.is_symlink():
+    """Every file below the folder, and its bytes; links are not followed.
+
+    Raises `ModelNotLoadable` where there are too many for a model, or some that can't be looked at.
+    """
+    try:
+        found = sorted(islice(root.rglob("*"), MOST_FILES + 1))
+        measured = [(file, file.lstat()) for file in found]
+    except OSError as exc:
+        raise ModelNotLoadable(f"The files in {root} can't be read: {exc.strerror}.") from exc
+    if len(found) > MOST_FILES:
+        raise ModelNotLoadable(
+            f"{root} is no model's folder: it holds more than {MOST_FILES:,} files."
+        )
+    for file, status in measured:
+        if stat.S_ISREG(status.st_mode):
             yield file, status.st_size
 
 
 def fingerprint(root: Path) -> str:
     """What tells this archive from another one, or another state of it, without reading it."""
-    found = [(str(file), size, file.lstat().st_mtime_ns) for file, size in sizes(root)]
+    found = [(str(file), size, modified(file)) for file, size in sizes(root)]
     return hashlib.sha256(repr(found).encode()).hexdigest()
+
+
+def modified(file: Path) -> int:
+    """When it was changed; 0 where it has gone since."""
+    try:
+        return file.lstat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 class Estimates:

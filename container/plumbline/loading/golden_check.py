@@ -8,7 +8,12 @@ from plumbline.archive.contents import Archive, GoldenPicture
 from plumbline.errors import ArchiveError, GoldenMismatch, ImageError
 from plumbline.loading.likely_causes import explain
 from plumbline.parity.differences import Difference, mismatch
+from plumbline.pipeline.model_inputs import check_pictures, prepared
 from plumbline.pipeline.stages import Pipeline
+from plumbline.pipeline.stopwatch import Stopwatch
+from plumbline.signature import Signature
+from plumbline.spec.model_spec import ModelSpec
+from plumbline.vision.images import Limits
 
 log = logging.getLogger("plumbline.loading")
 
@@ -44,9 +49,25 @@ def check_goldens(pipeline: Pipeline, archive: Archive, budget: float | None = N
     )
 
 
+def check_decodable(archive: Archive, spec: ModelSpec, signature: Signature) -> None:
+    """Raise `ArchiveError`, as loading would, where a golden picture of a model is damaged."""
+    if archive.code or check_pictures(spec, signature):
+        return
+    for golden in archive.goldens:
+        try:
+            prepared(golden.picture, spec, signature.input(), Limits(), Stopwatch())
+        except ImageError as exc:
+            raise unusable(golden, exc) from exc
+
+
+def unusable(golden: GoldenPicture, error: ImageError) -> ArchiveError:
+    """The error for a golden picture that can't be read."""
+    return ArchiveError(f"The golden picture {golden.name} can't be used: {error}")
+
+
 def check_golden(pipeline: Pipeline, golden: GoldenPicture) -> Difference:
     """How far one golden picture's outputs are from what they should be."""
     try:
         return pipeline.compare(golden.picture, golden.expected, time_left)
     except ImageError as exc:
-        raise ArchiveError(f"The golden picture {golden.name} can't be used: {exc}") from exc
+        raise unusable(golden, exc) from exc

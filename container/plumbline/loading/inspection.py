@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -19,6 +19,7 @@ from plumbline.archive.discovery import ModelFile
 from plumbline.engines.model_io import signatures_of
 from plumbline.errors import SpecError
 from plumbline.handlers.handler_summary import handler, handler_rows
+from plumbline.loading.golden_check import check_decodable
 from plumbline.loading.model_registry import NAME, VERSION
 from plumbline.pipeline.model_inputs import check_pictures, decodes_itself, image_size
 from plumbline.signature import Signature, TensorSpec
@@ -68,15 +69,16 @@ class Inspection:
         return image_size(self.archive.spec, target)
 
 
-def inspect(root: Path) -> Inspection:
+def inspect(root: Path, allow_ops: Collection[str] = ()) -> Inspection:
     """What the folder `root` would be served as. Raises the `ModelError` that loading would."""
     verified = manifest.verify(root)
-    archive = open_archive(root)
+    archive = open_archive(root, allow_ops=allow_ops)
     described = [(each, *signatures_of(each.model, each)) for each in archive.singly()]
     for each, _, found in described:
         check_fit(each, each.model, found)
     first, reader, signatures = described[0]
     spec = suited(first.spec, signatures[first.spec.model.signature])
+    check_decodable(archive, spec, signatures[first.spec.model.signature])
     served = replace(first, spec=spec, root=root, models=archive.models, code=archive.code)
     specs = [each.root / FILE for each, *_ in described if (each.root / FILE).is_file()]
     return Inspection(served, reader, signatures, declared_in(first.root), verified, specs)

@@ -52,7 +52,7 @@ def load_models(root: Path, terms: Terms, say: Say) -> Registry:
         log.info("Every file of the archive is as it was packed.")
     start = time.monotonic()
     loaded = []
-    found = open_archive(root, terms.default_model, terms.code.whereabouts)
+    found = open_archive(root, terms.default_model, terms.code.whereabouts, terms.allow_ops)
     terms = replace(terms, handler=handler_choice.load(found, terms.code, terms.shared, say))
     for archive in found.singly():
         late = terms.engine == "auto" and time.monotonic() > start + COMPARING_SECONDS
@@ -243,6 +243,7 @@ def make_pipeline(archive: Archive, engine: Engine, terms: Terms) -> Pipeline:
         terms.max_instances,
         fetch=terms.fetch,
         max_fetched=terms.max_fetched,
+        max_parsed=terms.max_parsed,
     )
     return around(pipeline, terms.handler, terms.code.cutoff, Named(model.name, model.version))
 

@@ -14,6 +14,7 @@ from plumbline.machine.sizing import MOST_TOGETHER, Sizes
 from plumbline.pipeline.linked_pictures import Fetch, no_links
 from plumbline.settings.server_settings import Settings
 from plumbline.vision.images import Limits
+from plumbline.wire.requests import UNLIMITED
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,8 @@ class Terms:
 
     limits: Limits = field(default_factory=Limits)
     max_instances: int = 64
+    max_parsed: int = UNLIMITED
+    """Bytes of memory that the JSON of one request may take."""
     cores: int = 1
     """Of this process, where all of them are busy."""
     cores_alone: int = 1
@@ -41,6 +44,8 @@ class Terms:
     """How a user's handler is run."""
     handler: Handler | None = None
     """The archive's own, once it is loaded."""
+    allow_ops: tuple[str, ...] = ()
+    """Operations that a SavedModel may have beside those that compute."""
     default_model: str = ""
     """Which of several answers where none is named; empty for the first by its name."""
 
@@ -54,11 +59,13 @@ def terms_of(chosen: Settings, sizes: Sizes) -> Terms:
     return Terms(
         limits=chosen.limits,
         max_instances=chosen.max_instances,
+        max_parsed=sizes.parsed,
         cores=sizes.cores,
         cores_alone=sizes.cores_alone,
         engine=chosen.engine,
         streams=chosen.streams,
         most_together=chosen.most_together,
+        allow_ops=chosen.allow_ops,
         default_model=chosen.default_model,
         fetch=Links(chosen.url_allow, chosen.max_body, chosen.url_timeout).fetch,
         max_fetched=chosen.max_body,

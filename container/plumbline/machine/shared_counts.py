@@ -28,9 +28,11 @@ class Counts:
         if file is not None:
             # Never closed: that would free the seat.
             opened = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            os.ftruncate(opened, BYTES * SEATS)
-            self._seat = free_seat(opened)
-            memory = mmap.mmap(opened, BYTES * SEATS)
+            if has_room(opened):
+                self._seat = free_seat(opened)
+                memory = mmap.mmap(opened, BYTES * SEATS)
+            else:
+                os.close(opened)
         self._counts = memoryview(memory).cast("H")
         self.own = 0  # whoever sat here before may have died at work
 
@@ -65,6 +67,21 @@ class Counts:
     def _add(self, change: int) -> None:
         with self._lock:
             self.own += change
+
+
+def has_room(file: int) -> bool:
+    """Whether the disk holds all counts: writing into a hole of a full one would kill the process.
+
+    Where there is none, each process counts for itself.
+    """
+    try:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file, 0, BYTES * SEATS)
+        else:  # macOS
+            os.ftruncate(file, BYTES * SEATS)
+    except OSError:
+        return False
+    return True
 
 
 def free_seat(file: int) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from plumbline.machine.cgroups import Machine
 
@@ -61,6 +61,11 @@ SPARE_THREADS = 16
 """Beside those that work or wait: they answer pings and turn away what is too much."""
 
 
+LEAST_PARSED = 64 * 1024**2
+
+PARSED = 20
+"""Times the largest body that what is made of it may take: JSON of nested lists takes so much."""
+
 MOST_CHANGES = 32
 """Models of a multi-model endpoint that are loaded at a time or wait for it; likewise unloaded."""
 
@@ -77,6 +82,9 @@ class Sizes:
     """Cores that one request may have while it is the only one."""
     changes: int = 0
     """Loads and unloads that may be under way, where there are many models."""
+
+    parsed: int = field(default=1 << 60, compare=False)
+    """Bytes of memory that one request's JSON may take, once it is parsed."""
 
     @property
     def threads(self) -> int:
@@ -107,11 +115,14 @@ def plan(
     cores = max(1, math.ceil(machine.cores / workers))
     waits = contents.network is None or contents.handled
     usual = (SLOTS_PER_CORE if waits else SLOTS_PER_CORE_ACCELERATED) * cores
+    memory = machine.memory // workers
+    slots = slots or min(usual, picture_slots(memory))
     return Sizes(
         workers=workers,
         cores=cores,
-        slots=slots or min(usual, picture_slots(machine.memory // workers)),
-        queue=queue if queue is not None else queue_length(machine.memory // workers, max_body),
+        slots=slots,
+        parsed=parsed(memory, max_body, slots),
+        queue=queue if queue is not None else queue_length(memory, max_body),
         cores_alone=max(cores, min(CORES_PER_WORKER, math.ceil(machine.cores))),
     )
 
@@ -126,6 +137,12 @@ def worker_count(machine: Machine, network: int | None) -> int:
 def queue_length(memory: int, max_body: int) -> int:
     """As many as a quarter of the memory can hold, should each bring the largest body."""
     return max(FEWEST_WAITING, min(MOST_WAITING, memory // 4 // max_body))
+
+
+def parsed(memory: int, max_body: int, slots: int) -> int:
+    """Half of what is left beside the model, for each of the large bodies that are at work."""
+    at_once = max(1, slots // SLOTS_PER_CORE)
+    return max(LEAST_PARSED, min(PARSED * max_body, (memory - MEMORY_OF_MODEL) // 2 // at_once))
 
 
 def picture_slots(memory: int) -> int:

@@ -28,6 +28,7 @@ from plumbline.packing.compilation import Acceleration, accelerate
 from plumbline.packing.progress_bar import SILENT, Reporter
 from plumbline.parity.differences import Difference, compare, mismatch
 from plumbline.pipeline.stages import Pipeline
+from plumbline.settings import environment
 from plumbline.spec import model_spec as spec
 from plumbline.spec.checks import FILE
 from plumbline.vision.arrays import Tensor, Tensors
@@ -118,7 +119,7 @@ def pack(contents: Contents, archive: Path) -> Report:
 def prepare(contents: Contents, folder: Path, reporter: Reporter = SILENT) -> Report:
     """Lay the archive out in the empty `folder`, and prove it."""
     lay_out(contents, folder)
-    archive = open_archive(folder)
+    archive = open_archive(folder, allow_ops=environment.from_environment().allow_ops)
     terms = Terms(cores=max(1, int(cgroups.machine().cores)))
     with muted():
         handler = handler_choice.load(archive, terms.code, None, reporter.say)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from plumbline.archive import discovery, hdf5
+from plumbline.archive import discovery, graph_operations, hdf5
 from plumbline.archive.discovery import ModelFile
 from plumbline.errors import PackingError
+from plumbline.settings import environment
 
 KINDS = """It must be one of
   a SavedModel folder (with saved_model.pb in it)
@@ -17,17 +18,24 @@ KINDS = """It must be one of
 
 
 def find(model: Path, weights: Path | None) -> ModelFile:
-    """The model that is meant. Raises `PackingError` or `ArchiveError`."""
+    """The model that is meant. Raises `PackingError`, `ArchiveError` or `UnsafeModel`."""
     if not model.exists():
         raise PackingError(f"There is no file or folder {model}.")
     if weights is not None:
         return pair(model, weights)
     if model.is_dir():
-        return discovery.find_models(model, None).models[0]
+        return harmless(discovery.find_models(model, None).models[0])
     found = discovery.keras_file(model)
     if found is None:
         raise PackingError(f"{model.name} holds no model. {KINDS}{hint(model)}")
     return found
+
+
+def harmless(model: ModelFile) -> ModelFile:
+    """The model, if it is no SavedModel that does more than compute. Raises `UnsafeModel`."""
+    if model.kind == "saved_model":
+        graph_operations.check(model.path, environment.from_environment().allow_ops)
+    return model
 
 
 def pair(model: Path, weights: Path) -> ModelFile:

@@ -23,6 +23,7 @@ from plumbline.machine.child_process import received, send
 from plumbline.packing.quantize import Pace
 from plumbline.pipeline.model_inputs import Prepared, prepared
 from plumbline.pipeline.stopwatch import Stopwatch
+from plumbline.settings import environment
 from plumbline.signature import Signature
 from plumbline.spec.model_spec import ModelSpec
 from plumbline.tasks.base import Task
@@ -139,7 +140,9 @@ def read_samples(
     request: Mapping[str, Any], signature: Signature, places: Mapping[str, int]
 ) -> Samples:
     """The request's pictures, as many of the first as there is memory for."""
-    archive = open_archive(Path(request["root"]))
+    archive = open_archive(
+        Path(request["root"]), allow_ops=environment.from_environment().allow_ops
+    )
     spec = suited(archive.spec, signature)
     files = [Path(picture) for picture in request["pictures"]]
     pictures = list(within(BYTES, made(files, spec, signature)))

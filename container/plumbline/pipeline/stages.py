@@ -25,7 +25,16 @@ from plumbline.results.task_results import Failure, Segments, first_of
 from plumbline.signature import TEXT
 from plumbline.vision.images import decode
 from plumbline.wire import responses, tf_serving_responses
-from plumbline.wire.requests import Pictures, Request, Values, check_count, may_have_links, read
+from plumbline.wire.json_documents import check_memory
+from plumbline.wire.requests import (
+    UNLIMITED,
+    Pictures,
+    Request,
+    Values,
+    check_count,
+    may_have_links,
+    read,
+)
 from plumbline.wire.responses import FORMS, JSON, JSON_LINES, PNG, Parts, Response
 from plumbline.wire.tensor_bodies import Inputs, Instances, Lines
 from plumbline.wire.tf_examples import Examples
@@ -38,6 +47,8 @@ class Pipeline(Predictor):
 
     max_instances: int
     """The most pictures or instances of a request."""
+    max_parsed: int = field(default=UNLIMITED, kw_only=True)
+    """Bytes of memory that the JSON of a request may take once it is parsed."""
     tensors: Engine | None = field(default=None, kw_only=True)
     """What answers tensors, where the engine itself takes pictures' bytes and normalises them."""
     aliases: frozenset[str] = field(default=frozenset(), kw_only=True)
@@ -53,6 +64,7 @@ class Pipeline(Predictor):
         media_type = responses.negotiate(
             request.accept, JSON_LINES if is_answered_in_lines(request) else JSON
         )
+        check_memory(request.body, request.media_type, self.max_parsed)
         with watch.lap("decode"), uncollected():
             payload = read(request, self.max_instances, readers_of(request))
         if isinstance(payload, Pictures) and self.takes_texts(payload, request):

@@ -20,6 +20,7 @@ from plumbline.settings.variable_values import (
     log_format,
     log_level,
     model_name,
+    names,
     seconds,
     switch,
     whole,
@@ -158,6 +159,13 @@ class Settings:
         formats,
         "Picture formats that are decoded.",
         "PLUMBLINE_IMAGE_FORMATS",
+    )
+    allow_ops: tuple[str, ...] = setting(
+        "",
+        names,
+        "Operations that the graph of a SavedModel may have beside those that only compute, such "
+        "as ReadFile, with commas between them; others are refused when it is loaded.",
+        "PLUMBLINE_ALLOW_OPS",
     )
     url_allow: Allowlist = setting(
         "",

@@ -66,6 +66,14 @@ def formats(text: str) -> tuple[str, ...]:
     raise ValueError(f"a list of some of {','.join(known)}")
 
 
+def names(text: str) -> tuple[str, ...]:
+    """Names of operations, with commas between them."""
+    found = tuple(name.strip() for name in text.split(",") if name.strip())
+    if all(name.isidentifier() for name in found):
+        return found
+    raise ValueError("a list of operations' names, with commas between them")
+
+
 def engine_name(text: str) -> str:
     """What computes the model."""
     if text in ENGINES:

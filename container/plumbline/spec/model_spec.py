@@ -172,7 +172,7 @@ def parse(text: str) -> ModelSpec:
     """The spec that `text` (TOML) declares. Raises `SpecError`."""
     try:
         document = tomllib.loads(text)
-    except ValueError as exc:  # also for a number of thousands of digits
+    except (ValueError, RecursionError) as exc:  # also for a number of thousands of digits
         raise SpecError(f"{FILE} is not valid TOML: {exc}.") from exc
     return read_document(document)
 

@@ -14,6 +14,7 @@ replaced, are spread anew: a worker that has more hangs up after an answer, and 
 
 from __future__ import annotations
 
+import errno
 import socket
 import time
 from collections.abc import Callable
@@ -45,6 +46,9 @@ CLOSED = 0xFFFF
 
 TEND_SECONDS = 0.2
 """How often, at most, a worker asks whether it should go on: memory may run out in a second."""
+
+EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+"""Why the system gives out no connection: those that end make room for it."""
 
 CONNECTIONS = "plumbline.connections"
 """The extension of the app that counts them for all workers."""
@@ -86,7 +90,13 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]
         connections = self.wsgi.extensions[CONNECTIONS]
         if connections.own > connections.fewest(self.cfg.workers):
             time.sleep(STEP_BACK)
-        super().accept(listener)
+        try:
+            super().accept(listener)
+        except OSError as exc:
+            if exc.errno not in EXHAUSTED:
+                raise
+            # Until the next turn; who waits to be accepted goes on waiting, as in a full backlog.
+            super().set_accept_enabled(False)
         self.count()
 
     def count(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import orjson
 from flask import Blueprint, Response, current_app, g, request
@@ -46,6 +47,9 @@ MOST_OF_LOAD = 64 * 1024
 MOST_LISTED = 100
 """Models on a page of the list, where nothing else is asked for."""
 
+LONGEST_NAME = 4000
+"""Characters of a name in an address: gunicorn takes lines of 4,094."""
+
 KEYS = ("model_name", "url")
 """What names a model that is to be loaded, and its folder."""
 
@@ -58,7 +62,7 @@ blueprint = Blueprint("multi_model", __name__)
 class ModelName(BaseConverter):
     """A model's name in an address: anything at all, slashes included."""
 
-    regex = ".+?"
+    regex = "(?s:.+?)"
     part_isolating = False
 
 
@@ -225,5 +229,10 @@ def read_load() -> tuple[str, str]:
         raise InvalidLoad(
             'The body must be {"model_name": "<any name>", "url": "<the folder of the model>"}, '
             "both of them texts."
+        )
+    if len(quote(name, safe="")) > LONGEST_NAME:
+        raise InvalidLoad(
+            f"The name of the model is too long to be asked by: it may have {LONGEST_NAME:,} "
+            "characters, as an address writes it."
         )
     return name, url

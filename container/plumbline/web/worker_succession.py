@@ -5,6 +5,8 @@ What arbiter and workers tell each other are empty files in a folder that they s
     halts-PID       this worker ends the server: it could not boot, or has no model
     retiring-PID    this worker serves until there is another one in its place
     ready-PID       this worker's model can answer
+    loading-PID     this worker loads its model, and has not yet come to an end with it
+    given-up        what the next worker says instead of loading once more
 
 An exit status would not do: a user's code may end a worker with any. So the statuses by which
 gunicorn tells that a worker did not boot become ones that no process can have.
@@ -13,14 +15,26 @@ gunicorn tells that a worker did not boot become ones that no process can have.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from gunicorn.errors import HaltServer
 
+from plumbline.errors import EngineError
+
+log = logging.getLogger("plumbline.web")
+
 BOOT_FAILED = 3
 """The exit status of a server whose worker did not boot, or found no model to serve."""
+
+MOST_LOADS = 3
+"""Workers one after another that may end while they load, before no more try."""
 
 BEYOND = 256
 """Added to a status, it is one that no process can have."""
@@ -54,8 +68,26 @@ class Notes:
 
     def pids(self, kind: str) -> set[int]:
         """The workers of which there is such a note."""
-        found = self.folder.glob(f"{kind}-*") if self.folder else ()
-        return {int(file.name.removeprefix(f"{kind}-")) for file in found}
+        try:  # a process that is out of descriptors can't look
+            names = [file.name for file in self.folder.iterdir()] if self.folder else []
+        except OSError:
+            names = []
+        start = f"{kind}-"
+        return {int(name.removeprefix(start)) for name in names if name.startswith(start)}
+
+    @property
+    def given_up(self) -> str:
+        """Why no worker need load the model once more; empty where one may."""
+        try:
+            return (self.folder or Path("/nowhere")).joinpath("given-up").read_text("utf-8")
+        except OSError:
+            return ""
+
+    def give_up(self, reason: str) -> None:
+        """Let the next worker say this."""
+        if self.folder:
+            with contextlib.suppress(OSError):
+                (self.folder / "given-up").write_text(reason, "utf-8")
 
 
 NOTES = Notes()
@@ -67,6 +99,7 @@ def on_starting(server: Any) -> None:
     if NOTES.folder:
         server.WORKER_BOOT_ERROR += BEYOND
         server.APP_LOAD_ERROR += BEYOND
+        server.reap_workers = partial(DEATHS.reap, server, server.reap_workers)
 
 
 def worker_exit(_server: Any, worker: Any) -> None:
@@ -84,8 +117,78 @@ def child_exit(server: Any, worker: Any) -> None:
     NOTES.take("ready", worker.pid)
     if NOTES.take("retiring", worker.pid):
         server.num_workers -= 1  # its successor is there already
+    if NOTES.take("loading", worker.pid):
+        DEATHS.while_loading(server, worker.pid)
     if NOTES.take("halts", worker.pid) and server.LISTENERS:  # there are none at the end
         raise HaltServer("A worker can't serve.", BOOT_FAILED)
+
+
+class Deaths:
+    """In the arbiter: how workers ended, and how many one after another while they loaded."""
+
+    def __init__(self) -> None:
+        self.statuses: dict[int, int] = {}
+        self.loads = 0
+
+    def reap(self, server: Any, reap_workers: Callable[[], None]) -> None:
+        """As gunicorn does, which does not say how a worker ended: it is looked up before."""
+        for pid in list(server.WORKERS):
+            with contextlib.suppress(OSError):
+                found = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+                if found:
+                    by_itself = found.si_code == os.CLD_EXITED
+                    self.statuses[pid] = found.si_status if by_itself else -found.si_status
+        reap_workers()
+
+    def while_loading(self, server: Any, pid: int) -> None:
+        """Let it be tried again, or no more; where others serve, go on with those."""
+        self.loads += 1
+        if self.loads < MOST_LOADS:
+            return
+        reason = (
+            f"{self.loads} processes one after another have ended while they loaded the model; "
+            f"the last {ending(self.statuses.get(pid))}."
+        )
+        self.loads = 0
+        if NOTES.pids("ready") and server.num_workers > 1:
+            server.num_workers -= 1
+            log.error("%s The server goes on with %d workers.", reason, server.num_workers)
+        else:
+            NOTES.give_up(reason)
+
+
+DEATHS = Deaths()
+
+
+def ending(status: int | None) -> str:
+    """How a process ended, in words; a signal's number is below zero."""
+    if status is None:
+        return "left no exit status"
+    if status >= 0:
+        return f"ended itself, with exit status {status}"
+    name = signal.Signals(-status).name if -status in set(signal.Signals) else str(-status)
+    said = f"was killed by {name} (exit status {128 - status})"
+    if -status == signal.SIGKILL:
+        said += (
+            ", as the system does where memory runs out: give the container more, or fewer "
+            "workers (PLUMBLINE_WORKERS)"
+        )
+    return said
+
+
+@contextmanager
+def loading() -> Iterator[None]:
+    """In a worker: let the arbiter know if this process ends before the block does.
+
+    Raises `EngineError` where that has happened too often.
+    """
+    if reason := NOTES.given_up:
+        raise EngineError(reason)
+    NOTES.leave("loading", os.getpid())
+    try:
+        yield
+    finally:
+        NOTES.take("loading", os.getpid())
 
 
 def is_awaited(pid: int) -> bool:

@@ -27,7 +27,7 @@ from plumbline.web import loopback_api, multi_model_api
 from plumbline.web.app import create_app, create_multi_model_app
 from plumbline.web.gunicorn_worker import CONNECTIONS, TENURE
 from plumbline.web.worker_retirement import Tenure
-from plumbline.web.worker_succession import end_server
+from plumbline.web.worker_succession import end_server, loading
 
 log = logging.getLogger("plumbline.web")
 
@@ -84,7 +84,8 @@ def in_turn(
     ready = shared and shared / READY
     while ready and not first and not ready.exists():
         time.sleep(MOMENT)
-    models = load(say)
+    with loading():
+        models = load(say)
     if ready:
         ready.touch()
     return models

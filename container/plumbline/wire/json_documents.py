@@ -9,8 +9,42 @@ from typing import Any
 
 import orjson
 
-from plumbline.errors import InvalidJSON
+from plumbline.errors import BodyTooLarge, InvalidJSON
 from plumbline.wire.tensor_bodies import FORM
+
+MEBIBYTE = 1024 * 1024
+
+
+TYPES = ("application/json", "application/jsons", "application/jsonlines")
+
+VALUE, LIST, OBJECT, TEXT = 32, 64, 240, 56
+"""Bytes that a number or a place in a list takes, and an empty list, an object, a text."""
+
+MOST_A_LETTER = 128
+"""What a letter of a text can come to, at most: as empty objects in a list do."""
+
+
+def check_memory(text: bytes, media_type: str, most: int) -> None:
+    """Raise `BodyTooLarge` if the values of a JSON text would take more memory than `most`.
+
+    They are counted, not parsed: 25 MB of empty lists are a gigabyte in memory.
+    """
+    if (
+        media_type in TYPES
+        and MOST_A_LETTER * len(text) > most
+        and (size := memory_of(text)) > most
+    ):
+        raise BodyTooLarge(
+            f"The JSON holds so many values that they would take {size / MEBIBYTE:,.0f} MiB of "
+            f"memory; {most / MEBIBYTE:,.0f} are left for one request. Send fewer instances at "
+            "once, or the numbers as application/x-npy."
+        )
+
+
+def memory_of(text: bytes) -> int:
+    """Bytes of memory that the values of a JSON text take, about and at most."""
+    counted = ((b",", VALUE), (b"[", LIST), (b"{", OBJECT), (b'"', TEXT // 2))
+    return len(text) + sum(size * text.count(sign) for sign, size in counted)
 
 
 def from_json(text: bytes, what: str) -> Any:

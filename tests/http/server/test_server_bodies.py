@@ -6,7 +6,7 @@ import http.client
 import json
 
 import pytest
-from gunicorn_server import Server
+from gunicorn_server import PING_SECONDS, Server
 
 MEBIBYTE = 1024 * 1024
 LIMIT = {"PLUMBLINE_MAX_BODY_MB": "1"}
@@ -86,3 +86,24 @@ def test_a_refused_request_leaves_the_next_one_unharmed(shared, picture: bytes) 
     for body in (b"not a picture", b"", bytes(2 * MEBIBYTE)):
         assert 400 <= server.invoke(body).status < 500
     assert server.invoke(picture).status == 200
+
+
+LARGE = {
+    "a line of CSV": ("text/csv", b"1," * 6_000_000 + b"1", 400),
+    "lines of CSV": ("text/csv", (b"7," * 190_000 + b"7\n") * 32, 400),
+    "JSON of lists": ("application/json", b"[" + b"[0]," * 6_000_000 + b"[0]]", 413),
+    "JSON of nothing": ("application/jsons", b"[]" * 13_000_000, 413),
+}
+
+
+@pytest.mark.parametrize("kind", list(LARGE))
+def test_what_is_large_to_parse_holds_up_no_ping(serve, crowd, kind: str) -> None:
+    """Most of it would hold the interpreter for seconds, in one call, or take all the memory."""
+    content_type, body, status = LARGE[kind]
+    server: Server = serve(PLUMBLINE_WORKERS="1")
+    (asking,) = crowd(1, server.invoke, body, content_type)
+    slowest = server.slowest_ping(lambda: not asking.done())
+    answer = asking.result()
+    assert answer.status == status, answer.body[:300]
+    assert slowest < PING_SECONDS
+    assert len(server.workers()) == 1

@@ -176,6 +176,26 @@ def test_a_name_is_anybody_s_guess_and_never_a_path(many: Many) -> None:
     assert [many.unload(name).status for name in names] == [200] * len(names)
 
 
+@pytest.mark.parametrize("name", ["a\nb", "\n", "a\r\n", "x/invoke", "../a", " ", "é" * 600])
+def test_whatever_name_loads_can_be_asked_and_unloaded(many: Many, name: str) -> None:
+    assert many.load(name, many.make("odd", number=7)).status == 200
+    assert number(many.invoke(name)) == 7
+    assert many.unload(name).status == 200
+
+
+def test_a_name_that_no_request_could_hold_is_not_loaded(many: Many) -> None:
+    answer = many.load("x" * 4001, many.make("long", number=7))
+    assert (answer.status, answer.error) == (400, "invalid_load")
+
+
+def test_a_folder_that_is_no_models_is_refused(many: Many, tmp_path: Path) -> None:
+    for number_ in range(20_001):
+        (tmp_path / f"{number_}").mkdir()
+    for url in (str(tmp_path), "/proc/self"):
+        answer = many.load("odd", url)
+        assert (answer.status, answer.error) == (400, "model_not_loadable"), answer.body
+
+
 def test_the_list_comes_in_pages(many: Many) -> None:
     for value in range(5):
         many.loaded(f"model{value}", number=value)

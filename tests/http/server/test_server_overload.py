@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import resource
 import select
 import threading
 from pathlib import Path
 from typing import Any
 
-from gunicorn_server import PING_SECONDS, Server
+from gunicorn_server import PING_SECONDS, Server, wait_until
 
 SMALL = {"PLUMBLINE_SLOTS": "2", "PLUMBLINE_QUEUE": "4"}
 """A server that holds six requests."""
@@ -105,3 +106,19 @@ def answers(server: Server) -> list[dict[str, Any]]:
     """What the log says of each answer."""
     lines = map(json.loads, server.said().splitlines())
     return [line for line in lines if line.get("status")]
+
+
+def test_without_descriptors_for_more_connections_the_worker_stays_and_the_rest_wait(serve) -> None:
+    server = serve(PLUMBLINE_WORKERS="1")
+    (worker,) = server.workers()
+    in_use = len(list(Path(f"/proc/{worker}/fd").iterdir()))
+    _, most = resource.prlimit(worker, resource.RLIMIT_NOFILE)
+    resource.prlimit(worker, resource.RLIMIT_NOFILE, (in_use + 3, most))
+
+    crowd = [server.connect(b"GET /ping HTTP/1.1\r\n") for _ in range(10)]
+    wait_until(lambda: len(list(Path(f"/proc/{worker}/fd").iterdir())) >= in_use + 3)
+    for connection in crowd:
+        connection.sendall(b"Host: x\r\nConnection: close\r\n\r\n")
+    assert [connection.recv(15) for connection in crowd] == [b"HTTP/1.1 200 OK"] * 10
+    assert server.workers() == [worker]
+    assert server.is_ready()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
+import pytest
 from gunicorn_server import Server, wait_until
 
 
@@ -37,6 +39,20 @@ def test_a_model_that_fails_says_why_and_then_ends_the_server(start, picture: by
     assert server.process.wait(60) == 3
     assert "EngineError" in server.said()
     assert server.workers() == server.workers()[:1], "the failure was tried again"
+
+
+@pytest.mark.parametrize(("dies", "workers"), [("SIGKILL", "1"), ("SIGSEGV", "2")])
+def test_a_model_that_ends_its_process_is_given_up(start, dies: str, workers: str) -> None:
+    settings = {"PLUMBLINE_WORKERS": workers, "PLUMBLINE_FAILURE_GRACE_SECONDS": "8"}
+    server = start(f"dies={dies!r}", **settings)
+
+    wait_until(lambda: b"failed to load" in pinged(server))
+    said = server.ping().body.decode()
+    status = 128 + signal.Signals[dies]
+    assert "3 processes one after another have ended while they loaded the model" in said
+    assert f"was killed by {dies} (exit status {status})" in said
+    assert ("memory" in said) == (dies == "SIGKILL")
+    assert server.process.wait(60) == 3
 
 
 def pinged(server: Server) -> bytes:

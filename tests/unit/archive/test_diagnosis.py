@@ -247,5 +247,5 @@ def test_a_long_listing_and_long_names_are_cut(tmp_path: Path) -> None:
 
 
 def test_a_saved_model_without_variables_of_its_own_is_whole(tmp_path: Path) -> None:
-    write(tmp_path, "1/saved_model.pb", b"a graph of constants")
+    write(tmp_path, "1/saved_model.pb", b"\x08\x01")
     assert open_archive(tmp_path).model.path == tmp_path / "1"

@@ -45,6 +45,13 @@ def pax(**records: str) -> bytes:
     return info.tobuf(tarfile.PAX_FORMAT) + b"xy".ljust(512, b"\0") + bytes(1024)
 
 
+def with_comment(name: str, size: int) -> bytes:
+    """An empty file with a long comment."""
+    info = tarfile.TarInfo(name)
+    info.pax_headers = {"comment": "y" * size}
+    return info.tobuf(tarfile.PAX_FORMAT)
+
+
 def sparse() -> bytes:
     """A file of 8 GB, all of it a hole."""
     return pax(
@@ -75,6 +82,26 @@ TRICKS: dict[str, tuple[Callable[[], bytes], str]] = {
         lambda: header("x", LARGE, tarfile.XHDTYPE) + b"n" * LARGE + bytes(1024),
         "The archive holds a name or a header of more than a megabyte.",
     ),
+    "many PAX headers": (
+        lambda: gzip.compress(b"".join(with_comment(f"f{n}", 900_000) for n in range(40)), 1),
+        "The names and headers of the archive take more than 33,554,432 bytes",
+    ),
+    "headers about headers": (
+        lambda: header("x", 0, tarfile.XHDTYPE) * 2_000 + bytes(1024),
+        "model.tar.gz is not a whole tar archive: it is damaged, or another kind of file.",
+    ),
+    "a long name again and again": (
+        lambda: (header("x", 900_000, tarfile.GNUTYPE_LONGNAME) + b"n" * 900_096) * 9 + bytes(1024),
+        "The archive holds headers of some megabytes about one file.",
+    ),
+    "a file with very many holes": (
+        lambda: gzip.compress(
+            pax(**{"GNU.sparse.major": "1", "GNU.sparse.minor": "0"})[:-1536]
+            + b"9999999\n".ljust(8, b"0")
+            + b"0\n" * (2 * MEBIBYTE)
+        ),
+        "The archive holds headers of some megabytes about one file.",
+    ),
     "a file with holes": (
         sparse,
         "The archive holds 'a' as a file with holes; pack it without --sparse.",
@@ -85,7 +112,7 @@ TRICKS: dict[str, tuple[Callable[[], bytes], str]] = {
     ),
     "a file as a folder": (
         lambda: whole(("good", b"1"), ("a", b"2"), ("a/b", b"3")),
-        "model.tar.gz is not a whole tar archive: ",
+        "model.tar.gz can't be unpacked: ",
     ),
     "no end": (
         lambda: whole(("a", b"1"), ("b", b"2"))[:2048],
@@ -93,11 +120,11 @@ TRICKS: dict[str, tuple[Callable[[], bytes], str]] = {
     ),
     "a damaged checksum": (
         lambda: gzip.compress(whole(("a", b"1")))[:-8] + bytes(8),
-        "model.tar.gz is not a whole tar archive: CRC check failed",
+        "model.tar.gz is not a whole tar archive: it is damaged, or another kind of file.",
     ),
     "no trailer": (
         lambda: gzip.compress(whole(("a", b"1")))[:-4],
-        "model.tar.gz is not a whole tar archive: Compressed file ended before",
+        "model.tar.gz is not a whole tar archive: it is damaged, or another kind of file.",
     ),
     "a gigabyte behind its end": (
         lambda: whole(("a", b"1")) + bytes(80 * MEBIBYTE),
@@ -121,7 +148,7 @@ def test_a_trick_is_refused_in_little_memory_and_leaves_nothing(
     finally:
         tracemalloc.stop()
     assert caught.value.message.startswith(sentence)
-    assert peak < 8 * MEBIBYTE
+    assert peak < 64 * MEBIBYTE
     assert list(target.iterdir()) == []
 
 

@@ -223,7 +223,7 @@ def archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "model"
     (folder / "saved_model" / "variables").mkdir(parents=True)
     for name in ("saved_model.pb", "variables/variables.index"):
-        (folder / "saved_model" / name).write_bytes(b"x")
+        (folder / "saved_model" / name).write_bytes(b"\x08\x01")
     (folder / "saved_model/variables/variables.data-00000-of-00001").write_bytes(b"x")
     (folder / "plumbline.toml").write_text('[preprocess]\nnormalize = "unit"\n')
     manifest.write(folder)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -24,9 +25,10 @@ from plumbline.client import throughput_meter
 from plumbline.client.base import Answer
 from plumbline.client.files import drawn_names
 from plumbline.client.transform import AHEAD, PAUSES, Patient, in_order
+from plumbline.client.transform_ledger import opened
 from plumbline.engines.fake import FakeEngine
 from plumbline.engines.time_left import TimeLeft
-from plumbline.errors import EngineError
+from plumbline.errors import CommandError, EngineError
 from plumbline.loading import loader
 
 CONTAINER = Path(__file__).parents[3] / "container"
@@ -69,8 +71,8 @@ def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "model"
     (folder / "1" / "variables").mkdir(parents=True)
     for name in ("saved_model.pb", "variables/variables.index"):
-        (folder / "1" / name).write_bytes(b"x")
-    (folder / "1/variables/variables.data-00000-of-00001").write_bytes(b"x")
+        (folder / "1" / name).write_bytes(b"\x08\x01")
+    (folder / "1/variables/variables.data-00000-of-00001").write_bytes(b"\x08\x01")
     (folder / "plumbline.toml").write_text(SPEC)
     return folder
 
@@ -297,7 +299,7 @@ def test_other_options_are_not_mixed_in(whole: Path, photos: Path, model: Path) 
 
 
 def test_another_model_is_not_mixed_in(whole: Path, photos: Path, model: Path) -> None:
-    (model / "1" / "saved_model.pb").write_bytes(b"another")
+    (model / "1" / "saved_model.pb").write_bytes(b"\x08\x02")
     done = transform(photos, "--model", model, "--out", whole)
     assert done.exit_code == 2
     assert "holds the results of something else (model: SHA-256 " in done.stderr
@@ -619,3 +621,28 @@ def test_openblas_says_that_it_starts_no_threads_of_its_own() -> None:
     if done.stdout == "[] []\n":
         pytest.skip("NumPy has another library for products of matrices here")
     assert done.stdout == "[2] [1]\n"
+
+
+def add_to_the_limit(folder: Path) -> None:
+    """Add a line that is longer than files may become."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with opened(folder, {"model": "x"}) as ledger:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
+        try:
+            ledger.add("b.png", {"prediction": "y" * 200})
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_full_disk_is_told_in_a_sentence(tmp_path: Path) -> None:
+    """The system lets files grow to a limit here, and says so in nearly the words of a full disk.
+
+    What stayed in a buffer would be written, and fail once more, as the file is closed.
+    """
+    with opened(tmp_path, {"model": "x"}) as ledger:
+        ledger.add("a.png", {"prediction": 1})
+    with pytest.raises(CommandError) as caught:
+        add_to_the_limit(tmp_path)
+    assert str(caught.value) == "predictions.jsonl can't be written: File too large."
+    with opened(tmp_path, {"model": "x"}) as ledger:
+        assert ledger.done == {"a.png"}

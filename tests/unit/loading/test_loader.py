@@ -51,7 +51,7 @@ def archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(loader, "load_engine", load)
     folder = tmp_path / "digits" / "1"
     (folder / "variables").mkdir(parents=True)
-    (folder / "saved_model.pb").write_bytes(b"model")
+    (folder / "saved_model.pb").write_bytes(b"\x08\x01")
     (folder / "variables" / "variables.index").write_bytes(b"index")
     (folder / "variables" / "variables.data-00000-of-00001").write_bytes(b"data")
     (tmp_path / "plumbline.toml").write_text(SPEC)

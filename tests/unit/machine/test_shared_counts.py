@@ -100,3 +100,24 @@ def test_everything_in_a_process_counts_together(tmp_path: Path) -> None:
     assert counts_of("running", tmp_path) is counts_of("running", tmp_path)
     assert counts_of("running", None) is counts_of("running", None)
     assert counts_of("running", tmp_path) is not counts_of("connections", tmp_path)
+
+
+def test_on_a_full_disk_each_process_counts_for_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Writing into memory that a full disk should back would kill the process."""
+
+    def full(*_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.posix_fallocate", full, raising=False)
+    counts = Counts(tmp_path / "counts")
+    with counts.one_more() as first:
+        assert first == 1
+    assert (counts.is_first, counts.fewest(4)) == (True, 0)
+
+
+def test_what_is_counted_has_its_room_on_the_disk(tmp_path: Path) -> None:
+    Counts(tmp_path / "counts")
+    status = (tmp_path / "counts").stat()
+    assert status.st_blocks * 512 >= status.st_size > 0

@@ -58,6 +58,7 @@ GIVEN = [
     ("PLUMBLINE_BATCH", "4", "most_together", 4),
     ("SAGEMAKER_TFS_DEFAULT_MODEL_NAME", "bees", "default_model", "bees"),
     ("PLUMBLINE_IMAGE_FORMATS", "png, jpeg", "image_formats", ("PNG", "JPEG")),
+    ("PLUMBLINE_ALLOW_OPS", "ReadFile, WriteFile", "allow_ops", ("ReadFile", "WriteFile")),
     ("PLUMBLINE_URL_ALLOW", "s3://photos/*", "url_allow", read_allowlist("s3://photos/*")),
     ("PLUMBLINE_URL_TIMEOUT_SECONDS", "2.5", "url_timeout", 2.5),
     ("PLUMBLINE_FAILURE_GRACE_SECONDS", "5", "failure_grace", 5.0),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hypothesis_numpy
+from numpy.testing import assert_array_equal
 
 from plumbline import errors
+from plumbline.errors import BodyTooLarge, InvalidCSV
+from plumbline.wire.json_documents import MOST_A_LETTER, check_memory, from_jsons, memory_of
 from plumbline.wire.requests import READERS, Item, Link, Pictures, Request, may_have_links, read
 from plumbline.wire.tensor_bodies import Array, Inputs, Instances, Lines
 from strategies import nasty
@@ -302,3 +306,51 @@ def test_lines_of_numbers_are_read() -> None:
 def test_what_is_no_table_of_numbers_is_refused(body: bytes) -> None:
     with pytest.raises(errors.InvalidCSV):
         read(Request(body, "text/csv"))
+
+
+@pytest.mark.parametrize("shape", [(1, 200_001), (3, 60_000), (5000, 40), (2, 1)])
+def test_csv_that_is_read_in_pieces_is_what_numpy_reads_of_it_whole(shape: tuple[int, int]) -> None:
+    values = np.random.default_rng(0).normal(size=shape)
+    text = "\n".join(",".join(map(repr, row)) for row in values.tolist())
+    payload = read(Request(text.encode(), "text/csv"))
+    assert isinstance(payload, Array)
+    assert_array_equal(payload.values, values)
+
+
+@pytest.mark.parametrize("change", ["{},", "{},x", ",{}", "{}\n1,2", "1,2\n{}", "{},,{}"])
+def test_csv_that_is_read_in_pieces_is_refused_as_a_whole(change: str) -> None:
+    long = ",".join(["1.5"] * 200_000)
+    with pytest.raises(InvalidCSV):
+        read(Request(change.format(long, long).encode(), "text/csv"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"[]" * 1000,
+        b"[" + b"[]," * 1000 + b"[]]",
+        b"[" + b"{}," * 1000 + b"{}]",
+        b"[" + b'{"a":1.5},' * 1000 + b"1]",
+        b"[" + b'"ab",' * 1000 + b"1]",
+        b"[" + b"1.5," * 1000 + b"1]",
+        b"[" + b"123456," * 1000 + b"1]",
+        b"[" + b"[1.5,2.5,3.5]," * 1000 + b"1]",
+    ],
+)
+def test_values_are_counted_to_at_least_what_they_take(text: bytes) -> None:
+    tracemalloc.start()
+    try:
+        documents = from_jsons(text)
+        taken = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert documents
+    assert taken <= memory_of(text) <= MOST_A_LETTER * len(text)
+
+
+def test_what_would_take_too_much_memory_is_refused_before_it_is_parsed() -> None:
+    text = b"[" + b"[]," * 100_000 + b"[]]"
+    check_memory(text, "application/json", 10 * 1024**2)
+    check_memory(text, "image/png", 1)
+    with pytest.raises(BodyTooLarge, match=r"would take 9 MiB of memory; 8 are left"):
+        check_memory(text, "application/json", 8 * 1024**2)

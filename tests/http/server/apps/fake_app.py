@@ -5,9 +5,12 @@ gunicorn calls `application` with what its command line says: `fake_app:applicat
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from flask import Flask
@@ -32,6 +35,7 @@ def application(
     delay: float = 0.0,
     loads_after: str = "",
     failure: str = "",
+    dies: str = "",
     shared: str | None = None,
     handled: bool = False,
     *,
@@ -44,10 +48,10 @@ def application(
 
     Its model takes `delay` seconds for a picture, answers none before the file `answers_after` is
     there, is loaded once the file `loads_after` is there, and fails to load, with that message,
-    where there is a `failure`. With `handled` the archive is loaded as ever, and only the engine is
-    a fake. `memory` is all that the machine says to have. A worker has not booted before the file
-    `boots_after` is there. With `patience` the rest
-    of a header may take so many seconds, and so may a client after its answer.
+    where there is a `failure`; its process `dies` of that signal instead. With `handled` the
+    archive is loaded as ever, and only the engine is a fake. `memory` is all that the machine says
+    to have. A worker has not booted before the file `boots_after` is there. With `patience` the
+    rest of a header may take so many seconds, and so may a client after its answer.
     """
     if patience:
         gunicorn_worker.HEADER_SECONDS = gunicorn_worker.LINGER_SECONDS = patience
@@ -60,7 +64,7 @@ def application(
         loading.load_engine = lambda model, *_: engines.get(model.kind, FakeEngine(delay=delay))
     else:
         engine = Gated(delay=delay, gate=answers_after)
-        wsgi.load_models = loader(engine, loads_after, failure)
+        wsgi.load_models = loader(engine, loads_after, failure, dies)
     return wsgi.application(shared)
 
 
@@ -77,18 +81,24 @@ class Gated(FakeEngine):
         return super().run(inputs, left)
 
 
-def loader(engine: FakeEngine, loads_after: str, failure: str) -> Callable[..., Registry]:
+def loader(
+    engine: FakeEngine, loads_after: str, failure: str, dies: str
+) -> Callable[..., Registry]:
     """What stands for `plumbline.loading.loader.load_models`."""
 
     def load(root: Path, terms: Terms, say: Say) -> Registry:
         say("The model fake is loading.")
         while loads_after and not Path(loads_after).exists():
             time.sleep(0.05)
+        if dies:
+            os.kill(os.getpid(), signal.Signals[dies])
+            threading.Event().wait()
         if failure:
             raise EngineError(failure)
         spec = ModelSpec()
         task = make_task(spec, None)
         task.fit(engine.signature)
-        return Registry.of(Pipeline(spec, engine, task, terms.limits, terms.max_instances))
+        pipeline = Pipeline(spec, engine, task, terms.limits, terms.max_instances)
+        return Registry.of(replace(pipeline, max_parsed=terms.max_parsed))
 
     return load
