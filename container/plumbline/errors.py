@@ -3,6 +3,7 @@
     PlumblineError
      ├── RequestError                  4xx: the caller can mend it
      │    ├── EmptyBody                400
+     │    ├── MalformedBody            400
      │    ├── InvalidJSON              400
      │    ├── InvalidInstances         400
      │    ├── InvalidArray             400
@@ -76,6 +77,12 @@ class EmptyBody(RequestError):
     """A request without a body."""
 
     code = "empty_body"
+
+
+class MalformedBody(RequestError):
+    """A body in chunks that are none, or compressed and damaged."""
+
+    code = "malformed_body"
 
 
 class InvalidJSON(RequestError):
@@ -156,7 +163,7 @@ class BodyTooLarge(RequestError):
 
 
 class UnsupportedContentType(RequestError):
-    """A Content-Type that is missing or that nothing here reads."""
+    """A Content-Type that is missing, or one or a Content-Encoding that nothing here reads."""
 
     code = "unsupported_content_type"
     status = 415

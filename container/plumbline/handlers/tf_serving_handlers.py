@@ -15,12 +15,13 @@ from plumbline.errors import PlumblineError, Unavailable
 from plumbline.handlers.replaced_stages import Named, of_picture
 from plumbline.handlers.return_values import answer, article
 from plumbline.handlers.user_code import Stage, Stages
+from plumbline.pipeline.sent_pictures import meant
 from plumbline.pipeline.stages import Pipeline
 from plumbline.pipeline.stopwatch import Timing
 from plumbline.vision.arrays import Tensors
 from plumbline.vision.geometry import Geometry
 from plumbline.wire.request_options import METHOD, RAW
-from plumbline.wire.requests import Pictures, Request, read
+from plumbline.wire.requests import UNLIMITED, Pictures, Request, read
 from plumbline.wire.responses import JSON, Response, encode_error, to_json
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ class ServingHandler:
             )
 
         body = of_picture(picture, served)
-        payload = read(Request(body, JSON))
+        payload = meant(read(Request(body, JSON)), pipeline.engine.signature, UNLIMITED)
         if isinstance(payload, Pictures):
             (item,) = payload.items
             return pipeline.alone(item if isinstance(item, bytes) else b"", timing.left)

@@ -21,6 +21,7 @@ from plumbline.machine.allocator import uncollected
 from plumbline.pipeline.linked_pictures import fetched_bytes
 from plumbline.pipeline.model_inputs import fit_pictures, is_turned
 from plumbline.pipeline.predictor import Predictor
+from plumbline.pipeline.sent_pictures import check_columns, meant
 from plumbline.pipeline.stopwatch import Stopwatch, Timing
 from plumbline.results.task_results import Failure, Segments, first_of
 from plumbline.vision.images import decode
@@ -55,6 +56,8 @@ class Pipeline(Predictor):
         )
         with watch.lap("decode"), uncollected():
             payload = read(request, self.max_instances, readers_of(request))
+            if self.is_own(payload.signature_name):
+                payload = meant(payload, self.engine.signature, self.max_instances)
         if isinstance(payload, Pictures) and self.takes_texts(payload, request):
             payload = self.as_texts(payload, timing)
         if not isinstance(payload, Pictures):
@@ -73,6 +76,8 @@ class Pipeline(Predictor):
             return request
         with watch.lap("decode"):
             payload = read(request, self.max_instances, readers_of(request))
+            if self.is_own(payload.signature_name):
+                payload = meant(payload, self.engine.signature, self.max_instances)
         if isinstance(payload, Pictures) and self.is_own(payload.signature_name):
             self.check_pictures()
             if len(payload.items) <= self.chunk_size:
@@ -94,6 +99,7 @@ class Pipeline(Predictor):
         """What TensorFlow Serving answers to tensors."""
         engine = self.signed(payload.signature_name)
         with timing.watch.lap("preprocess"):
+            check_columns(payload, engine.signature)
             inputs = payload.tensors(engine.signature)
             for spec in engine.signature.inputs:
                 rows = inputs[spec.name].shape[:1]

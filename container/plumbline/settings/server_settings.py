@@ -156,7 +156,7 @@ class Settings:
     image_formats: tuple[str, ...] = setting(
         ",".join(Limits.formats),
         formats,
-        "Picture formats that are decoded.",
+        "Picture formats that are decoded; AVIF may be named, too.",
         "PLUMBLINE_IMAGE_FORMATS",
     )
     url_allow: Allowlist = setting(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from array import array
 from dataclasses import dataclass
 from itertools import chain
@@ -14,6 +12,7 @@ import numpy as np
 from plumbline.archive.signature import TEXT, Signature, TensorSpec
 from plumbline.errors import InvalidInstances, RequestError
 from plumbline.vision.arrays import Tensor, Tensors
+from plumbline.wire.base64_texts import from_base64
 
 FORM = (
     'Send {"instances": [...]}, each instance a tensor, {"b64": "<a picture in base64>"} '
@@ -209,8 +208,8 @@ def to_bytes(value: Any, spec: TensorSpec) -> bytes:
     if isinstance(value, str | bytes):
         return value.encode() if isinstance(value, str) else value
     try:
-        return base64.b64decode(value["b64"], validate=True)
-    except (binascii.Error, KeyError, TypeError, ValueError) as exc:
+        return from_base64(value["b64"])
+    except (KeyError, TypeError, ValueError) as exc:
         raise InvalidInstances(
             f'The model\'s input is {spec}: each instance must be a text or {{"b64": "…"}}.'
         ) from exc

@@ -6,8 +6,6 @@ errors say what TensorFlow Serving says.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -19,6 +17,7 @@ import numpy as np
 from plumbline.archive.signature import TEXT, Signature
 from plumbline.errors import InvalidInstances
 from plumbline.vision.arrays import Tensors
+from plumbline.wire.base64_texts import from_base64
 
 INPUT = "inputs"
 """What TensorFlow calls the only input of such a signature."""
@@ -166,8 +165,8 @@ def plain(name: str, element: Any) -> bytes:
     if isinstance(element, str):
         return element.encode()
     try:
-        return base64.b64decode(element["b64"], validate=True)
-    except (binascii.Error, TypeError, ValueError) as exc:
+        return from_base64(element["b64"])
+    except (TypeError, ValueError) as exc:
         raise InvalidInstances(f"Feature: {name}: Unable to base64 decode") from exc
 
 
