@@ -62,6 +62,10 @@ class Pipeline(Predictor):
             payload = self.as_texts(payload, timing)
         if not isinstance(payload, Pictures):
             with told_as_tensorflow():
+                if media_type == JSON_LINES and not is_answered_in_lines(request):
+                    # SageMaker's container of TensorFlow Serving calls its one line so.
+                    whole = self.answer_tensors(payload, JSON, timing)
+                    return replace(whole, content_type=JSON_LINES)
                 if isinstance(payload, Lines) and media_type == JSON_LINES:
                     return self.answer_lines(payload, timing)
                 return self.answer_tensors(payload, media_type, timing)

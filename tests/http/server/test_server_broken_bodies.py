@@ -22,7 +22,6 @@ BROKEN = (
     *(size + b"\r\nabcde\r\n0\r\n\r\n" for size in SIZES),
     b"5\r\nabcdeXX\r\n0\r\n\r\n",
     b"5\r\nabcdefgh\r\n0\r\n\r\n",
-    b"5\nabcde\n0\n\n",
     b"5\r\nabcde\r\n0\r\nX y\r\n\r\n",
     b"5\r\nabcde\r\n0\r\nA: b\nC: d\r\n\r\n",
 )
