@@ -7,6 +7,9 @@ from dataclasses import dataclass, replace
 TEXT = "string"
 """The dtype of TensorFlow's texts and bytes."""
 
+DEFAULT = "serving_default"
+"""The signature that is meant where none is named."""
+
 PREDICT = "tensorflow/serving/predict"
 """What TensorFlow calls a signature of tensors; others take examples."""
 
@@ -37,6 +40,8 @@ class Signature:
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     method: str = PREDICT
+    absent: bool = False
+    """Whether the model has no such signature, and only its others can be asked, by their names."""
 
     def input(self) -> TensorSpec:
         """The input that pictures go to."""
@@ -46,3 +51,7 @@ class Signature:
         """The same with that input in uint8."""
         first, *others = self.inputs
         return replace(self, inputs=(replace(first, dtype="uint8"), *others))
+
+
+ABSENT = Signature((TensorSpec("", (), "float32", loose=True),), (), absent=True)
+"""What stands for the default signature of a model that has only others."""

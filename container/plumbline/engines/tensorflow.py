@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from plumbline.archive.saved_model import SERVE, is_public
-from plumbline.archive.signature import Signature, TensorSpec
+from plumbline.archive.signature import ABSENT, DEFAULT, Signature, TensorSpec
 from plumbline.engines.time_left import TimeLeft
 from plumbline.errors import DeadlineExceeded, EngineError, InputRefused
 from plumbline.vision.arrays import Tensor, Tensors
@@ -69,7 +69,9 @@ def load_saved_model(folder: Path, signature_name: str, threads: int) -> TensorF
 
     tf.get_logger().setLevel("ERROR")  # it advises against what this engine is about
     config = tf.compat.v1.ConfigProto(
-        intra_op_parallelism_threads=threads, inter_op_parallelism_threads=threads
+        intra_op_parallelism_threads=threads,
+        inter_op_parallelism_threads=threads,
+        allow_soft_placement=True,  # as TensorFlow Serving: on what there is, not on /device:GPU:0
     )
     session = tf.compat.v1.Session(graph=tf.Graph(), config=config)
     try:
@@ -78,9 +80,26 @@ def load_saved_model(folder: Path, signature_name: str, threads: int) -> TensorF
     except Exception as exc:  # whatever a damaged file makes TensorFlow raise
         raise EngineError(f"TensorFlow can't load the SavedModel {folder.name}/: {exc}") from exc
     definitions = meta_graph.signature_def
-    engine = engine_of(session, choose_signature(definitions, signature_name))
+    engine = default_of(session, definitions, signature_name)
     engine.others.update(others(session, definitions, signature_name))
     return engine
+
+
+def default_of(session: Any, definitions: Any, name: str) -> TensorFlowEngine:
+    """The engine of the signature that is meant where none is named. Raises `EngineError`.
+
+    A model may lack TensorFlow's own default, as long as it has others.
+    """
+    import tensorflow as tf
+
+    if name == DEFAULT and name not in definitions and any(map(is_public, definitions)):
+        return TensorFlowEngine(refuse, ABSENT, tf.compat.v1.RunOptions)
+    return engine_of(session, choose_signature(definitions, name))
+
+
+def refuse(*_: Any, **__: Any) -> Any:
+    """What stands for a signature that is not there."""
+    raise EngineError(f"The model has no signature {DEFAULT!r}.")
 
 
 def others(session: Any, definitions: Any, chosen: str) -> Iterator[tuple[str, TensorFlowEngine]]:
@@ -112,25 +131,29 @@ def signature_of(definition: Any, graph: Any) -> Signature:
     """A signature in our words, its inputs and outputs in the order of their names."""
     return Signature(
         tuple(fed(name, info, graph) for name, info in sorted(definition.inputs.items())),
-        tuple(describe(name, info) for name, info in sorted(definition.outputs.items())),
+        tuple(describe(name, info, graph) for name, info in sorted(definition.outputs.items())),
         definition.method_name,
     )
 
 
 def fed(name: str, info: Any, graph: Any) -> TensorSpec:
     """An input; one that the graph computes, where nobody feeds it, takes what may stand there."""
-    spec = describe(name, info)
+    spec = describe(name, info, graph)
     kind = graph.get_tensor_by_name(info.name).op.type
     return spec if kind.startswith("Placeholder") else replace(spec, loose=True)
 
 
-def describe(name: str, info: Any) -> TensorSpec:
-    """A tensor of a signature; `loose` where its number of axes is not known."""
+def describe(name: str, info: Any, graph: Any) -> TensorSpec:
+    """A tensor of a signature; `loose` where its number of axes is not known.
+
+    Its dtype is the graph's, which counts, whatever the signature says.
+    """
     import tensorflow as tf
 
     shape = tf.TensorShape(info.tensor_shape)
     known = tuple(shape.as_list()) if shape.rank is not None else ()
-    return TensorSpec(name, known, tf.as_dtype(info.dtype).name, loose=shape.rank is None)
+    dtype = graph.get_tensor_by_name(info.name).dtype.base_dtype
+    return TensorSpec(name, known, dtype.name, loose=shape.rank is None)
 
 
 def choose_signature(definitions: Any, name: str) -> Any:

@@ -141,6 +141,8 @@ class Pipeline(Predictor):
     def signed(self, name: str | None) -> Engine:
         """The engine of the signature that a request names. Raises `InvalidInstances`."""
         if name is None or self.is_own(name) or name in self.aliases:
+            if self.engine.signature.absent:
+                raise InvalidInstances(absent(self.spec.model.signature, self.engine))
             return self.tensors or self.engine
         if name not in self.engine.others:
             names = ", ".join(map(repr, [self.spec.model.signature, *sorted(self.engine.others)]))
@@ -201,6 +203,15 @@ class Pipeline(Predictor):
                 f"This model takes no pictures. {exc} It does take tensors: "
                 '{"instances": [...]} as application/json.'
             ) from exc
+
+
+def absent(name: str, engine: Engine) -> str:
+    """Why a model can't be asked without the name of a signature, begun in TF Serving's words."""
+    names = ", ".join(map(repr, sorted(engine.others)))
+    return (
+        f'Serving signature name: "{name}" not found in signature def: the model has {names}; say '
+        'which is meant with "signature_name", or whoever deploys it with [model] signature.'
+    )
 
 
 def is_answered_in_lines(request: Request) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from array import array
 from dataclasses import dataclass
 from itertools import chain
@@ -116,17 +117,18 @@ class Array:
         return {spec.name: to_tensor(values, spec)}
 
     def shaped(self, spec: TensorSpec) -> Tensor:
-        """The rows in the shape of the input."""
-        shape = spec.shape[1:]
-        count = 1
-        for length in shape:
-            count *= length or 0
-        if self.values.shape[1] != count:
+        """The rows in the shape of the input; an axis of any length is as long as they make it."""
+        shape, count = spec.shape[1:], self.values.shape[1]
+        known = math.prod(length for length in shape if length is not None)
+        open_axes = shape.count(None)
+        fits = count % known == 0 if open_axes == 1 and known else open_axes == 0 and count == known
+        if not fits:
             raise InvalidInstances(
                 f"The lines have {self.values.shape[1]} numbers, but the model's input is {spec}: "
                 "a line must have as many as one instance of it."
             )
-        return self.values.reshape(-1, *(length or 1 for length in shape))
+        rest = count // known if open_axes else 0
+        return self.values.reshape(-1, *(rest if length is None else length for length in shape))
 
 
 def is_named(value: Any, signature: Signature) -> bool:

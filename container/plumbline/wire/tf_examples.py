@@ -24,15 +24,6 @@ INPUT = "inputs"
 
 
 @dataclass(frozen=True)
-class Kind:
-    """What a method's signature is called, and its results made of its outputs."""
-
-    noun: str
-    name: str
-    results: Callable[[Tensors], Any]
-
-
-@dataclass(frozen=True)
 class Examples:
     """Serialised examples; `method` is "classify" or "regress"."""
 
@@ -41,22 +32,21 @@ class Examples:
     signature_name: str | None = None
 
     def tensors(self, signature: Signature) -> Tensors:
-        """All as one batch of texts. Raises `InvalidInstances` for a signature of another kind."""
-        kind = KINDS[self.method]
-        if signature.method != kind.name:
-            raise InvalidInstances(
-                f"Expected {kind.noun} signature method_name to be {kind.name}. "
-                f"Was: {signature.method}. Ask for predict, or choose another signature_name."
-            )
+        """All as one batch of texts. Raises `InvalidInstances` where no examples are taken.
+
+        The signature's method_name is not looked at, as by TensorFlow Serving: exports of
+        TensorFlow 2 all say predict.
+        """
         if [(spec.name, spec.dtype) for spec in signature.inputs] != [(INPUT, TEXT)]:
             raise InvalidInstances(
-                f"Expected one input Tensor, called {INPUT}, of serialised examples."
+                f"Expected one input Tensor, called {INPUT}, of serialised examples. Ask for "
+                "predict, or choose another signature_name."
             )
         return {INPUT: np.array([*self.rows, b""], object)[:-1]}
 
     def answer(self, outputs: Tensors) -> dict[str, Any]:
         """TensorFlow Serving's results. Raises `InvalidInstances` where the outputs are others."""
-        results = KINDS[self.method].results(outputs)
+        results = KINDS[self.method](outputs)
         if len(results) != len(self.rows):
             raise InvalidInstances(
                 f"Expected output batch size to be {len(self.rows)}. Got: {len(results)}"
@@ -96,13 +86,10 @@ def described(outputs: Tensors) -> str:
     return ", ".join(f"{name} {list(tensor.shape)}" for name, tensor in outputs.items())
 
 
-KINDS: Mapping[str, Kind] = MappingProxyType(
-    {
-        "classify": Kind("classification", "tensorflow/serving/classify", classes),
-        "regress": Kind("regression", "tensorflow/serving/regress", values),
-    }
+KINDS: Mapping[str, Callable[[Tensors], Any]] = MappingProxyType(
+    {"classify": classes, "regress": values}
 )
-"""What a method of TensorFlow Serving's asks for."""
+"""What a method of TensorFlow Serving's makes of a signature's outputs."""
 
 
 def serialised(example: Any) -> bytes:
