@@ -19,7 +19,7 @@ def save_half_plus(folder: Path, offset: float) -> None:
     v1 = tf.compat.v1
     graph = tf.Graph()
     with graph.as_default(), v1.Session(graph=graph) as session:
-        examples = v1.placeholder(tf.string, name="tf_example")
+        examples = v1.placeholder(tf.string, [None], name="tf_example")
         features = {"x": tf.io.FixedLenFeature([1], tf.float32)}
         x = tf.identity(tf.io.parse_example(examples, features)["x"], name="x")
         slope = v1.get_variable("a", initializer=0.5)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import numpy as np
 
 from plumbline.archive.saved_model import SERVE, is_public
 from plumbline.archive.signature import Signature, TensorSpec
+from plumbline.engines.session_call import SessionCall, words
 from plumbline.engines.time_left import TimeLeft
 from plumbline.errors import DeadlineExceeded, EngineError, InputRefused
 from plumbline.vision.arrays import Tensor, Tensors
@@ -29,9 +30,8 @@ class TensorFlowEngine:
 
     name = "tensorflow"
 
-    def __init__(self, run: Callable[..., Any], signature: Signature, options: type[Any]) -> None:
-        self._run = run
-        self._options = options
+    def __init__(self, call: SessionCall, signature: Signature) -> None:
+        self._call = call
         self.signature = signature
         self.others: dict[str, TensorFlowEngine] = {}
 
@@ -40,13 +40,16 @@ class TensorFlowEngine:
         from tensorflow import errors
 
         fed = [inputs[spec.name] for spec in self.signature.inputs]
-        options = self._options(timeout_in_ms=max(1, int(left() * 1000)))
+        callers = (errors.InvalidArgumentError, errors.OutOfRangeError, errors.UnimplementedError)
         try:
-            fetched = self._run(*fed, options=options)
+            fetched = self._call(fed, left())
         except errors.DeadlineExceededError as exc:
             raise DeadlineExceeded("The model did not answer in time.") from exc
-        except (errors.InvalidArgumentError, UnicodeDecodeError) as exc:
-            # The latter where TensorFlow's words quote what they are about, and it is no text.
+        except callers as exc:
+            log.warning("The model refused an input: %s", str(exc)[:1000])
+            raise InputRefused(f"The model can't compute this input: {words(exc)}") from exc
+        except UnicodeDecodeError as exc:
+            # Where TensorFlow's words quote what they are about, and it is no text.
             log.warning("The model refused an input: %s", str(exc)[:1000])
             raise InputRefused(
                 "The model can't compute this input: its values are not what the model was made "
@@ -94,18 +97,15 @@ def others(session: Any, definitions: Any, chosen: str) -> Iterator[tuple[str, T
 
 def engine_of(session: Any, definition: Any) -> TensorFlowEngine:
     """The engine of one signature."""
-    import tensorflow as tf
-
-    signature = signature_of(definition, session.graph)
-    run = session.make_callable(
-        [definition.outputs[spec.name].name for spec in signature.outputs],
-        feed_list=[
-            session.graph.get_tensor_by_name(definition.inputs[spec.name].name)
-            for spec in signature.inputs
-        ],
-        accept_options=True,
+    graph, signature = session.graph, signature_of(definition, session.graph)
+    feeds, fetches = (
+        [graph.get_tensor_by_name(side[spec.name].name) for spec in specs]
+        for side, specs in (
+            (definition.inputs, signature.inputs),
+            (definition.outputs, signature.outputs),
+        )
     )
-    return TensorFlowEngine(run, signature, tf.compat.v1.RunOptions)
+    return TensorFlowEngine(SessionCall(session, feeds, fetches), signature)
 
 
 def signature_of(definition: Any, graph: Any) -> Signature:
