@@ -46,7 +46,8 @@ hosting/errors.py.
 
 The message of an error is written for whoever reads the answer: what happened, what was
 expected, what to do. What a request provokes never holds a path of the
-server or the text of a foreign exception; what a model provokes is for whoever deployed it.
+server or the text of a foreign exception, but for TensorFlow's words on the input of a model; what
+a model provokes is for whoever deployed it.
 """
 
 from __future__ import annotations

@@ -126,6 +126,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "plumbline.engines.openvino",
         "plumbline.archive.saved_model",
         "plumbline.engines.model_io",
+        "plumbline.engines.session_call",
         "plumbline.engines.tensorflow",
         "plumbline.handlers.raised_errors",
         "plumbline.handlers.user_code",

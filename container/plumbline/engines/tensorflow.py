@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from plumbline.archive.saved_model import SERVE, is_public
 from plumbline.archive.signature import ABSENT, DEFAULT, Signature, TensorSpec
+from plumbline.engines.session_call import SessionCall, words
 from plumbline.engines.time_left import TimeLeft
 from plumbline.errors import DeadlineExceeded, EngineError, InputRefused
 from plumbline.vision.arrays import Tensor, Tensors
@@ -24,14 +25,17 @@ def preload() -> None:
     import tensorflow as tf  # noqa: F401
 
 
+Call: TypeAlias = Callable[[Sequence[Tensor], float], list[Tensor]]
+"""Inputs and the seconds left → outputs, each in the order of the signature."""
+
+
 class TensorFlowEngine:
     """A SavedModel in a session; `run` may be called from several threads at once."""
 
     name = "tensorflow"
 
-    def __init__(self, run: Callable[..., Any], signature: Signature, options: type[Any]) -> None:
-        self._run = run
-        self._options = options
+    def __init__(self, call: Call, signature: Signature) -> None:
+        self._call = call
         self.signature = signature
         self.others: dict[str, TensorFlowEngine] = {}
 
@@ -40,13 +44,16 @@ class TensorFlowEngine:
         from tensorflow import errors
 
         fed = [inputs[spec.name] for spec in self.signature.inputs]
-        options = self._options(timeout_in_ms=max(1, int(left() * 1000)))
+        callers = (errors.InvalidArgumentError, errors.OutOfRangeError, errors.UnimplementedError)
         try:
-            fetched = self._run(*fed, options=options)
+            fetched = self._call(fed, left())
         except errors.DeadlineExceededError as exc:
             raise DeadlineExceeded("The model did not answer in time.") from exc
-        except (errors.InvalidArgumentError, UnicodeDecodeError) as exc:
-            # The latter where TensorFlow's words quote what they are about, and it is no text.
+        except callers as exc:
+            log.warning("The model refused an input: %s", str(exc)[:1000])
+            raise InputRefused(f"The model can't compute this input: {words(exc)}") from exc
+        except UnicodeDecodeError as exc:
+            # Where TensorFlow's words quote what they are about, and it is no text.
             log.warning("The model refused an input: %s", str(exc)[:1000])
             raise InputRefused(
                 "The model can't compute this input: its values are not what the model was made "
@@ -90,15 +97,13 @@ def default_of(session: Any, definitions: Any, name: str) -> TensorFlowEngine:
 
     A model may lack TensorFlow's own default, as long as it has others.
     """
-    import tensorflow as tf
-
     if name == DEFAULT and name not in definitions and any(map(is_public, definitions)):
-        return TensorFlowEngine(refuse, ABSENT, tf.compat.v1.RunOptions)
+        return TensorFlowEngine(refuse, ABSENT)
     return engine_of(session, choose_signature(definitions, name))
 
 
-def refuse(*_: Any, **__: Any) -> Any:
-    """What stands for a signature that is not there."""
+def refuse(*_: Any) -> list[Tensor]:
+    """Nobody gets here: what names no signature is refused before."""
     raise EngineError(f"The model has no signature {DEFAULT!r}.")
 
 
@@ -113,18 +118,15 @@ def others(session: Any, definitions: Any, chosen: str) -> Iterator[tuple[str, T
 
 def engine_of(session: Any, definition: Any) -> TensorFlowEngine:
     """The engine of one signature."""
-    import tensorflow as tf
-
-    signature = signature_of(definition, session.graph)
-    run = session.make_callable(
-        [definition.outputs[spec.name].name for spec in signature.outputs],
-        feed_list=[
-            session.graph.get_tensor_by_name(definition.inputs[spec.name].name)
-            for spec in signature.inputs
-        ],
-        accept_options=True,
+    graph, signature = session.graph, signature_of(definition, session.graph)
+    feeds, fetches = (
+        [graph.get_tensor_by_name(side[spec.name].name) for spec in specs]
+        for side, specs in (
+            (definition.inputs, signature.inputs),
+            (definition.outputs, signature.outputs),
+        )
     )
-    return TensorFlowEngine(run, signature, tf.compat.v1.RunOptions)
+    return TensorFlowEngine(SessionCall(session, feeds, fetches), signature)
 
 
 def signature_of(definition: Any, graph: Any) -> Signature:
