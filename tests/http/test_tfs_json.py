@@ -235,7 +235,7 @@ def test_tensors_as_json_lines_are_the_one_document() -> None:
     """As SageMaker's container of TensorFlow Serving answers; lines are for bodies of lines."""
     lines = "application/jsonlines"
     client = client_of(Echo((spec("x", "float32", None),)))
-    for document in ({"instances": [1, 2]}, {"inputs": [1, 2]}, [[1], [2]], {"x": 1}):
+    for document in ({"instances": [1, 2]}, {"inputs": [1, 2]}, {"x": 1}):
         whole, named = (post(client, document, accept) for accept in ("application/json", lines))
         assert (named.data, named.content_type) == (whole.data, lines)
     sent = {"data": b"1\n2\n", "headers": {"Accept": lines}}
