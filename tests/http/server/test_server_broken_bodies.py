@@ -15,7 +15,7 @@ CHUNKED = HEADER + b"Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 SIZES = (
     *(b"-1", b"+5", b"0x5", b" 5", b"5_0", b"", b"g", b"zz", b"5;\x00", b"5\n", b"5;a=\x01"),
-    *(b"3 \x00", b"ffffffffffffffffff\xff", b"5;" + b"x" * 9000, "٥".encode()),
+    *(b"3 \x00", b"ffffffffffffffffff\xff", "٥".encode()),
 )
 
 BROKEN = (
