@@ -193,6 +193,15 @@ def test_a_compressed_body_is_read(
     assert (answer.status_code, json.loads(answer.data)) == (200, right)
 
 
+def test_compressed_json_without_its_header_is_told_of_it(
+    client: FlaskClient, refused: Refused
+) -> None:
+    answer = post(client, gzip.compress(b"[1]"), JSON)
+    assert refused(answer, 400, "invalid_json") == (
+        "The body is gzip-compressed data; say so in the header Content-Encoding: gzip."
+    )
+
+
 def test_what_a_compressed_body_holds_is_limited(serve: Serve, refused: Refused) -> None:
     client = serve(max_body=MEBIBYTE)
     for size, status in ((MEBIBYTE, 400), (MEBIBYTE + 1, 413), (10**8, 413)):

@@ -12,12 +12,19 @@ import orjson
 from plumbline.errors import InvalidJSON
 from plumbline.wire.tensor_bodies import FORM
 
+GZIP = b"\x1f\x8b"
+"""How gzip's data begin, which are no JSON."""
+
 
 def from_json(text: bytes, what: str) -> Any:
     """The document. Raises `InvalidJSON`, which names it as `what`."""
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError as exc:
+        if text.startswith(GZIP):
+            raise InvalidJSON(
+                f"{what} is gzip-compressed data; say so in the header Content-Encoding: gzip."
+            ) from exc
         raise InvalidJSON(f"{what} is not valid JSON: {exc}. {FORM}") from exc
 
 
