@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from flask.testing import FlaskClient
 from google.protobuf.json_format import MessageToDict
 
 from plumbline.archive.saved_model import read_signatures
+from plumbline.cli import main
 from plumbline.loading.loader import load_models
 from plumbline.loading.served_model import ServedModel
 from plumbline.loading.terms import Terms
@@ -90,6 +92,9 @@ def test_without_a_default_a_signature_is_asked_by_its_name(tmp_path: Path) -> N
     save_old(tmp_path / "half/1", renamed)
     client = client_of(tmp_path)
 
+    printed = CliRunner().invoke(main, ["inspect", str(tmp_path)])
+    assert printed.exit_code == 0, printed.output
+    assert printed.output.count("asked by its name") == 2
     for path in ("/invocations", "/v1/models/half:predict"):
         named = {"signature_name": "tensors", "instances": [[1.0]]}
         assert asked(client, path, named) == {"predictions": [[0.5]]}

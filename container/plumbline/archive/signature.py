@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 TEXT = "string"
@@ -55,3 +56,9 @@ class Signature:
 
 ABSENT = Signature((TensorSpec("", (), "float32", loose=True),), (), absent=True)
 """What stands for the default signature of a model that has only others."""
+
+
+def meant_by(name: str, signatures: Mapping[str, Signature]) -> Signature | None:
+    """The signature of a name; `ABSENT` for a default that is lacking where there are others."""
+    lacking = name == DEFAULT and bool(signatures)
+    return signatures.get(name, ABSENT if lacking else None)

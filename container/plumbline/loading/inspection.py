@@ -16,7 +16,7 @@ from rich.text import Text
 from plumbline.archive import manifest
 from plumbline.archive.contents import Archive, open_archive, read_text
 from plumbline.archive.discovery import ModelFile
-from plumbline.archive.signature import Signature, TensorSpec
+from plumbline.archive.signature import ABSENT, Signature, TensorSpec, meant_by
 from plumbline.engines.model_io import signatures_of
 from plumbline.errors import SpecError
 from plumbline.handlers.handler_summary import handler, handler_rows
@@ -52,7 +52,7 @@ class Inspection:
     @property
     def signature(self) -> Signature:
         """The signature that requests are answered by."""
-        return self.signatures[self.archive.spec.model.signature]
+        return meant_by(self.archive.spec.model.signature, self.signatures) or ABSENT
 
     @property
     def no_pictures(self) -> str | None:
@@ -76,7 +76,7 @@ def inspect(root: Path) -> Inspection:
     for each, _, found in described:
         check_fit(each, each.model, found)
     first, reader, signatures = described[0]
-    spec = suited(first.spec, signatures[first.spec.model.signature])
+    spec = suited(first.spec, meant_by(first.spec.model.signature, signatures) or ABSENT)
     served = replace(first, spec=spec, root=root, models=archive.models, code=archive.code)
     specs = [each.root / FILE for each, *_ in described if (each.root / FILE).is_file()]
     return Inspection(served, reader, signatures, declared_in(first.root), verified, specs)
@@ -85,14 +85,15 @@ def inspect(root: Path) -> Inspection:
 def check_fit(archive: Archive, model: ModelFile, signatures: Mapping[str, Signature]) -> None:
     """Raise `SpecError` if what the archive declares can't be done with one of its models."""
     chosen = archive.spec.model.signature
-    if chosen not in signatures:
+    signature = meant_by(chosen, signatures)
+    if signature is None:
         raise SpecError(
             f"The model {model.name}/{model.version} has no signature {chosen!r}; it has "
             f"{', '.join(map(repr, signatures)) or 'none'}. Set [model] signature in {FILE}."
         )
-    spec = suited(archive.spec, signatures[chosen])
-    fitted(spec, archive.labels, signatures[chosen])
-    check_pictures(spec, signatures[chosen])
+    spec = suited(archive.spec, signature)
+    fitted(spec, archive.labels, signature)
+    check_pictures(spec, signature)
 
 
 def declared_in(root: Path) -> Mapping[str, Any]:
@@ -267,8 +268,9 @@ def forms(archive: Archive) -> list[str]:
 
 def signature_rows(found: Inspection) -> Iterator[tuple[str, str]]:
     """Each signature: what goes in, what comes out."""
+    others = "asked by its name" if found.signature.absent else "not used"
     for name, signature in found.signatures.items():
-        yield name, "answers requests" if signature is found.signature else "not used"
+        yield name, "answers requests" if signature is found.signature else others
         for tensor in signature.inputs:
             yield "  in", str(tensor)
         for tensor in signature.outputs:
