@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from functools import cache
+from importlib.metadata import files
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from skimage import data
-from sklearn.datasets import load_digits, load_sample_images
+from PIL import Image
 
 Bytes = NDArray[np.uint8]
 Size = tuple[int, int]
@@ -36,16 +37,28 @@ SIZES: tuple[tuple[Size, Size], ...] = (
 """Shrinking, enlarging, odd, whole and broken factors, one axis only, no change, single pixels."""
 
 
+PHOTOGRAPHS = {
+    "china": ("scikit-learn", "china.jpg"),
+    "flower": ("scikit-learn", "flower.jpg"),
+    "astronaut": ("scikit-image", "astronaut.png"),
+    "coffee": ("scikit-image", "coffee.png"),
+}
+"""Packages and what they bring; to import them takes seconds, to read their files does not."""
+
+
 @cache
 def photographs() -> dict[str, Bytes]:
     """Real pictures, uint8 `[height, width, 3]`."""
-    china, flower = load_sample_images().images
     return {
-        "china": china,
-        "flower": flower,
-        "astronaut": data.astronaut(),
-        "coffee": data.coffee(),
+        name: np.array(Image.open(brought(package, file)))
+        for name, (package, file) in PHOTOGRAPHS.items()
     }
+
+
+def brought(package: str, name: str) -> Path:
+    """Where a file is that an installed package brings."""
+    (file,) = (file for file in files(package) or () if file.name == name)
+    return Path(str(file.locate()))
 
 
 def patterns(size: Size, channels: int) -> dict[str, Bytes]:
@@ -63,8 +76,9 @@ def patterns(size: Size, channels: int) -> dict[str, Bytes]:
 
 def digit() -> Bytes:
     """A handwritten digit, uint8 `[8, 8, 1]`."""
-    ink: NDArray[np.float64] = load_digits().images[0] * 15.9375
-    return ink.astype(np.uint8)[..., None]
+    table = brought("scikit-learn", "digits.csv.gz")
+    row = np.loadtxt(table, delimiter=",", max_rows=1)
+    return (row[:-1].reshape(8, 8, 1) * 15.9375).astype(np.uint8)
 
 
 def tiled(picture: Bytes, size: Size) -> Bytes:

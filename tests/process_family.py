@@ -36,10 +36,18 @@ def occupied(pid: int) -> int:
     return sum(map(share_of, family(pid)))
 
 
-def share_of(pid: int) -> int:
+def written(pid: int) -> int:
+    """The same of memory that they have written to: in that no other process has a share.
+
+    What is read from files counts less where more processes read it, those of other tests as well.
+    """
+    return sum(share_of(one, "Pss_Anon") for one in family(pid))
+
+
+def share_of(pid: int, kind: str = "Pss") -> int:
     """Bytes of one process, its share of what it shares; none, if it has just ended."""
     try:
         rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
     except OSError:
         return 0
-    return 1024 * sum(map(int, re.findall(r"^Pss: +(\d+) kB", rollup, re.MULTILINE)))
+    return 1024 * sum(map(int, re.findall(rf"^{kind}: +(\d+) kB", rollup, re.MULTILINE)))

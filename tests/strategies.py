@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 Bytes = NDArray[np.uint8]
 Size = tuple[int, int]
+
+nasty = settings(max_examples=3 * settings().max_examples)
+"""For properties whose domain hides its traps: parsers, names, overlaps, rounding."""
 
 lengths = st.one_of(st.integers(1, 12), st.integers(13, 90))
 sizes = st.tuples(lengths, lengths)

@@ -13,7 +13,6 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 from PIL import Image
 from rich.progress import Progress, TaskID
@@ -21,7 +20,13 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
 from plumbline.engines.keras_export import export
+from plumbline.machine.quiet import muted
 from plumbline.packing.assembly import Contents, GoldenPicture, pack
+from plumbline.settings import environment
+
+environment.quiet_frameworks()
+with muted():
+    import keras
 
 SPEC = """\
 task = "classification"

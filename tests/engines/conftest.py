@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import subprocess
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from warm_processes import TIMED, WarmProcesses
 
+from made_once import made_once
 from plumbline.archive.discovery import ModelFile
 from plumbline.engines.base import Engine
 from plumbline.engines.selection import load_engine
+from plumbline.machine import child_process
+from plumbline.packing import form_measurements
+
+
+@pytest.fixture(scope="session", autouse=True)
+def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmProcesses]:
+    """Processes that need not import TensorFlow first; packing starts its own so, too."""
+    found = WarmProcesses(made_once(tmp_path_factory, "warm", lambda _: None))
+    starting = SimpleNamespace(Popen=found.popen, DEVNULL=subprocess.DEVNULL)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(child_process, "subprocess", starting)
+        patch.setattr(form_measurements, "TIMED", TIMED)
+        yield found
+    found.close()
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,7 @@ def pictures(size: int = 8, count: int = 3) -> np.ndarray:
 
 def predicted(model: Any, inputs: np.ndarray) -> np.ndarray:
     """What Keras itself answers."""
-    return np.asarray(model.predict(inputs, verbose=0))
+    return np.asarray(model(inputs, training=False))
 
 
 def served(root: Path, inputs: np.ndarray) -> np.ndarray:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from warm_processes import WarmProcesses
 
 from plumbline.archive import manifest
 from plumbline.archive.tarball import unpack
@@ -250,7 +251,7 @@ def texts(table: Any, picture: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("outputs", [scalar, texts])
 def test_outputs_that_openvino_is_not_given_leave_the_model_to_tensorflow(
-    outputs: Any, goldens: tuple[GoldenPicture, ...], tmp_path: Path
+    outputs: Any, goldens: tuple[GoldenPicture, ...], tmp_path: Path, warm: WarmProcesses
 ) -> None:
     import tensorflow as tf
 
@@ -268,15 +269,8 @@ def test_outputs_that_openvino_is_not_given_leave_the_model_to_tensorflow(
 
     module = Module()
     tf.saved_model.save(module, str(tmp_path / "model"), {"serving_default": module.serve})
-    command = [sys.executable, "-m", "plumbline", "pack", tmp_path / "model", "--golden"]
-    done = subprocess.run(
-        [*command, goldens[0].picture.parent, "--out", tmp_path / "model.tar.gz"],
-        env={**os.environ, "PYTHONPATH": str(ROOT / "container")},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+    command = ["-m", "plumbline", "pack", tmp_path / "model", "--golden"]
+    done = warm.run(*command, goldens[0].picture.parent, "--out", tmp_path / "model.tar.gz")
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "it has an output of texts, or one without an axis for pictures." in done.stdout

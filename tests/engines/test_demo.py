@@ -35,9 +35,14 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if archive.exists() and archive.stat().st_mtime > newest:
         return archive.parent
     out = tmp_path_factory.mktemp("demo")
-    subprocess.run(
-        [sys.executable, script, "--out", out], env=ENVIRONMENT, check=True, capture_output=True
+    done = subprocess.run(
+        [sys.executable, script, "--out", out],
+        env=ENVIRONMENT,
+        check=True,
+        capture_output=True,
+        text=True,
     )
+    assert done.stderr == "", "the terminal shows what is not ours"
     return out
 
 

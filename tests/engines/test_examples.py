@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from warm_processes import WarmProcesses
 
 from plumbline.archive import tarball
 from plumbline.errors import InvalidInstances
@@ -27,13 +28,22 @@ pytestmark = pytest.mark.tensorflow
 
 ROOT = Path(__file__).parents[2]
 
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT / "container")}
+EXAMPLES = ROOT / "model/examples"
 
 
-def run_example(name: str, *arguments: str | Path) -> str:
-    """What the example prints."""
-    command = [sys.executable, ROOT / "model/examples" / name, *arguments]
-    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+def example(
+    warm: WarmProcesses, name: str, *arguments: str | Path, **constants: float
+) -> subprocess.CompletedProcess[str]:
+    """An example, run as one would type it, but for these constants of its."""
+    script: list[str | Path] = [EXAMPLES / f"{name}.py"]
+    if constants:
+        script = ["-c", f"import {name} as it; vars(it).update({constants}); it.main()"]
+    return warm.run(*script, *arguments, env={**os.environ, "PYTHONPATH": str(EXAMPLES)})
+
+
+def run_example(warm: WarmProcesses, name: str, *arguments: str | Path, **constants: float) -> str:
+    """What it prints, if it ends well."""
+    done = example(warm, name, *arguments, **constants)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -49,10 +59,12 @@ def forever() -> float:
     return 300.0
 
 
-def test_cifar10_is_served_from_its_old_export_as_its_author_predicts(tmp_path: Path) -> None:
+def test_cifar10_is_served_from_its_old_export_as_its_author_predicts(
+    tmp_path: Path, warm: WarmProcesses
+) -> None:
     """Every held-out picture, as a JPEG, gets the probabilities of `predict`."""
     out = tmp_path / "cifar10"
-    run_example("cifar10.py", "--data", "digits", "--epochs", "1", "--out", out)
+    run_example(warm, "cifar10", "--data", "digits", "--epochs", "1", "--out", out)
     predict = author_of("cifar10")
     pipeline = served(out / "model.tar.gz", tmp_path / "served")
 
@@ -65,9 +77,11 @@ def test_cifar10_is_served_from_its_old_export_as_its_author_predicts(tmp_path: 
     assert max(differences) <= 1e-5
 
 
-def test_mobilenet_is_served_as_the_documentation_of_keras_predicts(tmp_path: Path) -> None:
+def test_mobilenet_is_served_as_the_documentation_of_keras_predicts(
+    tmp_path: Path, warm: WarmProcesses
+) -> None:
     out = tmp_path / "mobilenet"
-    run_example("mobilenet.py", "--weights", "random", "--out", out)
+    run_example(warm, "mobilenet", "--weights", "random", "--out", out)
     predict = author_of("mobilenet")
     pipeline = served(out / "model.tar.gz", tmp_path / "served")
 

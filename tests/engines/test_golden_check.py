@@ -44,13 +44,20 @@ def contents(keras_files, tmp_path_factory: pytest.TempPathFactory) -> Contents:
     return Contents(model=keras_files.saved_model, spec=SPEC, goldens=tuple(goldens))
 
 
+@pytest.fixture(scope="module")
+def packed(contents: Contents, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The packed archive."""
+    archive = tmp_path_factory.mktemp("packed") / "model.tar.gz"
+    pack(contents, archive)
+    return archive
+
+
 @pytest.fixture
-def unpacked(contents: Contents, tmp_path: Path) -> Path:
-    """The packed archive's files."""
-    pack(contents, tmp_path / "model.tar.gz")
+def unpacked(packed: Path, tmp_path: Path) -> Path:
+    """Its files, to be changed."""
     folder = tmp_path / "unpacked"
     folder.mkdir()
-    unpack(tmp_path / "model.tar.gz", folder)
+    unpack(packed, folder)
     return folder
 
 
@@ -98,8 +105,9 @@ def test_an_archive_that_would_not_serve_is_not_written(contents: Contents, tmp_
     assert not list(tmp_path.iterdir())
 
 
-def test_packing_twice_gives_the_same_bytes(contents: Contents, tmp_path: Path) -> None:
-    first, second = tmp_path / "1.tar.gz", tmp_path / "2.tar.gz"
-    pack(contents, first)
-    pack(contents, second)
-    assert first.read_bytes() == second.read_bytes()
+def test_packing_twice_gives_the_same_bytes(
+    packed: Path, contents: Contents, tmp_path: Path
+) -> None:
+    again = tmp_path / "again.tar.gz"
+    pack(contents, again)
+    assert again.read_bytes() == packed.read_bytes()

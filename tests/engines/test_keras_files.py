@@ -6,8 +6,10 @@ import io
 import json
 import logging
 import os
+import shutil
 import zipfile
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -47,16 +49,19 @@ LIBRARIES = ("keras", "tf_keras")
 
 WRITERS: dict[str, Callable[[Any, Path], None]] = {
     "whole .h5": lambda model, root: save(model, root / "model.h5"),
-    "whole .hdf5": lambda model, root: save(model, root / "model.hdf5"),
     ".keras": lambda model, root: save(model, root / "model.keras"),
     ".json with .weights.h5": lambda model, root: save_pair(model, root, "model.weights.h5"),
 }
+
+NAMED_OTHERWISE = {"whole .hdf5": lambda model, root: save(model, root / "model.hdf5")}
 
 READS = {"keras": "keras 3.", "tf_keras": "tf_keras 2."}
 
 
 @pytest.mark.parametrize("name", LIBRARIES)
-@pytest.mark.parametrize("write", WRITERS.values(), ids=WRITERS)
+@pytest.mark.parametrize(
+    "write", {**WRITERS, **NAMED_OTHERWISE}.values(), ids=[*WRITERS, *NAMED_OTHERWISE]
+)
 def test_what_either_keras_saves_is_answered_as_it_answers(
     name: str,
     write: Callable[[Any, Path], None],
@@ -391,22 +396,27 @@ OUTSIDE: dict[Callable[[Any, Path], None], str] = {
 }
 
 
+@pytest.fixture(scope="module")
+def every_form(tf_keras: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A model as each of the forms that Keras 2 saves."""
+    folders = {form: tmp_path_factory.mktemp(form) for form in ("h5", "keras", "json")}
+    model = small_cnn(tf_keras)
+    save(model, folders["h5"] / "model.h5")
+    save(model, folders["keras"] / "model.keras")
+    save_pair(model, folders["json"], "weights.h5")
+    return folders
+
+
 @pytest.mark.parametrize("form", ["h5", "keras", "json"])
 @pytest.mark.parametrize("add", OUTSIDE, ids=lambda add: add.__name__)
 def test_weights_that_are_more_than_numbers_are_refused(
-    add: Callable[[Any, Path], None], form: str, tf_keras: Any, tmp_path: Path
+    add: Callable[[Any, Path], None], form: str, every_form: dict[str, Path], tmp_path: Path
 ) -> None:
     import h5py
 
     outside = tmp_path / "outside.bin"
     outside.write_bytes(b"data")
-    root = tmp_path / "archive"
-    root.mkdir()
-    model = small_cnn(tf_keras)
-    if form == "json":
-        save_pair(model, root, "weights.h5")
-    else:
-        save(model, root / f"model.{form}")
+    root = shutil.copytree(every_form[form], tmp_path / "archive")
     if form == "keras":
         stream = io.BytesIO(zipfile.ZipFile(root / "model.keras").read("model.weights.h5"))
         with h5py.File(stream, "r+") as h5:
@@ -418,6 +428,22 @@ def test_weights_that_are_more_than_numbers_are_refused(
     with pytest.raises(UnsafeModel) as caught:
         served(root, pictures())
     assert OUTSIDE[add] in caught.value.message
+
+
+@pytest.mark.parametrize(("size", "is_bomb"), [(2**20, False), (2**31, True)])
+def test_zeros_are_a_bomb_only_where_they_are_many(
+    size: int, is_bomb: bool, tmp_path: Path
+) -> None:
+    """A layer that was initialised with zeros and never trained compresses well, too."""
+    import h5py
+
+    file = tmp_path / "model.h5"
+    with h5py.File(file, "w") as h5:
+        h5.create_dataset("zeros", (size,), "u1", chunks=(2**18,), compression="gzip", fillvalue=0)
+        h5["zeros"][: 2**18] = 0
+    assert file.stat().st_size * hdf5.SUSPICIOUS_RATIO < size
+    with pytest.raises(UnsafeModel) if is_bomb else nullcontext():
+        hdf5.check(file, "model.h5", file.stat().st_size)
 
 
 def test_circles_and_links_within_a_file_are_no_harm(tf_keras: Any, tmp_path: Path) -> None:

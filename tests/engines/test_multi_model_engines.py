@@ -16,7 +16,7 @@ from kerases import pictures, predicted, small_cnn
 from plumbline.machine.cgroups import machine
 from plumbline.settings.server_settings import Settings
 from plumbline.web.app import create_multi_model_app
-from plumbline.web.multi_model_api import ManyModels, many_models
+from plumbline.web.multi_model_api import many_models
 from plumbline.web.wsgi import LOADER
 
 pytestmark = pytest.mark.tensorflow
@@ -37,20 +37,24 @@ def constant(folder: Path, scores: list[float]) -> Path:
     return folder
 
 
-@pytest.fixture
-def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[ManyModels]:
-    """A service at its defaults, whose processes end with the test."""
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2] / "container"))
-    settings = Settings(multi_model=True)
-    made = many_models(settings, settings.sizes(machine()), LOADER, None)
-    yield made
-    made.hosts.close()
+@pytest.fixture(scope="module")
+def client() -> Iterator[FlaskClient]:
+    """A client of a service at its defaults, where another archive's default model is named."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(Path(__file__).parents[2] / "container"))
+        patch.setenv("SAGEMAKER_TFS_DEFAULT_MODEL_NAME", "another archive's")
+        settings = Settings(multi_model=True)
+        service = many_models(settings, settings.sizes(machine()), LOADER, None)
+        yield create_multi_model_app(service).test_client()
+        service.hosts.close()
 
 
-@pytest.fixture
-def client(service: ManyModels) -> FlaskClient:
-    """A client of its app."""
-    return create_multi_model_app(service).test_client()
+@pytest.fixture(autouse=True)
+def unload(client: FlaskClient) -> Iterator[None]:
+    """Leave no model to the next test."""
+    yield
+    for model in client.get("/models").json["models"]:
+        assert client.delete(f"/models/{model['modelName']}").status_code == 200
 
 
 def load(client: FlaskClient, name: str, folder: Path) -> None:
@@ -129,9 +133,8 @@ def test_a_folder_without_a_model_is_told_with_what_was_expected(
 
 
 def test_versions_of_an_archive_are_chosen_as_where_it_is_alone(
-    client: FlaskClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    client: FlaskClient, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("SAGEMAKER_TFS_DEFAULT_MODEL_NAME", "another archive's")
     for version in (1, 2):
         constant(tmp_path / "made", [float(version)])
         (tmp_path / "made/1").rename(tmp_path / f"{version}.tmp")

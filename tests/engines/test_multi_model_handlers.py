@@ -39,14 +39,15 @@ def transform_fn(model, data, content_type, accept):
 COMMON = OWN.replace("its own", "the one of all")
 
 
-@pytest.fixture
-def client(monkeypatch: pytest.MonkeyPatch) -> Iterator[FlaskClient]:
+@pytest.fixture(scope="module")
+def client() -> Iterator[FlaskClient]:
     """A client of a service with a deadline of three seconds."""
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2] / "container"))
-    settings = Settings(multi_model=True, deadline=3.0)
-    service = many_models(settings, settings.sizes(machine()), LOADER, None)
-    yield create_multi_model_app(service).test_client()
-    service.hosts.close()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(Path(__file__).parents[2] / "container"))
+        settings = Settings(multi_model=True, deadline=3.0)
+        service = many_models(settings, settings.sizes(machine()), LOADER, None)
+        yield create_multi_model_app(service).test_client()
+        service.hosts.close()
 
 
 def load(client: FlaskClient, models: Path, name: str, code: str | None) -> None:

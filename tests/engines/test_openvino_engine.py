@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from plumbline.archive.signature import Signature
 from plumbline.engines.openvino import Threads, convert, load_network
 from plumbline.engines.time_left import lasting
 from plumbline.errors import ClientGone, DeadlineExceeded, EngineError
 from plumbline.pipeline.admission import Deadline, stays
+from plumbline.signature import Signature
 from plumbline.vision.normalize import NORMALIZATIONS, Normalization, rescaling
 
 pytestmark = pytest.mark.tensorflow
@@ -103,10 +103,10 @@ def test_what_nobody_waits_for_is_broken_off(load, tmp_path: Path) -> None:
     import keras
 
     layers = keras.layers
-    deep = [layers.Conv2D(64, 7, padding="same") for _ in range(16)]
-    keras.Sequential([keras.Input((384, 384, 3)), *deep]).export(tmp_path, verbose=False)
+    deep = [layers.Conv2D(32, 7, padding="same") for _ in range(16)]
+    keras.Sequential([keras.Input((192, 192, 3)), *deep]).export(tmp_path, verbose=False)
     engine = load_network(tmp_path, load(tmp_path).signature, "f32", Threads(1, 1))
-    inputs = {engine.signature.input().name: np.ones((1, 384, 384, 3), np.float32)}
+    inputs = {engine.signature.input().name: np.ones((1, 192, 192, 3), np.float32)}
 
     def seconds(gone: Callable[[], bool]) -> float:
         start = time.monotonic()
@@ -127,7 +127,7 @@ def test_a_deadline_ends_the_wait_and_leaves_the_engine_whole(load, tmp_path: Pa
     import keras
 
     layers = keras.layers
-    slow = keras.Sequential([keras.Input((512, 512, 3)), layers.Conv2D(256, 15, padding="same")])
+    slow = keras.Sequential([keras.Input((512, 512, 3)), layers.Conv2D(64, 15, padding="same")])
     slow.export(tmp_path, verbose=False)
     engine = load_network(tmp_path, load(tmp_path).signature, "f32", Threads(2, 2))
     inputs = {engine.signature.input().name: np.ones((1, 512, 512, 3), np.float32)}
@@ -136,7 +136,7 @@ def test_a_deadline_ends_the_wait_and_leaves_the_engine_whole(load, tmp_path: Pa
         engine.run(inputs, Deadline(0.01).remaining)
 
     (answer,) = engine.run(inputs, lasting(120)).values()
-    assert answer.shape == (1, 512, 512, 256)
+    assert answer.shape == (1, 512, 512, 64)
 
 
 def test_inputs_that_the_network_does_not_take_are_an_error(engines) -> None:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import shutil
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from warm_processes import WarmProcesses
 
 from plumbline.archive import manifest
 from plumbline.archive.accelerated_files import FOLDER
@@ -81,25 +80,18 @@ def unpacked(archive: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def packed(keras_files, tmp_path_factory: pytest.TempPathFactory) -> Packed:
+def packed(keras_files, tmp_path_factory: pytest.TempPathFactory, warm: WarmProcesses) -> Packed:
     """What the command makes of a small CNN, some golden pictures, and some more."""
     folder = tmp_path_factory.mktemp("quantization")
     goldens = save_pictures(folder / "goldens", 3, 0)
     calibration = save_pictures(folder / "calibration", 20, 1)
     (folder / "plumbline.toml").write_text(SPEC)
-    command = [sys.executable, "-m", "plumbline", "pack", keras_files.saved_model]
-    done = subprocess.run(
-        [*command, "--spec", "plumbline.toml", "--golden", goldens, "--calibration", calibration],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT / "container")},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stdout
-    return Packed(unpacked(folder / "model.tar.gz"), goldens, calibration, done.stdout)
+    command = ["-m", "plumbline", "pack", keras_files.saved_model, "--spec", "plumbline.toml"]
+    pictures = ["--golden", goldens, "--calibration", calibration]
+    done = warm.run(*command, *pictures, cwd=folder)
+    printed = done.stdout + done.stderr
+    assert done.returncode == 0, printed
+    return Packed(unpacked(folder / "model.tar.gz"), goldens, calibration, printed)
 
 
 def served(folder: Path) -> Pipeline:

@@ -258,7 +258,7 @@ def test_models_that_openvino_would_serve_otherwise(
 def test_a_process_that_takes_too_long_is_killed(
     keras_files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(never_packed, "MOST_SECONDS", 0.3)
+    monkeypatch.setattr(never_packed, "MOST_SECONDS", 0.01)
 
     reason = left_to_tensorflow(archive(tmp_path / "archive", keras_files.saved_model), caplog)
 

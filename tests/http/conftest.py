@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -14,14 +16,28 @@ from PIL import Image
 from served import Pack, Refused, Serve, Served, message_of
 from werkzeug.test import TestResponse
 
-settings.register_profile(
-    "http",
-    deadline=None,
-    derandomize=True,
-    database=None,
-    suppress_health_check=[HealthCheck.too_slow],
-)
-settings.load_profile("http")
+from made_once import made_once
+
+for profile, examples in {"fast": 50, "thorough": 500}.items():
+    settings.register_profile(
+        profile,
+        max_examples=examples,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _compiled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Let the servers of all tests compile their modules once: it is most of what a start costs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+        folder = made_once(tmp_path_factory, "compiled", lambda _: None)
+        patch.setenv("PYTHONPYCACHEPREFIX", str(folder))
+        yield
 
 
 @pytest.fixture

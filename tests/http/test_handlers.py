@@ -347,6 +347,7 @@ FAILURES: dict[str, tuple[int, str]] = {
     "fails_raises": (500, "the picture is upside down"),
     "fails_own_key": (500, "KeyError: 'predictions'"),
     "fails_library": (500, "handler failed on this request; the server's log says why"),
+    "fails_vendored": (500, "handler failed on this request; the server's log says why"),
     "fails_missing_file": (500, "handler failed on this request; the server's log says why"),
     "fails_falcon": (400, "send a picture of a cat"),
     "fails_werkzeug": (409, "somebody else was quicker"),

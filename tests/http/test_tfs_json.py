@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 from flask.testing import FlaskClient
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hypothesis_numpy
 from served import Refused, Served, message_of
 from werkzeug.test import TestResponse
 
-from plumbline.archive.signature import Signature, TensorSpec
 from plumbline.engines.base import Engine
 from plumbline.engines.time_left import TimeLeft
+from plumbline.signature import Signature, TensorSpec
 from plumbline.spec.model_spec import ModelSpec
 from plumbline.vision.arrays import Tensors
 
@@ -307,7 +307,6 @@ CLIENTS = {name: client_of(engine) for name, engine in HOSTS.items()}
 
 @pytest.mark.parametrize("host", HOSTS)
 @given(document=DOCUMENTS, accept=st.sampled_from(["", "text/csv", "application/x-npy"]))
-@settings(max_examples=150)
 def test_no_document_is_the_servers_fault(host: str, document: Any, accept: str) -> None:
     response = post(CLIENTS[host], document, accept)
     assert response.status_code < 500, response.text

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from plumbline.archive.signature import Signature, TensorSpec
+from plumbline.signature import Signature, TensorSpec
 from plumbline.spec.model_spec import Detection, ModelSpec
 from plumbline.tasks.detection import DetectionTask
 from plumbline.vision import priors
@@ -207,6 +207,7 @@ def test_suppression_is_tensorflows_combined_one(kind: str) -> None:
 
 
 @pytest.mark.parametrize("box_format", FORMATS)
+@settings(max_examples=10)  # of up to forty boxes each; Keras takes long for any number of them
 @given(boxes=any_boxes(), size=st.tuples(st.integers(1, 999), st.integers(1, 999)))
 def test_formats_are_keras(box_format: str, boxes: Array, size: tuple[int, int]) -> None:
     import keras

@@ -13,8 +13,8 @@ from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
-from plumbline.archive.signature import TEXT, Signature, TensorSpec
 from plumbline.errors import EngineError
+from plumbline.signature import TEXT, Signature, TensorSpec
 
 SERVE = "serve"
 """The tag of the graph that is for serving; others are for training or for TPUs."""

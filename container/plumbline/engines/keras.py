@@ -20,7 +20,7 @@ from plumbline.archive import hdf5, keras1, keras_config, keras_files
 from plumbline.archive.discovery import ModelFile
 from plumbline.archive.keras_files import KerasModel
 from plumbline.engines.keras_export import export
-from plumbline.engines.tensorflow import TensorFlowEngine, load_saved_model
+from plumbline.engines.tensorflow import TensorFlowEngine, load_saved_model, preload
 from plumbline.errors import EngineError, ModelError
 
 log = logging.getLogger("plumbline.engines")
@@ -47,6 +47,7 @@ class Library:
 
 def import_keras() -> Any:
     """Keras 3."""
+    preload()
     import keras
 
     return keras
@@ -54,6 +55,7 @@ def import_keras() -> Any:
 
 def import_tf_keras() -> Any:
     """Keras 2; the MobileNets of 2017 call by name a relu6 that Keras had then."""
+    preload()
     import tensorflow as tf
     import tf_keras
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,18 +12,21 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from plumbline.archive.saved_model import SERVE, is_public
-from plumbline.archive.signature import ABSENT, DEFAULT, Signature, TensorSpec
 from plumbline.engines.session_call import SessionCall, words
 from plumbline.engines.time_left import TimeLeft
 from plumbline.errors import DeadlineExceeded, EngineError, InputRefused
+from plumbline.machine.quiet import is_ours, muted
+from plumbline.signature import ABSENT, DEFAULT, Signature, TensorSpec
 from plumbline.vision.arrays import Tensor, Tensors
 
 log = logging.getLogger("plumbline.engines")
 
 
 def preload() -> None:
-    """Import TensorFlow, and start nothing."""
-    import tensorflow as tf  # noqa: F401
+    """Import TensorFlow, and start nothing; how it greets is nobody's concern."""
+    if "tensorflow" not in sys.modules:
+        with muted(spared=is_ours):  # threads beside this one may have something to say
+            import tensorflow as tf  # noqa: F401
 
 
 Call: TypeAlias = Callable[[Sequence[Tensor], float], list[Tensor]]
@@ -72,6 +76,7 @@ def readable(output: Tensor) -> Tensor:
 
 def load_saved_model(folder: Path, signature_name: str, threads: int) -> TensorFlowEngine:
     """The engine for a SavedModel of any age. Raises `EngineError`."""
+    preload()
     import tensorflow as tf
 
     tf.get_logger().setLevel("ERROR")  # it advises against what this engine is about

@@ -1,4 +1,4 @@
-"""Runs inside the process of `unpacked.py`: TensorFlow's answers, and the network for OpenVINO.
+"""Runs inside the process of `never_packed.py`: TensorFlow's answers, and the network for OpenVINO.
 
 It sends what the library says of the file, `{"said": text}`, the network's signature when that is
 written, `{"network": …}`, and then either the same and the names of other signatures that are the
@@ -23,7 +23,6 @@ from typing import IO, Any
 from plumbline.archive.accelerated_files import NETWORK
 from plumbline.archive.discovery import ModelFile
 from plumbline.archive.saved_model import read_signatures
-from plumbline.archive.signature import Signature
 from plumbline.engines.openvino import convert
 from plumbline.errors import EngineError, PlumblineError
 from plumbline.loading.loader import load, make_pipeline
@@ -33,6 +32,7 @@ from plumbline.loading.terms import Terms
 from plumbline.machine.child_process import received, send
 from plumbline.pipeline.model_inputs import check_pictures, decodes_itself
 from plumbline.pipeline.stages import Pipeline
+from plumbline.signature import Signature
 from plumbline.spec.model_spec import ModelSpec
 from plumbline.vision import synthetic_pictures
 from plumbline.vision.images import Limits

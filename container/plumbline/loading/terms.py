@@ -30,7 +30,7 @@ class Terms:
     max_fetched: int = 0
     """Bytes of the pictures behind one request's links."""
     engine: str = "auto"
-    """One of `variables.ENGINES`."""
+    """One of `variable_values.ENGINES`."""
     streams: int | None = None
     """How many requests of a crowd OpenVINO computes at a time; None for one a core."""
     most_together: int = MOST_TOGETHER

@@ -12,6 +12,7 @@ from pathlib import Path
 from PIL import Image
 
 from plumbline.archive.discovery import ModelFile
+from plumbline.engines import tensorflow
 from plumbline.engines.base import Engine
 from plumbline.engines.selection import load_engine
 from plumbline.machine import cgroups
@@ -65,7 +66,7 @@ def find(question: Question, reporter: Reporter) -> Answer:
 @contextmanager
 def engine_of(question: Question, reporter: Reporter) -> Iterator[Engine]:
     """The model, loaded; TensorFlow is imported here while Keras converts elsewhere."""
-    importing = threading.Thread(target=import_tensorflow)
+    importing = threading.Thread(target=tensorflow.preload)
     importing.start()
     with tempfile.TemporaryDirectory(prefix="plumbline-find-") as name:
         model = question.model
@@ -81,12 +82,6 @@ def engine_of(question: Question, reporter: Reporter) -> Iterator[Engine]:
         with muted():
             engine = load_engine(model, question.signature, max(1, int(cgroups.machine().cores)))
         yield engine
-
-
-def import_tensorflow() -> None:
-    """Import it, whatever it says."""
-    with muted():
-        import tensorflow  # noqa: F401, ICN001 - for the next import to be quick
 
 
 def is_turned(picture: Path) -> bool:

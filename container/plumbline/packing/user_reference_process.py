@@ -1,4 +1,4 @@
-"""Runs inside the process of `reference.py`: loads the user's file and calls the function.
+"""Runs inside the process of `user_reference.py`: loads the user's file and calls the function.
 
 It sends `{"done": name}` for each picture, or `{"error": text}` once, and writes `<name>.npz`.
 """

@@ -8,8 +8,8 @@ from typing import Any
 
 import orjson
 
-from plumbline.archive.signature import TEXT, Signature
 from plumbline.errors import InvalidInstances, RequestError
+from plumbline.signature import TEXT, Signature
 from plumbline.vision.images import describe
 from plumbline.wire import requests
 from plumbline.wire.base64_texts import decoded, from_base64, letters_of

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from plumbline.archive.signature import TEXT, Signature, TensorSpec
 from plumbline.errors import InvalidInstances, RequestError
+from plumbline.signature import TEXT, Signature, TensorSpec
 from plumbline.vision.arrays import Tensor, Tensors
 from plumbline.wire.base64_texts import from_base64
 

@@ -6,6 +6,8 @@ import io
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +31,32 @@ def start(tmp_path: Path) -> Iterator[Serve]:
 @pytest.fixture
 def serve(start: Serve) -> Serve:
     """Start a server and wait until it is ready."""
+    return lambda arguments="", **settings: start(arguments, **settings).until_ready()
 
-    def ready(arguments: str = "", **settings: str) -> Server:
-        server = start(arguments, **settings)
-        wait_until(server.is_ready)
-        return server
 
-    return ready
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Server]]:
+    """Servers that live until the last test: one for each `servers(arguments, settings)`."""
+    with ExitStack() as stack:
+
+        @cache
+        def server(arguments: str, settings: frozenset[tuple[str, str]]) -> Server:
+            folder = tmp_path_factory.mktemp("server")
+            return stack.enter_context(running(folder, arguments, dict(settings))).until_ready()
+
+        yield server
+
+
+@pytest.fixture
+def shared(servers: Callable[..., Server]) -> Iterator[Serve]:
+    """A ready server for all tests that leave it as it was: `shared(PLUMBLINE_QUEUE="4")`."""
+    with ExitStack() as stack:
+
+        def lent(arguments: str = "", **settings: str) -> Server:
+            server = servers(arguments, frozenset(settings.items()))
+            return replace(server, sockets=stack.enter_context(ExitStack()))
+
+        yield lent
 
 
 @pytest.fixture(scope="session")

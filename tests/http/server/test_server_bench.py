@@ -11,11 +11,13 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from gunicorn_server import Server, free_port, wait_until
+from gunicorn_server import Server, held_port, wait_until
 
 from plumbline.cli import main
 
 DELAY = 0.05
+
+NARROW = {"PLUMBLINE_WORKERS": "1", "PLUMBLINE_SLOTS": "1", "PLUMBLINE_QUEUE": "0"}
 
 
 @pytest.fixture
@@ -38,10 +40,10 @@ def url(server: Server) -> str:
 
 
 def test_the_figures_are_those_of_the_server(serve: Any, bench: Any) -> None:
-    delay = 0.2
+    delay = 0.1
     server = serve(f"delay={delay}", PLUMBLINE_WORKERS="1", PLUMBLINE_SLOTS="2")
 
-    done, found = bench(url(server), "--connections", "4,1,2", "--seconds", 2, "--p95", 2000)
+    done, found = bench(url(server), "--connections", "4,1,2", "--p95", 5000)
 
     assert done.exit_code == 0, done.output
     assert [run["connections"] for run in found["runs"]] == [1, 2, 4]
@@ -57,11 +59,10 @@ def test_the_figures_are_those_of_the_server(serve: Any, bench: Any) -> None:
     assert f"{found['sustained']['requests_per_second']:.1f} requests a second" in done.stderr
 
 
-def test_a_load_with_refusals_does_not_count(serve: Any, bench: Any) -> None:
-    limits = {"PLUMBLINE_WORKERS": "1", "PLUMBLINE_SLOTS": "1", "PLUMBLINE_QUEUE": "0"}
-    server = serve(f"delay={DELAY}", **limits)
+def test_a_load_with_refusals_does_not_count(shared: Any, bench: Any) -> None:
+    server = shared(f"delay={DELAY}", **NARROW)
 
-    done, found = bench(url(server), "--connections", "1,4")
+    done, found = bench(url(server), "--connections", "1,4", "--p95", 5000)
 
     alone, crowded = found["runs"]
     assert crowded["errors"] == crowded["reasons"]["server_busy"] > 0
@@ -69,8 +70,8 @@ def test_a_load_with_refusals_does_not_count(serve: Any, bench: Any) -> None:
     assert "server_busy" in done.stdout
 
 
-def test_what_is_too_slow_is_said_and_fails(serve: Any, bench: Any) -> None:
-    server = serve(f"delay={DELAY}")
+def test_what_is_too_slow_is_said_and_fails(shared: Any, bench: Any) -> None:
+    server = shared(f"delay={DELAY}", **NARROW)
 
     done, found = bench(url(server), "--connections", 1, "--p95", 20)
 
@@ -100,17 +101,18 @@ def test_a_server_that_goes_away_is_counted_and_does_not_hang(serve: Any, bench:
 
 
 def test_where_nobody_listens_nothing_is_measured(bench: Any) -> None:
-    done, found = bench(f"http://127.0.0.1:{free_port()}")
+    with held_port() as port:
+        done, found = bench(f"http://127.0.0.1:{port}")
 
     assert (done.exit_code, found) == (1, {})
     assert "Nobody answers" in done.stderr
 
 
-def test_a_picture_that_is_refused_is_not_measured(serve: Any, bench: Any, tmp_path: Path) -> None:
+def test_a_picture_that_is_refused_is_not_measured(shared: Any, bench: Any, tmp_path: Path) -> None:
     broken = tmp_path / "broken.png"
     broken.write_text("no picture")
 
-    done, found = bench(url(serve()), "--picture", broken)
+    done, found = bench(url(shared(f"delay={DELAY}", **NARROW)), "--picture", broken)
 
     assert (done.exit_code, found) == (1, {})
     assert "not a picture" in done.stderr
@@ -133,8 +135,8 @@ def test_an_archive_that_can_not_be_served_ends_with_the_server_s_reason(
     [
         ("model.tar.gz", (), "is no file or folder here"),
         ("ftp://example.com", (), "is no URL"),
-        (f"http://127.0.0.1:{free_port()}", ("--connections", "0,4"), "from 1 to 1024"),
-        (f"http://127.0.0.1:{free_port()}", ("--connections", "many"), "from 1 to 1024"),
+        ("http://127.0.0.1:9", ("--connections", "0,4"), "from 1 to 1024"),
+        ("http://127.0.0.1:9", ("--connections", "many"), "from 1 to 1024"),
     ],
 )
 def test_what_makes_no_sense_is_refused(

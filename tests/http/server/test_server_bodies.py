@@ -29,8 +29,8 @@ def in_chunks(size: int, chunk: int = 65536) -> bytes:
 
 @pytest.mark.parametrize("size", [MEBIBYTE + 65536, 8 * MEBIBYTE])
 @pytest.mark.parametrize("request_of", [with_length, in_chunks])
-def test_a_client_that_sends_too_much_reads_why(serve, request_of, size: int) -> None:
-    server: Server = serve(**LIMIT)
+def test_a_client_that_sends_too_much_reads_why(shared, request_of, size: int) -> None:
+    server: Server = shared(**LIMIT)
     connection = server.connect(request_of(size))
 
     response = http.client.HTTPResponse(connection)
@@ -43,15 +43,15 @@ def test_a_client_that_sends_too_much_reads_why(serve, request_of, size: int) ->
     assert "1 MiB" in body["error"]["message"]
 
 
-def test_a_body_that_says_it_is_too_large_is_refused_before_it_comes(serve) -> None:
-    server: Server = serve(**LIMIT)
+def test_a_body_that_says_it_is_too_large_is_refused_before_it_comes(shared) -> None:
+    server: Server = shared(**LIMIT)
     connection = server.connect(f"{HEADER}Content-Length: {10**12}\r\n\r\n".encode())
 
     assert connection.recv(65536).startswith(b"HTTP/1.1 413 ")
 
 
-def test_a_body_in_chunks_is_read(serve, picture: bytes) -> None:
-    server: Server = serve(**LIMIT)
+def test_a_body_in_chunks_is_read(shared, picture: bytes) -> None:
+    server: Server = shared(**LIMIT)
 
     def pieces():
         yield picture[:10]
@@ -61,8 +61,8 @@ def test_a_body_in_chunks_is_read(serve, picture: bytes) -> None:
     assert answer.status == 200
 
 
-def test_a_connection_serves_several_requests(serve, picture: bytes) -> None:
-    server: Server = serve()
+def test_a_connection_serves_several_requests(shared, picture: bytes) -> None:
+    server: Server = shared(**LIMIT)
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
     answers = []
     try:
@@ -81,8 +81,8 @@ def test_a_connection_serves_several_requests(serve, picture: bytes) -> None:
     assert answers[0][0] == 200
 
 
-def test_a_refused_request_leaves_the_next_one_unharmed(serve, picture: bytes) -> None:
-    server: Server = serve(**LIMIT)
+def test_a_refused_request_leaves_the_next_one_unharmed(shared, picture: bytes) -> None:
+    server: Server = shared(**LIMIT)
     for body in (b"not a picture", b"", bytes(2 * MEBIBYTE)):
         assert 400 <= server.invoke(body).status < 500
     assert server.invoke(picture).status == 200

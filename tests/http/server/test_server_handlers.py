@@ -7,6 +7,7 @@ import re
 import signal
 import time
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -20,21 +21,36 @@ Serve = Callable[..., Server]
 
 MEBIBYTE = 1024 * 1024
 
+ALONE = {"PLUMBLINE_WORKERS": "1"}
+FULL = {"PLUMBLINE_SLOTS": "1", "PLUMBLINE_QUEUE": "15"}
+
 WHITE = json.dumps({"instances": np.ones((1, 32, 32, 3)).tolist()}).encode()
 
 
 @pytest.fixture
-def handled(start, tmp_path: Path) -> Serve:
+def handled(serve, tmp_path: Path) -> Serve:
     """Start a server with a handler of the zoo, and wait until it is ready."""
 
     def ready(name: str, **settings: str) -> Server:
         root = archive(tmp_path / "model", name)
-        chosen = {"PLUMBLINE_WORKERS": "1", **settings}
-        server: Server = start("handled=True", PLUMBLINE_MODEL_DIR=str(root), **chosen)
-        wait_until(server.is_ready)
+        server: Server = serve("handled=True", PLUMBLINE_MODEL_DIR=str(root), **ALONE, **settings)
         return server
 
     return ready
+
+
+@pytest.fixture(scope="session")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The model folder with a handler of the zoo, made once."""
+    return cache(lambda name: archive(tmp_path_factory.mktemp(name) / "model", name))
+
+
+@pytest.fixture
+def lent(shared, folders: Callable[[str], Path]) -> Serve:
+    """A server with a handler of the zoo, for tests that it survives."""
+    return lambda name, **settings: shared(
+        "handled=True", PLUMBLINE_MODEL_DIR=str(folders(name)), **ALONE, **settings
+    )
 
 
 def tell(server: Server, wanted: str) -> Answer | None:
@@ -52,7 +68,7 @@ def pid_of(server: Server) -> int:
     return int(wait_until(asked).body)
 
 
-@pytest.mark.parametrize(("hanging", "deadline"), [("sleep", "1"), ("spin", "4")])
+@pytest.mark.parametrize(("hanging", "deadline"), [("sleep", "1"), ("spin", "3")])
 def test_one_that_hangs_is_cut_off_and_others_are_answered(
     handled, crowd, hanging: str, deadline: str
 ) -> None:
@@ -83,8 +99,8 @@ def test_a_process_of_hanging_threads_is_replaced_and_every_ping_is_healthy(hand
 
 
 @pytest.mark.parametrize("end", ["exit 0", "exit 3", "exit 4", "exit 259", "crash"])
-def test_one_that_ends_its_process_does_not_end_the_server(handled, end: str) -> None:
-    server = handled("dangerous")
+def test_one_that_ends_its_process_does_not_end_the_server(lent, end: str) -> None:
+    server = lent("dangerous")
     first = pid_of(server)
 
     assert tell(server, end) is None
@@ -93,8 +109,8 @@ def test_one_that_ends_its_process_does_not_end_the_server(handled, end: str) ->
     assert server.process.poll() is None
 
 
-def test_one_that_calls_sys_exit_costs_nothing(handled) -> None:
-    server = handled("dangerous")
+def test_one_that_calls_sys_exit_costs_nothing(lent) -> None:
+    server = lent("dangerous")
     first = pid_of(server)
 
     answer = tell(server, "sys.exit")
@@ -105,13 +121,10 @@ def test_one_that_calls_sys_exit_costs_nothing(handled) -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads Linux's /proc")
-def test_one_that_leaks_is_replaced_before_its_memory_is_up(start, tmp_path: Path) -> None:
+def test_one_that_leaks_is_replaced_before_its_memory_is_up(serve, tmp_path: Path) -> None:
     root = archive(tmp_path / "model", "dangerous")
     memory = 1024 * MEBIBYTE
-    server = start(
-        f"handled=True, memory={memory}", PLUMBLINE_MODEL_DIR=str(root), PLUMBLINE_WORKERS="1"
-    )
-    wait_until(server.is_ready)
+    server: Server = serve(f"handled=True, memory={memory}", PLUMBLINE_MODEL_DIR=str(root), **ALONE)
     first, largest = pid_of(server), 0
 
     while "This process is replaced" not in server.said():
@@ -136,27 +149,29 @@ def resident(pid: int) -> int:
         return 0
 
 
-def test_what_one_prints_becomes_lines_of_the_log(handled) -> None:
-    server = handled("dangerous", PLUMBLINE_LOG_FORMAT="json")
+def test_what_one_prints_becomes_lines_of_the_log(lent) -> None:
+    server = lent("dangerous")
+    pid_of(server)
+    before = len(server.said())
     tell(server, "print")
 
-    lines = [json.loads(line) for line in server.said().splitlines()]
+    lines = [json.loads(line) for line in server.said()[before:].splitlines()]
     assert "a line of its own" in [line["message"] for line in lines]
 
 
 def test_what_it_prints_at_import_is_there_while_it_loops(start, tmp_path: Path) -> None:
     root = archive(tmp_path / "model", "loops_at_import")
-    server = start("handled=True", PLUMBLINE_MODEL_DIR=str(root), PLUMBLINE_WORKERS="1")
+    server = start("handled=True", PLUMBLINE_MODEL_DIR=str(root), **ALONE)
 
     wait_until(lambda: not server.refuses())
     wait_until(lambda: b"code/inference.py is being imported." in server.ping().body)
     server.process.send_signal(signal.SIGTERM)
-    assert server.process.wait(30) == 0
+    assert server.process.wait(60) == 0
 
 
-def test_a_handler_asks_the_rest_api_of_its_own_process(handled, crowd) -> None:
+def test_a_handler_asks_the_rest_api_of_its_own_process(lent, crowd) -> None:
     """As many at once as there are slots and places: none waits for itself."""
-    server = handled("serving_rest", PLUMBLINE_SLOTS="1", PLUMBLINE_QUEUE="15")
+    server = lent("serving_rest", **FULL)
 
     answers = [sent.result() for sent in crowd(16, server.invoke, WHITE, "application/json")]
 
@@ -165,8 +180,8 @@ def test_a_handler_asks_the_rest_api_of_its_own_process(handled, crowd) -> None:
     assert scores[9] == 1.0
 
 
-def test_what_tensorflow_serving_refuses_reaches_a_handler_that_asks(handled) -> None:
-    server = handled("serving_rest")
+def test_what_tensorflow_serving_refuses_reaches_a_handler_that_asks(lent) -> None:
+    server = lent("serving_rest", **FULL)
 
     answer = server.invoke(b"", "application/json")
 
@@ -184,8 +199,8 @@ def test_the_rest_api_of_a_handler_listens_on_loopback_alone(handled) -> None:
     assert str(server.port) not in uri
 
 
-def test_the_rest_api_outside_is_the_models_own(handled) -> None:
-    server = handled("serving_rest")
+def test_the_rest_api_outside_is_the_models_own(lent) -> None:
+    server = lent("serving_rest", **FULL)
     headers = {"Content-Type": "application/json"}
 
     answer = server.ask("POST", "/v1/models/digits:predict", WHITE, **headers)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import select
 import threading
+from pathlib import Path
 from typing import Any
 
 from gunicorn_server import PING_SECONDS, Server
@@ -14,10 +15,11 @@ SMALL = {"PLUMBLINE_SLOTS": "2", "PLUMBLINE_QUEUE": "4"}
 
 
 def test_pings_are_answered_while_a_crowd_saturates_the_server(
-    serve, crowd, picture: bytes
+    serve, crowd, picture: bytes, tmp_path: Path
 ) -> None:
-    server: Server = serve("delay=0.25", **SMALL)
-    enough = threading.Event()
+    gate = tmp_path / "gate"
+    server: Server = serve(f"answers_after={str(gate)!r}", **SMALL)
+    enough, refused = threading.Event(), threading.Semaphore(0)
 
     def hammer() -> list[int]:
         statuses = []
@@ -26,12 +28,18 @@ def test_pings_are_answered_while_a_crowd_saturates_the_server(
             assert answer.status == 200 or answer.error == "server_busy"
             assert answer.status == 200 or int(answer.headers["Retry-After"]) >= 1
             statuses.append(answer.status)
+            refused.release()
         return statuses
 
-    hammering = crowd(48, hammer)
-    pings = iter(range(60))
-    slowest = server.slowest_ping(lambda: next(pings, None) is not None)
-    enough.set()
+    hammering = crowd(24, hammer)
+    try:
+        pings = iter(range(60))  # one for each refusal
+        slowest = server.slowest_ping(
+            lambda: next(pings, None) is not None and refused.acquire(timeout=60)
+        )
+    finally:
+        enough.set()
+        gate.touch()
 
     statuses = [status for client in hammering for status in client.result()]
     assert slowest < PING_SECONDS
@@ -40,14 +48,16 @@ def test_pings_are_answered_while_a_crowd_saturates_the_server(
 
 
 def test_the_surplus_is_turned_away_while_the_others_wait(
-    serve, fill, crowd, picture: bytes
+    serve, fill, crowd, picture: bytes, tmp_path: Path
 ) -> None:
-    server: Server = serve("delay=5", PLUMBLINE_SLOTS="6", PLUMBLINE_QUEUE="0")
+    gate = tmp_path / "gate"
+    server: Server = serve(f"answers_after={str(gate)!r}", PLUMBLINE_SLOTS="6", PLUMBLINE_QUEUE="0")
 
     admitted = fill(server, 6)
     surplus = [answer.result() for answer in crowd(30, server.invoke, picture)]
 
-    assert not any(answer.done() for answer in admitted), "the surplus had to wait"
+    assert not any(answer.done() for answer in admitted)
+    gate.touch()
     assert {(answer.status, answer.error) for answer in surplus} == {(503, "server_busy")}
     assert {answer.headers["Retry-After"] for answer in surplus} == {"1"}
     assert [answer.result().status for answer in admitted] == [200] * 6
@@ -56,7 +66,7 @@ def test_the_surplus_is_turned_away_while_the_others_wait(
 def test_a_request_that_waits_too_long_is_answered_at_its_deadline(
     serve, crowd, picture: bytes
 ) -> None:
-    server: Server = serve("delay=3", PLUMBLINE_SLOTS="1", PLUMBLINE_DEADLINE_SECONDS="4")
+    server: Server = serve("delay=1.5", PLUMBLINE_SLOTS="1", PLUMBLINE_DEADLINE_SECONDS="2.5")
 
     answers = [answer.result() for answer in crowd(3, server.invoke, picture)]
 
@@ -69,7 +79,7 @@ def test_a_request_that_waits_too_long_is_answered_at_its_deadline(
 def test_clients_that_hang_up_while_they_wait_cost_nothing_more(
     serve, crowd, picture: bytes
 ) -> None:
-    server: Server = serve("delay=5", **SMALL)
+    server: Server = serve("delay=3", **SMALL)
     clients = [server.connect(whole(picture)) for _ in range(7)]
     refused, _, _ = select.select(clients, [], [], 30)
     assert len(refused) == 1, "the server does not hold six"

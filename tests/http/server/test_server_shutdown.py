@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from pathlib import Path
 
 from gunicorn_server import DRAIN_SECONDS, Server, wait_until
@@ -12,24 +11,24 @@ from gunicorn_server import DRAIN_SECONDS, Server, wait_until
 SMALL = {"PLUMBLINE_SLOTS": "2", "PLUMBLINE_QUEUE": "4"}
 
 
-def test_sigterm_lets_requests_in_flight_finish(serve, fill) -> None:
-    server: Server = serve("delay=3", **SMALL)
+def test_sigterm_lets_requests_in_flight_finish(serve, fill, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    server: Server = serve(f"answers_after={str(gate)!r}", **SMALL)
     for _ in range(20):
         assert server.ask("GET", "/ping", Connection="close").status == 200
     in_flight = fill(server, 6)
 
     server.process.send_signal(signal.SIGTERM)
-    started = time.monotonic()
 
     wait_until(server.refuses)
-    assert not all(answer.done() for answer in in_flight), "it listened until all had ended"
+    assert not any(answer.done() for answer in in_flight)
+    gate.touch()
     assert [answer.result().status for answer in in_flight] == [200] * 6
-    assert server.process.wait(30) == 0
-    assert time.monotonic() - started < DRAIN_SECONDS
+    assert server.process.wait(DRAIN_SECONDS) == 0
 
 
 def test_sigterm_does_not_wait_for_clients_that_say_nothing(serve) -> None:
-    server: Server = serve(PLUMBLINE_DRAIN_SECONDS="20")
+    server: Server = serve(PLUMBLINE_DRAIN_SECONDS="60")
     for _ in range(20):
         server.connect()
         server.connect(b"GET /ping HTTP/1.1\r\nHost: plumbline\r\n\r\n")
@@ -38,7 +37,7 @@ def test_sigterm_does_not_wait_for_clients_that_say_nothing(serve) -> None:
     server.process.send_signal(signal.SIGTERM)
 
     # Half of the time that a request in flight would be given.
-    assert server.process.wait(10) == 0
+    assert server.process.wait(30) == 0
 
 
 def test_sigterm_while_the_model_loads_ends_the_server(start) -> None:
@@ -48,7 +47,7 @@ def test_sigterm_while_the_model_loads_ends_the_server(start) -> None:
 
     server.process.send_signal(signal.SIGTERM)
 
-    assert server.process.wait(30) == 0
+    assert server.process.wait(60) == 0
 
 
 def test_what_does_not_finish_in_time_is_given_up(serve, fill) -> None:

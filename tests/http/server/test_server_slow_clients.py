@@ -28,9 +28,17 @@ CLIENTS = {
 }
 
 
+PATIENT = {"PLUMBLINE_SLOTS": "1", "PLUMBLINE_QUEUE": "4"}
+IMPATIENT = {
+    "PLUMBLINE_SLOTS": "1",
+    "PLUMBLINE_QUEUE": "1",
+    "PLUMBLINE_DEADLINE_SECONDS": "2",
+}
+
+
 @pytest.mark.parametrize("sent", CLIENTS.values(), ids=CLIENTS)
-def test_pings_are_answered_beside_200_clients_that_are(serve, sent: bytes) -> None:
-    server: Server = serve(PLUMBLINE_SLOTS="1", PLUMBLINE_QUEUE="4")
+def test_pings_are_answered_beside_200_clients_that_are(shared, sent: bytes) -> None:
+    server: Server = shared("patience=60", **PATIENT)
     for _ in range(200):
         server.connect(sent)
 
@@ -39,8 +47,8 @@ def test_pings_are_answered_beside_200_clients_that_are(serve, sent: bytes) -> N
 
 
 @pytest.mark.parametrize("sent", [HALF_A_HEADER, HALF_A_BODY], ids=["header", "body"])
-def test_a_client_that_stalls_is_cut_off(serve, sent: bytes, picture: bytes) -> None:
-    server: Server = serve(PLUMBLINE_SLOTS="1", PLUMBLINE_DEADLINE_SECONDS="3")
+def test_a_client_that_stalls_is_cut_off(shared, sent: bytes, picture: bytes) -> None:
+    server: Server = shared("patience=1", **IMPATIENT)
     stalled = server.connect(sent)
 
     answer = everything(stalled)
@@ -49,8 +57,8 @@ def test_a_client_that_stalls_is_cut_off(serve, sent: bytes, picture: bytes) -> 
     assert server.invoke(picture).status == 200
 
 
-def test_stalled_bodies_give_their_places_back(serve, picture: bytes) -> None:
-    server: Server = serve(PLUMBLINE_SLOTS="1", PLUMBLINE_QUEUE="1", PLUMBLINE_DEADLINE_SECONDS="2")
+def test_stalled_bodies_give_their_places_back(shared, picture: bytes) -> None:
+    server: Server = shared("patience=1", **IMPATIENT)
     stalled = [server.connect(HALF_A_BODY) for _ in range(3)]
 
     answers = [everything(connection).split(b" ", 2)[1] for connection in stalled]
@@ -59,14 +67,24 @@ def test_stalled_bodies_give_their_places_back(serve, picture: bytes) -> None:
     assert server.invoke(picture).status == 200
 
 
-def test_a_header_may_come_in_pieces(serve) -> None:
-    server: Server = serve()
+def test_a_header_may_come_in_pieces(shared) -> None:
+    server: Server = shared("patience=60", **PATIENT)
     connection = server.connect()
 
     for byte in A_LAST_PING:
         connection.sendall(bytes([byte]))
 
     assert everything(connection).startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_header_without_end_is_not_kept(shared, picture: bytes) -> None:
+    server: Server = shared("patience=60", **PATIENT)
+    endless = b"GET /ping HTTP/1.1\r\n" + b"a: b\r\n" * 3_000_000  # buffers hold a part of it
+
+    with pytest.raises(ConnectionError):
+        server.connect(endless)
+
+    assert server.invoke(picture).status == 200
 
 
 def everything(connection: socket.socket) -> bytes:

@@ -26,7 +26,7 @@ def test_it_listens_while_the_model_loads(start, tmp_path: Path, picture: bytes)
 
 def test_a_model_that_fails_says_why_and_then_ends_the_server(start, picture: bytes) -> None:
     failure = "The file is\nbroken."
-    server = start(f"failure={failure!r}", PLUMBLINE_FAILURE_GRACE_SECONDS="8")
+    server = start(f"failure={failure!r}", PLUMBLINE_FAILURE_GRACE_SECONDS="4")
 
     wait_until(lambda: b"failed to load" in pinged(server))
     ping = server.ping()
@@ -50,13 +50,13 @@ def pinged(server: Server) -> bytes:
 def test_an_app_that_can_not_be_made_ends_the_server(start) -> None:
     server = start("no_such=1", PLUMBLINE_WORKERS="2")
 
-    assert server.process.wait(30) == 3
+    assert server.process.wait(60) == 3
 
 
 def test_a_wrong_setting_ends_the_server_with_one_sentence(start) -> None:
     server = start(PLUMBLINE_QUEUE="abc")
 
-    assert server.process.wait(30) not in (0, None)
+    assert server.process.wait(60) not in (0, None)
     assert server.said() == (
         "plumbline: PLUMBLINE_QUEUE=abc: it must be a whole number from 0 to 10000.\n"
     )
@@ -66,7 +66,7 @@ def test_a_port_that_is_taken_ends_the_server(serve, start) -> None:
     first = serve()
     second = start(SAGEMAKER_BIND_TO_PORT=str(first.port))
 
-    assert second.process.wait(30) not in (0, None)
+    assert second.process.wait(60) not in (0, None)
     assert "in use" in second.said()
     assert first.is_ready()
 
@@ -87,7 +87,7 @@ def test_the_settings_of_another_container_are_heeded_or_named_in_one_line(serve
 def test_a_wrong_setting_of_another_container_ends_the_server(start) -> None:
     server = start(SAGEMAKER_TFS_ENABLE_BATCHING="1")
 
-    assert server.process.wait(30) not in (0, None)
+    assert server.process.wait(60) not in (0, None)
     assert server.said() == (
         "plumbline: SAGEMAKER_TFS_ENABLE_BATCHING=1: it must be true or false.\n"
     )

@@ -19,6 +19,7 @@ from plumbline.archive.handler_functions import (
     chosen,
     names_in,
 )
+from strategies import nasty
 
 FOUND = {
     "def handler(data, context): ...": {"handler"},
@@ -58,12 +59,14 @@ def refusal_of(act: Callable[[], object]) -> str:
     return ""
 
 
+@nasty
 @given(st.text())
 def test_any_text_is_read_or_refused_in_words(text: str) -> None:
     said = refusal_of(lambda: names_in(text, "code/inference.py", starred))
     assert said == "" or said.startswith("code/inference.py")
 
 
+@nasty
 @given(st.sets(st.sampled_from([*PARAMETERS, "helper", "numpy"])))
 def test_what_is_chosen_is_of_one_dialect_and_nobody_is_left_out(names: set[str]) -> None:
     known = names & PARAMETERS.keys()

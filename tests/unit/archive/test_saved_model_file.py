@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plumbline.archive.saved_model import read_signatures
-from plumbline.archive.signature import Signature, TensorSpec
 from plumbline.errors import EngineError
+from plumbline.signature import Signature, TensorSpec
+from strategies import nasty
 
 
 def field(number: int, value: int | bytes | str) -> bytes:
@@ -98,12 +99,14 @@ def test_what_can_not_be_read(data: bytes, reason: str) -> None:
         read(data)
 
 
+@nasty
 @given(st.binary(max_size=200))
 def test_any_bytes_are_read_or_refused(data: bytes) -> None:
     with suppress(EngineError):
         assert isinstance(read(data), dict)
 
 
+@nasty
 @given(st.integers(0, len(graph("serve", one=DEFAULT)) - 1), st.integers(0, 255))
 def test_a_damaged_file_is_read_or_refused(place: int, byte: int) -> None:
     data = bytearray(graph("serve", one=DEFAULT))

@@ -12,11 +12,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from plumbline.archive.tarball import Bounds, pack, unpack
 from plumbline.errors import ArchiveError
+from strategies import nasty
 
 LINK = "which is a link or a device; pack plain files (tar --dereference)."
 
@@ -154,13 +155,13 @@ def test_names_that_can_not_be_written_are_refused(
         unpack(file, target)
 
 
+@nasty
 @given(
     st.lists(
         st.sampled_from(["a", "b", "..", ".", "", "...", "..a", "c d", "~"]), min_size=1, max_size=5
     ),
     st.booleans(),
 )
-@settings(max_examples=60)
 def test_whatever_a_name_is_nothing_lands_outside(parts: list[str], absolute: bool) -> None:
     name = ("/" if absolute else "") + "/".join(parts)
     with tempfile.TemporaryDirectory() as folder:
@@ -214,7 +215,6 @@ def plant(tree: dict[str, bytes], folder: Path) -> Path:
 
 
 @given(TREES)
-@settings(max_examples=40)
 def test_what_is_packed_is_what_is_unpacked_and_the_same_files_give_the_same_bytes(
     tree: dict[str, bytes],
 ) -> None:

@@ -34,13 +34,24 @@ CONTAINER = Path(__file__).parents[3] / "container"
 SPEC = '[preprocess]\nnormalize = "unit"\n'
 
 SLOW = """
+import itertools, signal, time
 from plumbline.loading import loader
 from plumbline.cli import main
 from plumbline.engines.fake import FakeEngine
-loader.load_engine = lambda *_: FakeEngine(delay=0.3)
+
+numbers = itertools.count()
+
+class Tiring(FakeEngine):
+    def run(self, inputs, left):
+        held = next(numbers) > 20
+        while held and signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+            time.sleep(0.01)
+        return super().run(inputs, left)
+
+loader.load_engine = lambda *_: Tiring()
 main()
 """
-"""The command in a process of its own, to be killed there."""
+"""The command in a process of its own, which stays in the middle until it is asked to end."""
 
 
 def flat(level: int) -> bytes:
@@ -52,8 +63,9 @@ def flat(level: int) -> bytes:
 
 @pytest.fixture
 def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A model folder whose engine is the fake one."""
+    """A model folder whose engine is the fake one, to which no process looks for an alternative."""
     monkeypatch.setattr(loader, "load_engine", lambda *_: FakeEngine())
+    monkeypatch.setenv("PLUMBLINE_ENGINE", "tensorflow")
     folder = tmp_path / "model"
     (folder / "1" / "variables").mkdir(parents=True)
     for name in ("saved_model.pb", "variables/variables.index"):
@@ -325,14 +337,17 @@ def test_results_that_nobody_knows_of_what_are_left_alone(
 # -- ends ---------------------------------------------------------------------------------------
 
 
+MANY = 80
+
+
 @pytest.fixture
 def many(tmp_path: Path) -> Path:
-    """Eighty pictures, one of them broken."""
+    """More pictures than are begun before the first of them is done; one is broken."""
     folder = tmp_path / "many"
     folder.mkdir()
-    for number in range(80):
-        (folder / f"{number:02}.png").write_bytes(flat(3 * number))
-    (folder / "07.png").write_bytes(b"no picture")
+    for number in range(MANY):
+        (folder / f"{number:03}.png").write_bytes(flat(2 * number))
+    (folder / "007.png").write_bytes(b"no picture")
     return folder
 
 
@@ -342,7 +357,12 @@ def begun(many: Path, model: Path, tmp_path: Path) -> Iterator[subprocess.Popen[
     command = [sys.executable, "-c", SLOW, "transform", many, "--model", model]
     process = subprocess.Popen(
         [*command, "--out", tmp_path / "out"],
-        env={**os.environ, "PYTHONPATH": str(CONTAINER), "PLUMBLINE_BATCH": "1"},
+        env={
+            **os.environ,
+            "PYTHONPATH": str(CONTAINER),
+            "PLUMBLINE_BATCH": "1",
+            "PLUMBLINE_SLOTS": "4",
+        },
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -360,8 +380,8 @@ def begun(many: Path, model: Path, tmp_path: Path) -> Iterator[subprocess.Popen[
 
 def expect_resumed(many: Path, model: Path, tmp_path: Path) -> None:
     """Go on, and compare with a run that nobody interrupted."""
-    left = 80 - (tmp_path / "out" / "predictions.jsonl").read_bytes().count(b"\n")
-    assert 0 < left < 71, "it was to be interrupted in the middle"
+    left = MANY - (tmp_path / "out" / "predictions.jsonl").read_bytes().count(b"\n")
+    assert 0 < left <= MANY - 10, "it was to be interrupted in the middle"
     for out in ("out", "whole"):
         assert transform(many, "--model", model, "--out", tmp_path / out).exit_code == 1
     written = [(tmp_path / out / "predictions.jsonl").read_bytes() for out in ("out", "whole")]
@@ -372,7 +392,7 @@ def test_killed_in_the_middle_it_goes_on_there(
     begun: subprocess.Popen[str], many: Path, model: Path, tmp_path: Path
 ) -> None:
     begun.kill()
-    begun.wait(30)
+    begun.wait(120)
     expect_resumed(many, model, tmp_path)
 
 
@@ -383,7 +403,7 @@ def test_asked_to_end_it_ends_cleanly_and_says_how_to_go_on(
     number: int, status: int, begun: subprocess.Popen[str], many: Path, model: Path, tmp_path: Path
 ) -> None:
     begun.send_signal(number)
-    said, errors = begun.communicate(timeout=30)
+    said, errors = begun.communicate(timeout=120)
 
     assert begun.returncode == status
     assert "left to do; the same command goes on there." in said

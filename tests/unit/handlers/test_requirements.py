@@ -76,25 +76,16 @@ def test_what_only_the_slim_image_lacks_is_not_said_to_be_vendored(
     assert told == SLIM[text]
 
 
-def test_the_wheels_of_the_archive_are_installed_without_a_network(
-    code: Code, tmp_path: Path
-) -> None:
-    wheel(code.folder / "wheels")
-
-    folders = ensure(code, may_install=True)
-
-    assert load(code, folders)["handler"](None, None, context=None) == "miaow"
-
-
-def test_the_processes_of_a_server_install_once(
+def test_the_wheels_of_the_archive_are_installed_without_a_network_and_once_for_all_processes(
     code: Code, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wheel(code.folder / "wheels")
-    first = ensure(code, may_install=True, shared=tmp_path)
+
+    folders = ensure(code, may_install=True, shared=tmp_path)
 
     monkeypatch.setattr(requirements, "install", lambda *_: pytest.fail("it installed again"))
-
-    assert ensure(code, may_install=True, shared=tmp_path) == first
+    assert ensure(code, may_install=True, shared=tmp_path) == folders
+    assert load(code, folders)["handler"](None, None, context=None) == "miaow"
 
 
 def test_where_nothing_can_be_had_pips_words_are_told(code: Code) -> None:
@@ -144,42 +135,47 @@ def test_requirements_are_read_as_pip_reads_them(tmp_path: Path, case: str) -> N
     assert len(requirements.missing(file, tmp_path)) == (1 if case in LACKING else 0)
 
 
-def test_a_package_with_a_stand_in_is_vendored_where_its_wheel_is(
-    code: Code, tmp_path: Path
-) -> None:
+def test_a_package_with_a_stand_in_is_not_vendored(code: Code, tmp_path: Path) -> None:
     (code.folder / "requirements.txt").write_text("sagemaker-inference\n")
-    archives = [tmp_path / name for name in ("without", "brought")]
-    vendoring.copy(code.folder, archives[0])
-    wheel(code.folder / "wheels", "sagemaker_inference")
-    vendoring.copy(code.folder, archives[1])
-
-    said = [[each.replace("-", "_") for each in vendoring.vendor(root)] for root in archives]
-
-    assert said == [[], ["sagemaker_inference 1.2"]]
-    assert (archives[1] / "code" / "lib" / "sagemaker_inference.py").is_file()
+    vendoring.copy(code.folder, tmp_path / "archive")
+    assert vendoring.vendor(tmp_path / "archive") == []
 
 
 def test_packing_vendors_what_the_image_lacks_and_nothing_else(code: Code, tmp_path: Path) -> None:
+    """A package with a stand-in too, because its wheel is there."""
     wheel(code.folder / "wheels", needs="Requires-Dist: plumbline_test_fur\n")
     wheel(code.folder / "wheels", "plumbline_test_fur")
+    wheel(code.folder / "wheels", "sagemaker_inference")
+    with (code.folder / "requirements.txt").open("a") as file:
+        file.write("sagemaker-inference\n")
     (code.folder / "__pycache__").mkdir()
     archive = tmp_path / "archive"
     vendoring.copy(code.folder, archive)
 
     said = vendoring.vendor(archive)
 
-    assert [each.replace("-", "_") for each in said] == [f"{NAME} 1.2", "plumbline_test_fur 1.2"]
+    assert [each.replace("-", "_") for each in said] == [
+        f"{NAME} 1.2",
+        "plumbline_test_fur 1.2",
+        "sagemaker_inference 1.2",
+    ]
     inside = Code(archive / "code", archive / "code" / "inference.py")
     assert ensure(inside, may_install=False) == ()
     assert load(inside)["handler"](None, None, context=None) == "miaow"
     assert not (archive / "code" / "__pycache__").exists()
     assert not (archive / "code" / "lib" / "numpy").exists()
+    assert (archive / "code" / "lib" / "sagemaker_inference.py").is_file()
 
 
-def test_what_can_not_be_vendored_is_an_error_of_packing(code: Code, tmp_path: Path) -> None:
+def test_what_can_not_be_vendored_is_an_error_of_packing(
+    code: Code, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What pip itself says is told above."""
+    fails = ["-c", "raise SystemExit('ERROR: there is none')"]
+    monkeypatch.setattr(requirements, "pip", lambda: fails)
     archive = tmp_path / "archive"
     vendoring.copy(code.folder, archive)
-    with pytest.raises(PackingError, match="could not be installed"):
+    with pytest.raises(PackingError, match=r"could not be installed: ERROR: there is none"):
         vendoring.vendor(archive)
 
 

@@ -14,11 +14,13 @@ from plumbline.hosting.memory_estimates import PACKED, PLAIN, Estimates, guess, 
 from plumbline.hosting.memory_ledger import Ledger
 from plumbline.hosting.memory_policy import Loading, Room, fits, reserve, slots_for, to_break_off
 from plumbline.machine.cgroups import Memory
+from strategies import nasty
 
 BYTES = st.integers(0, 2**40)
 LOADS = st.lists(st.builds(Loading, BYTES, BYTES), max_size=5)
 
 
+@nasty
 @given(BYTES, BYTES, BYTES, LOADS, BYTES)
 def test_what_is_let_in_stays_within_the_limit(
     limit: int, used: int, kept: int, loading: list[Loading], estimate: int
@@ -34,6 +36,7 @@ def test_a_load_counts_for_what_it_has_not_taken_yet() -> None:
     assert fits(Room(100, 60, 10, [Loading(50, 70)]), 30)
 
 
+@nasty
 @given(BYTES, BYTES, BYTES, LOADS)
 def test_a_load_is_broken_off_only_where_half_of_the_reserve_is_gone(
     limit: int, used: int, kept: int, loading: list[Loading]
@@ -52,6 +55,7 @@ def test_of_small_limits_a_quarter_is_kept_and_of_large_ones_what_all_slots_need
     assert reserve(100_000, slots=4, largest=384) == 4 * 384
 
 
+@nasty
 @given(st.lists(st.integers(1, 10**9), min_size=1), st.integers(1, 256), st.integers(1, 10**12))
 def test_requests_in_work_together_stay_within_the_reserve(
     sizes: list[int], slots: int, kept: int

@@ -22,6 +22,7 @@ from plumbline.links.policy import (
     parse,
     read_allowlist,
 )
+from strategies import nasty
 
 WHITE = "there is white space in it; write a space as %20"
 HIDDEN = "there is a backslash or a control character in it"
@@ -212,6 +213,7 @@ pieces = st.sampled_from([*harmless.split(" ") * 3, *harmful.split(" "), " "])
 rests = st.lists(pieces, max_size=12).map("".join)
 
 
+@nasty
 @given(hosts, rests)
 @example("a.b", "/%2E%2e/")
 def test_what_is_accepted_means_to_others_what_it_means_here(host: str, rest: str) -> None:
@@ -228,6 +230,7 @@ def test_what_is_accepted_means_to_others_what_it_means_here(host: str, rest: st
     assert unquote(again.query) == unquote(said.query)
 
 
+@nasty
 @given(st.text(max_size=30), st.sampled_from(["https://", "s3://", "https://a.b/", ""]))
 def test_any_text_has_a_normal_form_or_none(rest: str, beginning: str) -> None:
     try:
@@ -241,6 +244,7 @@ def test_any_text_has_a_normal_form_or_none(rest: str, beginning: str) -> None:
         assert " " not in str(link)
 
 
+@nasty
 @given(st.text("abcABC019äÖüßéжΛςא中ı", min_size=1, max_size=8))
 def test_a_host_beyond_ascii_is_the_one_that_idna_2008_names(name: str) -> None:
     """The `idna` package implements the edition that browsers and registries follow."""
@@ -320,6 +324,7 @@ beginnings = st.sampled_from(
 )  # fmt: skip
 
 
+@nasty
 @given(beginnings, rests)
 def test_a_listed_beginning_allows_exactly_what_begins_with_it(beginning: str, rest: str) -> None:
     try:
@@ -331,6 +336,7 @@ def test_a_listed_beginning_allows_exactly_what_begins_with_it(beginning: str, r
         assert read_allowlist(f"{beginning}*").link(beginning + rest) == link
 
 
+@nasty
 @given(beginnings, st.sampled_from(["https://a.b/", "https://a.b:8443/", "s3://bucket/"]), rests)
 def test_nothing_else_is_allowed(beginning: str, other: str, rest: str) -> None:
     try:
@@ -457,6 +463,7 @@ NOT_PUBLIC = {
 }
 
 
+@nasty
 @given(st.data(), st.sampled_from(list(NOT_PUBLIC)))
 def test_no_address_of_a_network_that_is_not_public_is(data: st.DataObject, network: str) -> None:
     assert not is_public(str(data.draw(st.ip_addresses(network=network))))
@@ -472,6 +479,7 @@ def test_nor_are_these(address: str) -> None:
     assert not is_public(address)
 
 
+@nasty
 @given(st.ip_addresses(v=4))
 def test_no_address_holds_a_public_one_inside(inner: object) -> None:
     ways: tuple[Callable[[str], str], ...] = (

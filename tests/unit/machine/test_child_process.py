@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -85,9 +86,20 @@ def test_its_environment_may_be_another(modules: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="it looks into /proc")
-def test_its_time_is_limited_and_that_of_what_it_started(modules: Path) -> None:
+def test_its_time_is_limited_and_that_of_what_it_started(
+    modules: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pids = modules / "pids"
-    ending = child_process.run("sleeps", {"pids": str(pids)}, print, seconds=2)
+
+    class Timer(threading.Timer):
+        """Its time begins when both processes are there, however slow the machine."""
+
+        def run(self) -> None:
+            wait_until(lambda: pids.exists() and len(pids.read_text().split()) == 2)
+            super().run()
+
+    monkeypatch.setattr(threading, "Timer", Timer)
+    ending = child_process.run("sleeps", {"pids": str(pids)}, print, seconds=0.05)
     assert ending.words == "was killed by SIGKILL"
     wait_until(lambda: not any(runs(int(pid)) for pid in pids.read_text().split()))
 

@@ -21,6 +21,7 @@ from plumbline.machine.sizing import (
     Sizes,
     plan,
 )
+from strategies import nasty
 
 GIB = 1024**3
 BODY = 25 * 1024**2
@@ -68,6 +69,7 @@ def test_code_that_may_wait_for_others_has_more_slots() -> None:
     assert plan(machine, BODY, contents=handled).slots == SLOTS_PER_CORE
 
 
+@nasty
 @given(CORES, MEMORY, BODIES)
 def test_every_size_is_within_its_bounds(cores: float, memory: int, body: int) -> None:
     sizes = plan(Machine(cores, memory), body)
@@ -78,6 +80,7 @@ def test_every_size_is_within_its_bounds(cores: float, memory: int, body: int) -
     assert sizes.threads == sizes.slots + sizes.queue + SPARE_THREADS
 
 
+@nasty
 @given(CORES, MEMORY, BODIES)
 def test_what_waits_fits_a_quarter_of_the_memory_or_is_the_least(
     cores: float, memory: int, body: int
@@ -87,6 +90,7 @@ def test_what_waits_fits_a_quarter_of_the_memory_or_is_the_least(
     assert held <= memory / 4 or sizes.queue == FEWEST_WAITING
 
 
+@nasty
 @given(CORES, MEMORY)
 def test_the_largest_pictures_fit_beside_the_model_or_come_one_at_a_time(
     cores: float, memory: int
@@ -96,24 +100,28 @@ def test_the_largest_pictures_fit_beside_the_model_or_come_one_at_a_time(
     assert sizes.workers * needed <= memory or sizes.slots == 1
 
 
+@nasty
 @given(CORES, CORES, MEMORY)
 def test_more_cores_never_mean_fewer_workers(one: float, other: float, memory: int) -> None:
     few, many = (plan(Machine(cores, memory), BODY) for cores in sorted((one, other)))
     assert few.workers <= many.workers
 
 
+@nasty
 @given(CORES, MEMORY, MEMORY)
 def test_more_memory_never_means_fewer_workers(cores: float, one: int, other: int) -> None:
     small, large = (plan(Machine(cores, memory), BODY) for memory in sorted((one, other)))
     assert small.workers <= large.workers
 
 
+@nasty
 @given(MEMORY, BODIES, BODIES)
 def test_larger_bodies_never_mean_more_waiting(memory: int, one: int, other: int) -> None:
     small, large = (plan(Machine(4, memory), body) for body in sorted((one, other)))
     assert small.queue >= large.queue
 
 
+@nasty
 @given(CORES, MEMORY, st.integers(1, 9), st.integers(1, 9), st.integers(0, 9))
 def test_what_is_given_is_kept(
     cores: float, memory: int, workers: int, slots: int, queue: int

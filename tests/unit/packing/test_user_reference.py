@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from plumbline.errors import PackingError
-from plumbline.packing import user_reference
+from plumbline.packing import user_reference, user_reference_process
 
 PICTURES = ("a.png", "b.png")
 
@@ -36,20 +36,48 @@ def failure(folder: Path, code: str, function: str = "predict") -> str:
 
 
 RETURNS = {
-    "an array": ("np.array([size, 2.0])", {"output": [1.0, 2.0]}),
-    "a list of numbers": ("[size, 2]", {"output": [1, 2]}),
-    "a number": ("size / 2", {"output": 0.5}),
+    "an array": ("np.array([1, 2.0])", {"output": [1.0, 2.0]}),
+    "a list of numbers": ("[1, 2]", {"output": [1, 2]}),
+    "a number": ("1 / 2", {"output": 0.5}),
     "several arrays": ("[np.ones(2), np.zeros(1)]", {"output_0": [1, 1], "output_1": [0]}),
     "named arrays": ("{'boxes': np.ones(1), 'file': [3]}", {"boxes": [1], "file": [3]}),
 }
 
 
-@pytest.mark.parametrize("returned", RETURNS)
-def test_what_it_returns_arrives(tmp_path: Path, returned: str) -> None:
-    expression, expected = RETURNS[returned]
-    code = "import numpy as np\ndef predict(path):\n    size = open(path, 'rb').read()[0]\n"
-    found = answers(tmp_path, f"{code}    return {expression}\n")["a.png"]
-    assert {name: value.tolist() for name, value in found.items()} == expected
+def test_what_it_returns_arrives(tmp_path: Path) -> None:
+    returns = ", ".join(f"{name!r}: {expression}" for name, (expression, _) in RETURNS.items())
+    code = f"""
+import numpy as np
+def predict(path):
+    return {{{returns}}}[open(path).read()]
+"""
+    pictures = [tmp_path / f"{number}.png" for number in range(len(RETURNS))]
+    for picture, name in zip(pictures, RETURNS, strict=True):
+        picture.write_text(name)
+    (tmp_path / "notebook.py").write_text(code)
+    parsed = user_reference.parse(f"{tmp_path / 'notebook.py'}:predict")
+    done: list[str] = []
+
+    found = user_reference.outputs(parsed, pictures, done.append)
+
+    assert done == [picture.name for picture in pictures]
+    for picture, (_, expected) in zip(pictures, RETURNS.values(), strict=True):
+        arrays = {name: value.tolist() for name, value in found[picture.name].items()}
+        assert arrays == expected
+
+
+NO_ARRAYS = {
+    "returned None; it must": None,
+    "returned a str (<U3, shape []); it must": "cat",
+    "returned a object (object": object(),
+    "returned what is no array": [[1], [1, 2]],
+}
+
+
+@pytest.mark.parametrize("said", NO_ARRAYS)
+def test_what_is_no_array_is_said(said: str) -> None:
+    with pytest.raises(user_reference_process.NoArray, match=f"^{re.escape(said)}"):
+        user_reference_process.named(NO_ARRAYS[said])
 
 
 def test_it_may_print_and_change_the_folder_and_import_its_neighbours(tmp_path: Path) -> None:
@@ -87,12 +115,6 @@ FAILURES = {
     ),
     "is interrupted": ("def predict(path): raise KeyboardInterrupt", "raised KeyboardInterrupt"),
     "returns nothing": ("def predict(path): pass", "predict('a.png') returned None; it must"),
-    "returns text": ("def predict(path): return 'cat'", "returned a str (<U3, shape []); it must"),
-    "returns an object": ("def predict(path): return object()", "returned a object (object"),
-    "returns ragged lists": (
-        "def predict(path): return [[1], [1, 2]]",
-        "returned what is no array",
-    ),
     "has other functions": ("def guess(path): pass", "found no function 'predict'; it has guess"),
     "is no Python": ("def predict(path", "importing notebook.py raised SyntaxError"),
 }
@@ -104,15 +126,6 @@ def test_whatever_it_does_is_said_in_a_sentence(tmp_path: Path, what: str) -> No
     message = failure(tmp_path, code)
     assert message.startswith("The reference notebook.py:predict failed: ")
     assert said in message
-
-
-def test_its_last_lines_are_shown(tmp_path: Path) -> None:
-    code = "for n in range(99): print('line', n)\ndef predict(path): raise OSError('no weights')"
-    message = failure(tmp_path, code)
-    assert "It printed last:\n" in message
-    assert "OSError: no weights" in message
-    assert "line 98" in message
-    assert "line 50" not in message
 
 
 def test_it_fails_in_the_middle(tmp_path: Path) -> None:
@@ -136,10 +149,21 @@ def test_a_notebook_has_to_be_written_as_python_first() -> None:
         user_reference.parse("train.ipynb:predict")
 
 
-def test_nothing_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_its_last_lines_are_shown_and_nothing_else_is_left_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(temporary))
-    code = "import tempfile\ntempfile.mkdtemp()\ndef predict(path): return 1 / 0"
-    failure(tmp_path, code)
+    code = """
+import tempfile
+tempfile.mkdtemp()
+for n in range(99): print('line', n)
+def predict(path): raise OSError('no weights')
+"""
+    message = failure(tmp_path, code)
+    assert "It printed last:\n" in message
+    assert "OSError: no weights" in message
+    assert "line 98" in message
+    assert "line 50" not in message
     assert list(temporary.iterdir()) == []

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
@@ -167,7 +167,6 @@ print((peak() - before) >> 20)
 # -- anything at all -------------------------------------------------------------------------------
 
 
-@settings(max_examples=40)
 @given(heights_and_widths, st.lists(st.tuples(labels, st.floats(width=32)), max_size=5), st.data())
 def test_any_box_with_any_label_is_drawn(
     size: tuple[int, int], named: list[tuple[str, float]], data: st.DataObject
@@ -180,7 +179,6 @@ def test_any_box_with_any_label_is_drawn(
     assert drawn(result, noise(*size)).shape == (max(height, 48), max(width, 240), 3)
 
 
-@settings(max_examples=40)
 @given(
     heights_and_widths, st.lists(st.tuples(labels, st.floats(width=32)), min_size=1, max_size=25)
 )
@@ -192,7 +190,6 @@ def test_any_class_of_any_score_is_drawn(
     assert image.shape[1] == max(canvas.drawn_size(size)[1], 240)
 
 
-@settings(max_examples=40)
 @given(heights_and_widths, st.lists(labels, min_size=1, max_size=30), st.integers(0, 2**32 - 1))
 def test_any_mask_of_any_class_is_drawn(size: tuple[int, int], names: list[str], seed: int) -> None:
     rng = np.random.default_rng(seed)

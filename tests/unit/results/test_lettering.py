@@ -21,6 +21,7 @@ from plumbline.results.drawing.lettering import (
     tag,
     width,
 )
+from strategies import nasty
 
 BLACK, WHITE = (0, 0, 0), (255, 255, 255)
 
@@ -103,6 +104,7 @@ def test_a_long_name_is_cut_where_the_room_ends(text: str, room: int) -> None:
     assert width(shown(text)[: len(kept) + 2] + ELLIPSIS, 16) > room
 
 
+@nasty
 @given(st.text(st.characters(max_codepoint=0x17F, exclude_categories=["C"]), max_size=30))
 def test_latin_is_as_wide_as_pillow_says(text: str) -> None:
     line = shown(text)

@@ -21,6 +21,7 @@ from plumbline.settings.environment import read
 from plumbline.settings.server_settings import Settings
 from plumbline.settings.variable_values import MEBIBYTE
 from plumbline.vision.images import Limits
+from strategies import nasty
 
 SERVE = Path(__file__).parents[3] / "container" / "serve"
 
@@ -152,6 +153,7 @@ def test_a_wrong_value_is_an_error_that_names_the_variable(line: str, allowed: s
     assert caught.value.message == f"{line}: it must be {allowed}."
 
 
+@nasty
 @given(st.sampled_from([name for name, *_ in GIVEN if name != "PLUMBLINE_MODEL_DIR"]), st.text())
 def test_any_text_is_read_or_refused(name: str, text: str) -> None:
     sentence = f"{name}={text}: it must be "

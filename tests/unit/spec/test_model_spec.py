@@ -8,7 +8,7 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from plumbline.errors import SpecError
@@ -27,6 +27,7 @@ from plumbline.vision.fit import FITS
 from plumbline.vision.images import COLORS
 from plumbline.vision.normalize import NORMALIZATIONS, Normalization
 from plumbline.vision.resize import FILTERS
+from strategies import nasty
 
 WORDS = st.text('aä字 .-"\\', min_size=1, max_size=5).filter(lambda word: word.strip(". "))
 PATHS = st.lists(WORDS, min_size=1, max_size=3).map("/".join)
@@ -90,8 +91,8 @@ def inline(normalize: dict[str, Any]) -> str:
     return f"normalize = {{{items}}}"
 
 
+@nasty
 @given(SPECS)
-@settings(max_examples=50)
 def test_what_is_written_is_what_is_read(spec: ModelSpec) -> None:
     written = dataclasses.asdict(spec)
     del written["declared"]
@@ -398,6 +399,7 @@ def test_a_wrong_file_is_answered_with_one_exact_sentence(text: str, sentence: s
     assert caught.value.message == sentence
 
 
+@nasty
 @given(st.text(max_size=60))
 def test_any_text_is_read_or_refused_as_a_spec(text: str) -> None:
     sentence = "plumbline.toml is fine"

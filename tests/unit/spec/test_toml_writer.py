@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plumbline.spec.toml_writer import toml_table, toml_value
+from strategies import nasty
 
 SCALARS = (
     st.booleans()
@@ -24,6 +25,7 @@ VALUES = st.recursive(
 )
 
 
+@nasty
 @given(st.dictionaries(KEYS, VALUES, max_size=4))
 def test_a_table_is_read_back_as_it_was(values: dict[str, Any]) -> None:
     assert tomllib.loads(toml_table("preprocess", values)) == {"preprocess": values}

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from plumbline.vision.boxes import FIRST, FORMATS, ROUND, Candidates, corners, extent, iou, suppress
+from strategies import nasty
 
 Array = np.ndarray[Any, Any]
 
@@ -104,12 +105,14 @@ def test_overlaps(other: list[float], expected: float) -> None:
     assert iou(another, one)[0] == np.float32(expected)
 
 
+@nasty
 @given(candidates(), st.sampled_from([0.0, 0.4, 0.9]))
 def test_what_is_kept_does_not_overlap(given: Candidates, threshold: float) -> None:
     kept = kept_of(given, threshold)
     assert not np.triu(overlapping(given, threshold)[np.ix_(kept, kept)], 1).any()
 
 
+@nasty
 @given(candidates(), st.sampled_from([0.0, 0.4, 0.9]))
 def test_what_is_left_out_overlaps_a_surer_one_of_its_group(
     given: Candidates, threshold: float
@@ -122,6 +125,7 @@ def test_what_is_left_out_overlaps_a_surer_one_of_its_group(
         )
 
 
+@nasty
 @given(candidates())
 def test_the_surest_come_first_and_what_is_no_candidate_never(given: Candidates) -> None:
     kept = kept_of(given)
@@ -132,11 +136,13 @@ def test_the_surest_come_first_and_what_is_no_candidate_never(given: Candidates)
     )
 
 
+@nasty
 @given(candidates(), st.integers(1, 20))
 def test_to_ask_for_fewer_is_to_get_the_first(given: Candidates, most: int) -> None:
     assert kept_of(given, max_kept=most) == kept_of(given)[:most]
 
 
+@nasty
 @given(candidates())
 def test_groups_do_not_know_of_each_other(given: Candidates) -> None:
     columns = given.scores.shape[1]

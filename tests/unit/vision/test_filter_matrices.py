@@ -15,7 +15,7 @@ from plumbline.vision.filter_taps import (
     tensorflow_antialias,
     tensorflow_bilinear,
 )
-from strategies import channels, lengths
+from strategies import channels, lengths, nasty
 
 TABLES = {
     "bilinear": tensorflow_bilinear,
@@ -38,6 +38,7 @@ def bound(taps: Taps) -> float:
 
 
 @pytest.mark.parametrize("name", TABLES)
+@nasty
 @given(source=st.one_of(lengths, st.integers(500, 900)), target=lengths, seed=st.integers(0, 99))
 def test_rows(name: str, source: int, target: int, seed: int) -> None:
     pixels = np.random.default_rng(seed).integers(0, 256, (source, 7), dtype=np.uint8)
@@ -48,6 +49,7 @@ def test_rows(name: str, source: int, target: int, seed: int) -> None:
 
 
 @pytest.mark.parametrize("name", TABLES)
+@nasty
 @given(source=st.one_of(lengths, st.integers(500, 900)), target=lengths, count=channels)
 def test_columns(name: str, source: int, target: int, count: int) -> None:
     pixels = np.random.default_rng(source).integers(0, 256, (5, source, count), dtype=np.uint8)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 
 from plumbline.vision import filter_taps
-from strategies import lengths
+from strategies import lengths, nasty
 
 AVERAGES = {
     "tensorflow_bilinear": filter_taps.tensorflow_bilinear,
@@ -21,6 +21,7 @@ AVERAGES = {
 
 
 @pytest.mark.parametrize("name", AVERAGES)
+@nasty
 @given(source=lengths, target=lengths)
 def test_weights_add_up_to_one(name: str, source: int, target: int) -> None:
     places, weights = AVERAGES[name](source, target)
@@ -30,6 +31,7 @@ def test_weights_add_up_to_one(name: str, source: int, target: int) -> None:
     np.testing.assert_allclose(weights.sum(axis=1), 1, atol=1e-4)
 
 
+@nasty
 @given(source=lengths, target=lengths)
 def test_opencv_area_adds_up_where_it_shrinks(source: int, target: int) -> None:
     small, large = sorted((source, target))

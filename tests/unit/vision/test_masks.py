@@ -15,7 +15,7 @@ from plumbline.vision import masks
 from plumbline.vision.fit import FITS, place
 from plumbline.vision.geometry import Geometry, Rect
 from plumbline.vision.resize import FILTERS
-from strategies import sizes
+from strategies import nasty, sizes
 
 Size = tuple[int, int]
 
@@ -52,11 +52,13 @@ def by_pycocotools(mask: np.ndarray) -> list[masks.Segment]:
     return found
 
 
+@nasty
 @given(sizes.flatmap(lambda size: hnp.arrays(np.uint8, size, elements=st.integers(0, 3))))
 def test_any_small_mask_is_written_as_pycocotools_does(mask: np.ndarray) -> None:
     assert masks.segments(mask) == by_pycocotools(mask)
 
 
+@nasty
 @given(st.integers(0, 2**32 - 1), st.sampled_from([1, 2, 4, 256]), st.sampled_from([0, 0.001, 0.1]))
 def test_runs_of_all_lengths_are_written_as_pycocotools_does(
     seed: int, classes: int, noise: float

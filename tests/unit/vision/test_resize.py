@@ -13,8 +13,8 @@ from libraries import pillow_resize
 from plumbline.vision import resize
 from plumbline.vision.filter_taps import pillow_taps
 from plumbline.vision.resize import FILTERS, pillow_filters
+from strategies import nasty, related, sizes
 from strategies import pictures as any_picture
-from strategies import related, sizes
 
 PILLOW = [name for name in FILTERS if name.startswith("pillow-")]
 FLOAT = {name for name in FILTERS if name.startswith("tensorflow-")} - {"tensorflow-nearest"}
@@ -64,6 +64,7 @@ def test_equals_pillow(name: str, pair: tuple[Size, Size]) -> None:
 
 
 @pytest.mark.parametrize("kernel", pillow_taps)
+@nasty
 @given(pair=related(), data=st.data())
 def test_products_equal_pillow(kernel: str, pair: tuple[Size, Size], data: st.DataObject) -> None:
     pixels = data.draw(any_picture(pair[0]))

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from plumbline import errors
 from plumbline.wire.request_options import read_options
+from strategies import nasty
 
 
 @given(st.integers(1, 1000), st.lists(st.sampled_from(["trace=abc", "x", "", "a=b=c", "top=7"])))
@@ -17,6 +18,7 @@ def test_options_are_found_among_whatever_else_is_there(top_k: int, others: list
     assert read_options(",".join([*others, f" top_k = {top_k} "])) == {"top_k": top_k}
 
 
+@nasty
 @given(st.text("abc=,; 019", max_size=40))
 def test_attributes_that_mean_nothing_here_are_left_alone(text: str) -> None:
     assert read_options(text) == {}
@@ -36,6 +38,8 @@ def test_an_option_it_can_not_use_is_refused(value: str) -> None:
     [
         ("score_threshold=0.25", {"score_threshold": 0.25}),
         ("score_threshold=0, max_detections=3", {"score_threshold": 0.0, "max_detections": 3}),
+        ("top_k=1,max_detections=1000", {"top_k": 1, "max_detections": 1000}),
+        ("score_threshold=1", {"score_threshold": 1.0}),
         ("format=builtin,mode=mask", {"format": "builtin", "mode": "mask"}),
         (
             "tfs-model-name=bees,tfs-model-version=3",

@@ -16,6 +16,7 @@ from hypothesis.extra import numpy as hypothesis_numpy
 from plumbline import errors
 from plumbline.wire.requests import READERS, Item, Link, Pictures, Request, may_have_links, read
 from plumbline.wire.tensor_bodies import Array, Inputs, Instances, Lines
+from strategies import nasty
 
 FORM = (
     'Send {"instances": [...]}, each instance a tensor, {"b64": "<a picture in base64>"} '
@@ -46,6 +47,7 @@ def test_json_rows_stay_as_they_are() -> None:
     assert read(json_request({"instances": [[1, 2]]})) == Instances([[1, 2]])
 
 
+@nasty
 @given(st.lists(st.binary(min_size=1, max_size=50), min_size=1, max_size=5))
 def test_base64_brings_the_very_bytes(pictures: list[bytes]) -> None:
     rows = [{"b64": base64.b64encode(data).decode()} for data in pictures]
@@ -232,6 +234,7 @@ def read_npy(body: bytes) -> np.ndarray:
     return payload.values
 
 
+@nasty
 @given(
     hypothesis_numpy.arrays(
         hypothesis_numpy.integer_dtypes() | hypothesis_numpy.floating_dtypes() | st.just("?"),

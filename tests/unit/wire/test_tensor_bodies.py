@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plumbline import errors
-from plumbline.archive.signature import Signature, TensorSpec
+from plumbline.signature import Signature, TensorSpec
 from plumbline.wire.tensor_bodies import Array, Inputs, Instances, fits
+from strategies import nasty
 
 FLOATS = Signature((TensorSpec("image", (None, 2, 2), "float32"),), ())
 BYTES = Signature((TensorSpec("image", (None, 2), "uint8"),), ())
@@ -100,6 +101,7 @@ def test_values_that_would_wrap_or_overflow_are_refused(
     )
 
 
+@nasty
 @given(st.lists(st.integers(0, 5), max_size=4), st.data())
 def test_a_shape_fits_itself_with_any_axis_left_open(shape: list[int], data: st.DataObject) -> None:
     hidden = data.draw(st.lists(st.booleans(), min_size=len(shape), max_size=len(shape)))

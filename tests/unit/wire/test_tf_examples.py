@@ -12,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plumbline.archive.saved_model import entries, message, varint
-from plumbline.archive.signature import Signature, TensorSpec
 from plumbline.errors import InvalidInstances
+from plumbline.signature import Signature, TensorSpec
 from plumbline.wire.tf_examples import Examples, serialised
+from strategies import nasty
 
 TEXTS = TensorSpec("inputs", (None,), "string")
 SCORES = TensorSpec("scores", (None, 2), "float32")
@@ -48,6 +49,7 @@ FLOATS = st.floats(width=32, allow_nan=False, allow_infinity=False)
 INTEGERS = st.integers(-(2**63), 2**63 - 1)
 
 
+@nasty
 @given(
     st.dictionaries(
         st.text(max_size=5), st.lists(FLOATS) | st.lists(INTEGERS) | st.lists(st.binary())

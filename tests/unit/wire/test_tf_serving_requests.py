@@ -16,6 +16,7 @@ from plumbline.wire.requests import Pictures, Request, read
 from plumbline.wire.tensor_bodies import Inputs, Instances
 from plumbline.wire.tf_examples import Examples
 from plumbline.wire.tf_serving_requests import readers_of
+from strategies import nasty
 
 NAMED = {"tfs-model-name": "bees"}
 
@@ -51,6 +52,7 @@ def test_json_is_instances_with_a_frame_or_without(
     assert found.rows == rows
 
 
+@nasty
 @given(st.lists(st.lists(st.integers() | st.text()) | st.dictionaries(st.text(), st.booleans())))
 def test_documents_one_after_another_are_instances(documents: list[Any]) -> None:
     if len(documents) < 2 or (isinstance(documents[0], dict) and "b64" in documents[0]):
@@ -96,6 +98,7 @@ def test_csv_without_a_line_is_refused(body: str) -> None:
         payload(body, "text/csv")
 
 
+@nasty
 @given(st.binary(max_size=40))
 def test_any_csv_is_read_or_refused(body: bytes) -> None:
     with suppress(errors.RequestError):

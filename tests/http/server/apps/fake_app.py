@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from flask import Flask
 
 from plumbline.engines.absent import AbsentEngine
 from plumbline.engines.fake import FakeEngine
+from plumbline.engines.time_left import TimeLeft
 from plumbline.errors import EngineError
 from plumbline.loading import loader as loading
 from plumbline.loading.model_registry import Registry
@@ -22,7 +24,8 @@ from plumbline.machine.cgroups import Machine
 from plumbline.pipeline.stages import Pipeline
 from plumbline.spec.model_spec import ModelSpec
 from plumbline.tasks.task_table import make_task
-from plumbline.web import wsgi
+from plumbline.vision.arrays import Tensors
+from plumbline.web import gunicorn_worker, wsgi
 
 
 def application(
@@ -34,14 +37,20 @@ def application(
     *,
     memory: int = 0,
     boots_after: str = "",
+    answers_after: str = "",
+    patience: float = 0.0,
 ) -> Flask:
     """The app of `plumbline.web.wsgi`.
 
-    Its model takes `delay` seconds for a picture, is loaded once the file `loads_after` is there,
-    and fails to load, with that message, where there is a `failure`. With `handled` the archive
-    is loaded as ever, and only the engine is a fake. `memory` is all that the machine says to have.
-    A worker has not booted before the file `boots_after` is there.
+    Its model takes `delay` seconds for a picture, answers none before the file `answers_after` is
+    there, is loaded once the file `loads_after` is there, and fails to load, with that message,
+    where there is a `failure`. With `handled` the archive is loaded as ever, and only the engine is
+    a fake. `memory` is all that the machine says to have. A worker has not booted before the file
+    `boots_after` is there. With `patience` the rest
+    of a header may take so many seconds, and so may a client after its answer.
     """
+    if patience:
+        gunicorn_worker.HEADER_SECONDS = gunicorn_worker.LINGER_SECONDS = patience
     while boots_after and not Path(boots_after).exists():
         time.sleep(0.05)
     if memory:
@@ -50,11 +59,25 @@ def application(
         engines = {"code": AbsentEngine()}
         loading.load_engine = lambda model, *_: engines.get(model.kind, FakeEngine(delay=delay))
     else:
-        wsgi.load_models = loader(delay, loads_after, failure)
+        engine = Gated(delay=delay, gate=answers_after)
+        wsgi.load_models = loader(engine, loads_after, failure)
     return wsgi.application(shared)
 
 
-def loader(delay: float, loads_after: str, failure: str) -> Callable[..., Registry]:
+@dataclass(frozen=True)
+class Gated(FakeEngine):
+    """Answers once the file `gate` is there, if one is named."""
+
+    gate: str = ""
+
+    def run(self, inputs: Tensors, left: TimeLeft) -> Tensors:
+        """What the fake engine answers."""
+        while self.gate and not Path(self.gate).exists():
+            time.sleep(0.02)
+        return super().run(inputs, left)
+
+
+def loader(engine: FakeEngine, loads_after: str, failure: str) -> Callable[..., Registry]:
     """What stands for `plumbline.loading.loader.load_models`."""
 
     def load(root: Path, terms: Terms, say: Say) -> Registry:
@@ -63,7 +86,7 @@ def loader(delay: float, loads_after: str, failure: str) -> Callable[..., Regist
             time.sleep(0.05)
         if failure:
             raise EngineError(failure)
-        engine, spec = FakeEngine(delay=delay), ModelSpec()
+        spec = ModelSpec()
         task = make_task(spec, None)
         task.fit(engine.signature)
         return Registry.of(Pipeline(spec, engine, task, terms.limits, terms.max_instances))

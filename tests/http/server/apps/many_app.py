@@ -15,28 +15,29 @@ import re
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from flask import Flask
 
-from plumbline.archive.signature import Signature, TensorSpec
 from plumbline.engines.base import Engine
 from plumbline.engines.time_left import TimeLeft
 from plumbline.errors import ArchiveError, ModelError
 from plumbline.handlers.code_timeout import Cutoff
+from plumbline.hosting import fork_client
 from plumbline.loading.model_registry import Registry
 from plumbline.loading.served_model import Say, ServedModel
 from plumbline.loading.terms import Terms
 from plumbline.machine import cgroups
 from plumbline.machine.cgroups import Memory
 from plumbline.pipeline.stages import Pipeline
+from plumbline.signature import Signature, TensorSpec
 from plumbline.spec.model_spec import ModelSpec
 from plumbline.tasks.task_table import make_task
 from plumbline.vision.arrays import Tensors
-from plumbline.web import hosted_model as hosted
-from plumbline.web import wsgi
+from plumbline.web import model_service, wsgi
 
 MEBIBYTE = 1024 * 1024
 
@@ -56,23 +57,28 @@ LEAKED: list[bytes] = []
 def application(megabytes: int = 0, shared: str | None = None) -> Flask:
     """The app of `plumbline.web.wsgi`, as if there were only so much memory (0: what there is)."""
     wsgi.LOADER = "many_app:hosted_model"
+    fork_client.Mother = Known
     if megabytes:
         cgroups.memory = lambda: Memory(megabytes * MEBIBYTE, used())
     return wsgi.application(shared)
 
 
+class Known(fork_client.Mother):
+    """A zygote that is found at once: a busy server takes long to read all of /proc."""
+
+    pids: ClassVar[list[int]] = []
+
+    def __init__(self, loader: str, kind: str) -> None:
+        super().__init__(loader, kind)
+        self.pids.append(self._process.pid)
+
+
 def used() -> int:
-    """Bytes that this process and those below it occupy, each its share of what they share."""
-    parents: dict[int, int] = {}
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            fields = (folder / "stat").read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        parents[int(folder.name)] = int(fields[1])
-    family = {os.getpid()}
-    while more := {pid for pid, parent in parents.items() if parent in family} - family:
-        family |= more
+    """Bytes that this process, its zygotes and their children occupy, each its share."""
+    family = [os.getpid(), *Known.pids]
+    for pid in Known.pids:
+        with suppress(OSError):
+            family += map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
     return sum(map(occupied, family))
 
 
@@ -111,8 +117,8 @@ class Adder:
 
 
 def hosted_model(order: Mapping[str, Any], cutoff: Cutoff) -> ServedModel:
-    """What stands for `plumbline.web.hosted_model.hosted_model`."""
-    return hosted.hosted_model(order, cutoff, load)
+    """What stands for `plumbline.web.model_service.hosted_model`."""
+    return model_service.hosted_model(order, cutoff, load)
 
 
 def load(root: Path, terms: Terms, say: Say) -> Registry:

@@ -6,7 +6,7 @@ import json
 import tarfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -19,13 +19,11 @@ from hypothesis import strategies as st
 
 from plumbline import cli
 from plumbline.archive import manifest, tarball, tuning_file
-from plumbline.errors import CommandError, SettingError
-from plumbline.machine import cgroups
-from plumbline.machine.cgroups import Machine
-from plumbline.settings import environment
-from plumbline.tuning import commands, server_trials
-from plumbline.tuning.server_trials import Measured
-from plumbline.tuning.setting_combinations import (
+from plumbline.client.base import Server as Asked
+from plumbline.client.load_generator import Run, load
+from plumbline.client.tuning import commands, server_trials
+from plumbline.client.tuning.server_trials import Measured
+from plumbline.client.tuning.setting_combinations import (
     BATCHES,
     OPENVINO,
     TENSORFLOW,
@@ -33,6 +31,10 @@ from plumbline.tuning.setting_combinations import (
     fewer,
     trials,
 )
+from plumbline.errors import CommandError, SettingError
+from plumbline.machine import cgroups
+from plumbline.machine.cgroups import Machine
+from plumbline.settings import environment
 
 GIB = 1024**3
 DEFAULT = Trial("auto", 2, 2, 1, default=True)
@@ -158,7 +160,7 @@ def test_a_damaged_file_says_so(tmp_path: Path, text: str) -> None:
 
 
 class Model(BaseHTTPRequestHandler):
-    """Answers every request after some time; TensorFlow needs more of it."""
+    """Answers every request after some time."""
 
     protocol_version = "HTTP/1.1"
     wbufsize = -1  # one write: the second of two small ones would wait for the client
@@ -168,10 +170,11 @@ class Model(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
         time.sleep(self.milliseconds / 1000)
+        body = json.dumps({"milliseconds": self.milliseconds}).encode()
         self.send_response(self.status)
-        self.send_header("Content-Length", "2")
+        self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(b"{}")
+        self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
         """Nothing."""
@@ -184,6 +187,12 @@ class Server(ThreadingHTTPServer):
     server_bind = TCPServer.server_bind
 
 
+def noted(server: Asked, pictures: Sequence[bytes], count: int, seconds: float) -> Run:
+    """Stands for `load`, whose figures depend on the machine: what the server says of itself."""
+    milliseconds = json.loads(server.invoke(pictures[0], "image/png", "", "").body)["milliseconds"]
+    return Run(count, round(count * 1000 / milliseconds), {}, 1.0, {50: milliseconds}, 0.1)
+
+
 started: list[dict[str, str]] = []
 
 
@@ -194,7 +203,7 @@ def served(_folder: Path, chosen: Mapping[str, str], _processes: int) -> Iterato
     if chosen["PLUMBLINE_ENGINE"] == OPENVINO:
         raise CommandError("OpenVINO can't.")
     fast = chosen.get("PLUMBLINE_BATCH") == "4"
-    handler = type("Handler", (Model,), {"milliseconds": 1.0 if fast else 20.0})
+    handler = type("Handler", (Model,), {"milliseconds": 1.0 if fast else 2.0})
     with Server(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
@@ -208,7 +217,7 @@ def served(_folder: Path, chosen: Mapping[str, str], _processes: int) -> Iterato
 @pytest.fixture
 def archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A packed archive, and servers that stand for ours."""
-    monkeypatch.setattr(server_trials, "LEAST_SECONDS", 0.03)
+    monkeypatch.setattr(server_trials, "load", noted)
     monkeypatch.setattr(server_trials, "served", served)
     started.clear()
     folder = tmp_path / "model"
@@ -284,9 +293,20 @@ def test_what_an_archive_was_tuned_to_before_is_no_default(archive: Path, tmp_pa
     assert all(chosen["PLUMBLINE_SLOTS"] != "77" for chosen in started)
 
 
+def test_a_server_is_measured_under_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_trials, "served", served)
+    trial = Trial(TENSORFLOW, 1, 4, 1)
+    found = server_trials.under_load(tmp_path, trial, b"", 0)
+    assert found.trial is trial
+    assert found.milliseconds > 2
+    assert found.rate > 0
+
+
 def test_a_server_that_refuses_under_load_is_no_measurement(
     archive: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(server_trials, "LEAST_SECONDS", 0.03)
+    monkeypatch.setattr(server_trials, "load", load)
     monkeypatch.setattr(Model, "status", 503)
     monkeypatch.setattr(server_trials, "ask", lambda *_: None)
     result = CliRunner().invoke(cli.main, ["tune", str(archive), "--seconds", "0"])

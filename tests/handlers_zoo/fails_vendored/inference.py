@@ -1,0 +1,5 @@
+import counting
+
+
+def handler(data, context):
+    return counting.count(data.read())

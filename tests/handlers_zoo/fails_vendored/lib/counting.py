@@ -1,0 +1,2 @@
+def count(data):
+    raise ValueError("a library's own words")
