@@ -25,7 +25,9 @@ FROM ${BASE_IMAGE} AS runtime
 RUN apt-get update \
     && apt-get install -y --no-install-recommends ca-certificates python3 python3-pip-whl \
     && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/* \
-    && mkdir -p /opt/ml/model
+    && mkdir -p /opt/ml/model \
+    && ln -s /opt/plumbline/pip /usr/local/bin/pip \
+    && ln -s /opt/plumbline/pip /usr/local/bin/pip3
 
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONPATH=/opt/plumbline \

@@ -19,7 +19,7 @@ def save_half_plus(folder: Path, offset: float) -> None:
     v1 = tf.compat.v1
     graph = tf.Graph()
     with graph.as_default(), v1.Session(graph=graph) as session:
-        examples = v1.placeholder(tf.string, name="tf_example")
+        examples = v1.placeholder(tf.string, [None], name="tf_example")
         features = {"x": tf.io.FixedLenFeature([1], tf.float32)}
         x = tf.identity(tf.io.parse_example(examples, features)["x"], name="x")
         slope = v1.get_variable("a", initializer=0.5)
@@ -34,8 +34,17 @@ def save_half_plus(folder: Path, offset: float) -> None:
 
 
 def signatures(examples: Any, x: Any, y: Any) -> dict[str, Any]:
-    """By name: tensors to predict from, and examples to regress and to classify."""
+    """By name: tensors to predict from, and examples to regress and to classify.
+
+    Shapes are static, and one input says that it is of floats, though its placeholder takes texts:
+    in TensorFlow Serving's own file both are so.
+    """
+    import tensorflow as tf
+
+    odd = signature("regress", {"inputs": examples}, {"outputs": y})
+    odd.inputs["inputs"].dtype = tf.float32.as_datatype_enum
     return {
+        "regress_x_to_y": odd,
         "serving_default": signature("predict", {"x": x}, {"y": y}),
         "tensorflow/serving/regress": signature("regress", {"inputs": examples}, {"outputs": y}),
         "classify_x_to_y": signature("classify", {"inputs": examples}, {"scores": y}),

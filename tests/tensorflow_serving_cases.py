@@ -85,6 +85,11 @@ CASES: dict[str, Case] = {
     "wide csv": Case("\n".join([*WIDE, ""]), {"predictions": list(map(halves, WIDE))}, "text/csv"),
     "regress": Case(regress(1.0, 2.0), {"results": [3.5, 4.0]}, method="regress"),
     "regress one": Case(regress(1.0), {"results": [3.5]}, method="regress"),
+    "regress by a signature of floats": Case(
+        regress(1.0, 2.0).replace(REGRESS, "regress_x_to_y"),
+        {"results": [3.5, 4.0]},
+        method="regress",
+    ),
 }
 
 REFUSED: dict[str, tuple[str, str]] = {

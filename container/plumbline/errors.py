@@ -3,6 +3,7 @@
     PlumblineError
      ├── RequestError                  4xx: the caller can mend it
      │    ├── EmptyBody                400
+     │    ├── MalformedBody            400
      │    ├── InvalidJSON              400
      │    ├── InvalidInstances         400
      │    ├── InvalidArray             400
@@ -45,7 +46,8 @@ meets in hosting/errors.py.
 
 The message of an error is written for whoever reads the answer: what happened, what was
 expected, what to do. What a request provokes never holds a path of the
-server or the text of a foreign exception; what a model provokes is for whoever deployed it.
+server or the text of a foreign exception, but for TensorFlow's words on the input of a model; what
+a model provokes is for whoever deployed it.
 """
 
 from __future__ import annotations
@@ -76,6 +78,12 @@ class EmptyBody(RequestError):
     """A request without a body."""
 
     code = "empty_body"
+
+
+class MalformedBody(RequestError):
+    """A body in chunks that are none, or compressed and damaged."""
+
+    code = "malformed_body"
 
 
 class InvalidJSON(RequestError):
@@ -156,7 +164,7 @@ class BodyTooLarge(RequestError):
 
 
 class UnsupportedContentType(RequestError):
-    """A Content-Type that is missing or that nothing here reads."""
+    """A Content-Type that is missing, or one or a Content-Encoding that nothing here reads."""
 
     code = "unsupported_content_type"
     status = 415

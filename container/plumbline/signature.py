@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 TEXT = "string"
 """The dtype of TensorFlow's texts and bytes."""
+
+DEFAULT = "serving_default"
+"""The signature that is meant where none is named."""
 
 PREDICT = "tensorflow/serving/predict"
 """What TensorFlow calls a signature of tensors; others take examples."""
@@ -37,6 +41,8 @@ class Signature:
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     method: str = PREDICT
+    absent: bool = False
+    """Whether the model has no such signature, and only its others can be asked, by their names."""
 
     def input(self) -> TensorSpec:
         """The input that pictures go to."""
@@ -46,3 +52,13 @@ class Signature:
         """The same with that input in uint8."""
         first, *others = self.inputs
         return replace(self, inputs=(replace(first, dtype="uint8"), *others))
+
+
+ABSENT = Signature((TensorSpec("", (), "float32", loose=True),), (), absent=True)
+"""What stands for the default signature of a model that has only others."""
+
+
+def meant_by(name: str, signatures: Mapping[str, Signature]) -> Signature | None:
+    """The signature of a name; `ABSENT` for a default that is lacking where there are others."""
+    lacking = name == DEFAULT and bool(signatures)
+    return signatures.get(name, ABSENT if lacking else None)

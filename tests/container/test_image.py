@@ -26,10 +26,17 @@ def test_the_capabilities_are_labelled(image: Any) -> None:
     }
 
 
-@pytest.mark.parametrize("program", ["pip", "pip3", "gcc", "cc", "g++", "make", "tini"])
+@pytest.mark.parametrize("program", ["gcc", "cc", "g++", "make", "tini"])
 def test_the_image_is_without(server: Running, program: str) -> None:
     found = f"! command -v {program}"
     server.run("sh", "-c", found)
+
+
+@pytest.mark.parametrize("program", ["pip", "pip3"])
+def test_scripts_find_pip_for_the_servers_python(server: Running, program: str) -> None:
+    """SageMaker's ModelTrainer looks for it before it runs anything."""
+    assert server.run(program, "--version").startswith("pip ")
+    assert "Version: " in server.run(program, "show", "pillow")
 
 
 def test_the_image_holds_no_leftovers(server: Running) -> None:

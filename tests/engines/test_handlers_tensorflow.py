@@ -97,9 +97,13 @@ def test_as_many_numbers_as_the_handler_makes_are_computed(client: FlaskClient) 
     assert answer.get_json()["predictions"] == [3.5] * 753_936
 
 
-def test_nothing_is_refused_in_tensorflow_servings_words(client: FlaskClient) -> None:
+@pytest.mark.parametrize(
+    ("client", "status"), [("suite_parts", 400), ("suite_whole", 500)], indirect=["client"]
+)
+def test_nothing_is_refused_in_tensorflow_servings_words(client: FlaskClient, status: int) -> None:
+    """The handler in two parts is not asked about it, and the one that asks raises by itself."""
     answer = post(client, "", "application/json")
-    assert (answer.status_code, "document is empty" in answer.text) == (500, True)
+    assert (answer.status_code, "document is empty" in answer.text) == (status, True)
 
 
 def test_the_handlers_own_refusal_reaches_the_caller(client: FlaskClient) -> None:

@@ -81,6 +81,24 @@ def test_each_model_is_handled_by_its_own_code_or_by_that_of_all(
     assert ask(client, "c").text == "c by its own"
 
 
+@pytest.mark.parametrize("name", ["b", "b/c/d"])
+def test_the_handler_of_all_is_in_one_of_two_folders_however_deep_a_model_is(
+    name: str, client: FlaskClient, tmp_path: Path
+) -> None:
+    """As /opt/ml/code and /opt/ml/models/code; a folder without the file is passed over."""
+    first, second = tmp_path / "ml/code", tmp_path / "ml/models/code"
+    for folder in (first, second):
+        folder.mkdir(parents=True)
+    (second / "inference.py").write_text(COMMON.replace("of all", "of the second folder"))
+    load(client, tmp_path / "ml/models", name, None)
+    assert ask(client, name).text.endswith(" by the one of the second folder")
+
+    assert client.delete(f"/models/{name}").status_code == 200
+    (first / "inference.py").write_text(COMMON.replace("of all", "of the first folder"))
+    load(client, tmp_path / "ml/models/more", name, None)
+    assert ask(client, name).text.endswith(" by the one of the first folder")
+
+
 def test_code_that_ends_its_process_or_hangs_harms_no_other_model(
     client: FlaskClient, tmp_path: Path
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -59,6 +60,34 @@ def test_a_model_of_tensorflow_1_is_served(load, tf1_model) -> None:
     assert outputs["scores"].tolist() == [[3, 5]]
 
 
+@pytest.mark.parametrize("described", [True, False])
+def test_a_shape_is_what_the_graph_can_compute_as_in_tensorflow_serving(
+    load, tmp_path: Path, described: bool
+) -> None:
+    """TensorFlow's Python would compare the vector with the `[None, 1]` of the placeholder."""
+    import tensorflow as tf
+
+    v1 = tf.compat.v1
+    with v1.Session(graph=tf.Graph()) as session:
+        x = v1.placeholder(tf.float32, [None, 1], "x")
+        given = tf.identity(x, "given") if described else x
+        info = v1.saved_model.build_tensor_info(given)
+        if not described:
+            info.tensor_shape.CopyFrom(tf.TensorShape(None).as_proto())
+        y = v1.saved_model.build_tensor_info(tf.add(given / 2, 3.0, "y"))
+        signature = v1.saved_model.build_signature_def({"x": info}, {"y": y})
+        builder = v1.saved_model.Builder(str(tmp_path / "half"))
+        builder.add_meta_graph_and_variables(session, ["serve"], {"serving_default": signature})
+        builder.save()
+
+    engine = load(tmp_path / "half")
+
+    assert engine.signature.input().loose
+    for fed in ([1.0, 2.0, 5.0], [[1.0], [2.0]], [[1.0, 2.0]]):
+        values = np.array(fed, np.float32)
+        assert engine.run({"x": values}, lasting(60))["y"].tolist() == (values / 2 + 3).tolist()
+
+
 def test_several_threads_at_once_get_the_same_answers(load, keras_files, images) -> None:
     engine = load(keras_files.saved_model)
     name = engine.signature.input().name
@@ -90,7 +119,10 @@ def test_a_model_that_can_not_compute_its_input_says_so_and_goes_on(load, module
     engine = load(module)
     pictures, weights = np.zeros((2, 4, 4, 3), np.uint8), np.ones(3, np.float32)
 
-    with pytest.raises(InputRefused, match="can't compute this input"):
+    with pytest.raises(InputRefused, match="can't compute this input: ") as caught:
         engine.run({"picture": pictures, "weight": weights}, lasting(60))
+    assert "Incompatible shapes: [2,3] vs. [3,1]" in caught.value.message
+    assert "{{" not in caught.value.message
+    assert "\n" not in caught.value.message
 
     assert engine.run({"picture": pictures, "weight": weights[:2]}, lasting(60))

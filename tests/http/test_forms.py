@@ -246,7 +246,7 @@ def test_bad_pictures_of_several_are_answered_in_their_place(client: FlaskClient
     codes = [one["error"]["code"] for one in (text, base, link, number)]
     assert codes == ["not_an_image", "invalid_instances", "link_refused", "invalid_instances"]
     assert text["error"]["message"].startswith("The body is not a picture: it is 5 bytes")
-    assert base["error"]["message"].startswith("Instance 2 is neither ")
+    assert base["error"]["message"].startswith('Instance 2: its "b64" is no base64')
     assert list(text) == ["error"]
     assert sorted(text["error"]) == ["code", "message"]
 

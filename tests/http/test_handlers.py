@@ -228,6 +228,7 @@ def test_the_context_says_what_the_container_of_tensorflow_serving_says(handled:
     )  # fmt: skip
 
     said = json.loads(answer.text)
+    assert 0 < said.pop("timeout") <= 60
     assert said.pop("rest_uri").endswith("/v1/models/digits/versions/1:predict")
     assert said == {
         "model_name": "digits",
@@ -244,18 +245,20 @@ def test_the_context_says_what_the_container_of_tensorflow_serving_says(handled:
 
 
 @pytest.mark.parametrize("body", ["", "{", '{"instances": [[1, 2]]}', '{"instances": ["x"]}'])
-def test_what_tensorflow_serving_refuses_reaches_the_output_handler(
+def test_what_tensorflow_serving_refuses_is_the_answer_and_no_output_handler_is_asked(
     handled: Handled, body: str
 ) -> None:
-    client = handled("serving_context")
-    assert json.loads(post(client, body, JSON).text)["status"] == 400
+    """As in SageMaker's container: a handler that returns what it gets would make it a 200."""
+    answer = post(handled("serving_context"), body, JSON)
+    assert (answer.status_code, list(answer.get_json())) == (400, ["error"])
 
 
-def test_its_words_reach_the_caller_through_a_handler_that_raises_them(handled: Handled) -> None:
-    answer = post(handled("serving_pass_through"), '{"instances": [[1, 2]]}', JSON)
+@pytest.mark.parametrize("name", ["serving_pass_through", "serving_context"])
+def test_its_words_reach_the_caller(name: str, handled: Handled) -> None:
+    answer = post(handled(name), '{"instances": [[1, 2]]}', JSON)
 
-    assert answer.status_code == 500
-    assert "have the shape [1, 2]" in json.loads(answer.get_json()["error"])["error"]
+    assert answer.status_code == 400
+    assert "have the shape [1, 2]" in answer.get_json()["error"]
 
 
 def test_the_toolkits_context_has_the_headers_and_sets_the_type(handled: Handled) -> None:

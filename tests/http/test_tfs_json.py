@@ -231,6 +231,20 @@ def test_outputs_that_are_no_rows_are_told_to_be_asked_in_columns(
     assert post(client, {"inputs": [1, 2]}).status_code == 200
 
 
+def test_tensors_as_json_lines_are_the_one_document() -> None:
+    """As SageMaker's container of TensorFlow Serving answers; lines are for bodies of lines."""
+    lines = "application/jsonlines"
+    client = client_of(Echo((spec("x", "float32", None),)))
+    for document in ({"instances": [1, 2]}, {"inputs": [1, 2]}, {"x": 1}):
+        whole, named = (post(client, document, accept) for accept in ("application/json", lines))
+        assert (named.data, named.content_type) == (whole.data, lines)
+    sent = {"data": b"1\n2\n", "headers": {"Accept": lines}}
+    table = client.post("/invocations", content_type="text/csv", **sent)
+    assert table.data == post(client, {"instances": [1, 2]}).data
+    answered = client.post("/invocations", content_type=lines, **sent)
+    assert (answered.data, answered.content_type) == (b"1.0\n2.0\n", lines)
+
+
 def test_what_is_no_number_is_null() -> None:
     values = {"y": np.array([np.nan, np.inf, -np.inf, 1], np.float32)}
     model = Echo((spec("x", "float32", None),), values)

@@ -28,6 +28,16 @@ class Whereabouts:
     folder: str = ""
     """`SAGEMAKER_SUBMIT_DIRECTORY`; empty for code/ in the archive."""
 
+    @property
+    def programs(self) -> list[str]:
+        """The names that the file with the functions may have, the first wins."""
+        program = self.program.removesuffix(".py").replace(".", "/")
+        return [f"{program}.py", PROGRAM] if program else [PROGRAM]
+
+    def is_in(self, folder: Path) -> bool:
+        """Whether a folder has that file."""
+        return any((folder / name).is_file() for name in self.programs)
+
 
 @dataclass(frozen=True)
 class Code:
@@ -91,8 +101,7 @@ def find(root: Path, whereabouts: Whereabouts) -> Code | None:
     folder = submitted(whereabouts.folder) or root / FOLDER
     if not folder.is_dir():
         return None
-    program = whereabouts.program.removesuffix(".py").replace(".", "/")
-    names = [f"{program}.py", PROGRAM] if program else [PROGRAM]
+    names = whereabouts.programs
     for name in names:
         if (folder / name).is_file():
             if name != names[0]:

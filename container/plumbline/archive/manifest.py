@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
-from itertools import filterfalse
+import logging
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+from plumbline.archive import hdf5
+from plumbline.archive.accelerated_files import FOLDER as FORMS
 from plumbline.archive.damage import told
+from plumbline.archive.handler_code import FOLDER as CODE
 from plumbline.archive.json_files import parse_json
+from plumbline.archive.tuning_file import FILE as TUNING
 from plumbline.errors import ArchiveError
+from plumbline.spec.checks import FILE as SPEC
+from plumbline.spec.model_spec import ModelSpec
+
+log = logging.getLogger("plumbline.loading")
 
 FILE = "manifest.json"
+
+SAVED_MODEL = "saved_model.pb"
 
 MOST_NAMED = 5
 
@@ -50,15 +60,20 @@ def write(root: Path) -> None:
 
 
 def verify(root: Path) -> bool:
-    """Whether there is a manifest; what differs from it raises `ArchiveError` that names it."""
+    """Whether there is a manifest; what differs from it raises `ArchiveError` that names it.
+
+    What was not packed and is read by nothing is told in the log: SageMaker's local mode unpacks an
+    archive beside whatever lies there.
+    """
     file = root / FILE
     if not file.is_file():
         return False
     promised = read(file)
     there = set(files(root))
+    strange = sorted(there - set(promised))
     found = {
         "is missing": sorted(set(promised) - there),
-        "was not packed": sorted(filterfalse(is_archive, there - set(promised))),
+        "was not packed": [name for name in strange if may_be_read(name, promised)],
         "was changed": [
             name for name in sorted(there & set(promised)) if digest(root / name) != promised[name]
         ],
@@ -66,12 +81,37 @@ def verify(root: Path) -> bool:
     complaints = [f"{shortened(names)} {what}" for what, names in found.items() if names]
     if complaints:
         raise ArchiveError(f"{FILE}: {'; '.join(complaints)}. {REMEDY}")
+    if strange:
+        log.warning(
+            "%s: %s beside the model was not packed; nothing reads it.", FILE, shortened(strange)
+        )
     return True
 
 
-def is_archive(name: str) -> bool:
-    """Whether it is an archive at the top: SageMaker's local mode unpacks it where it lies."""
-    return "/" not in name and name.endswith(".tar.gz")
+READ_NAMES = (SPEC, TUNING, SAVED_MODEL)
+"""Files that are read wherever they lie."""
+
+READ_FOLDERS = (CODE, FORMS, ModelSpec().golden.images)
+"""Folders that are looked into if they are there."""
+
+
+def may_be_read(name: str, promised: Iterable[str]) -> bool:
+    """Whether a file that was not packed may change what is served.
+
+    What lies in a folder of what was packed may; so may a Keras file beside no SavedModel.
+    """
+    top, _, below = name.partition("/")
+    packed = {path.partition("/")[0] for path in promised if "/" in path}
+    if bool(below) and (top in READ_FOLDERS or top in packed):
+        return True
+    keras = name.lower().endswith((".keras", *hdf5.SUFFIXES))
+    base = name.rpartition("/")[2]
+    return base in READ_NAMES or (keras and not any(map(is_saved_model, promised)))
+
+
+def is_saved_model(name: str) -> bool:
+    """Whether a file is a SavedModel's."""
+    return name.rpartition("/")[2] == SAVED_MODEL
 
 
 def read(file: Path) -> Mapping[str, str]:

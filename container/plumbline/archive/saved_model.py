@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -97,17 +98,35 @@ def tags_of(graph: Message) -> list[str]:
 
 def signatures_in(graph: Message) -> Iterator[tuple[str, Signature]]:
     """The signatures of a graph, their inputs and outputs in the order of their names."""
+    fed = placeholders(graph)
     for name, definition in entries(graph[5]):
         if is_public(name):
             inputs, outputs = (sorted(entries(definition[field])) for field in (1, 2))
             yield (
                 name,
                 Signature(
-                    tuple(tensor(*entry) for entry in inputs),
+                    tuple(as_fed(tensor(*entry), entry[1], fed) for entry in inputs),
                     tuple(tensor(*entry) for entry in outputs),
                     text(definition[3][-1]) if definition[3] else "",
                 ),
             )
+
+
+def placeholders(graph: Message) -> dict[str, str]:
+    """The dtype of each placeholder, by the name of its tensor."""
+    found = {}
+    for data in (node for definition in graph[2] for node in message(definition)[1]):
+        node = message(data)
+        if node[2] and text(node[2][-1]).startswith("Placeholder"):
+            types = [value[6] for key, value in entries(node[5]) if key == "dtype"]
+            if types and types[0]:
+                found[f"{text(node[1][-1])}:0"] = DTYPES.get(whole(types[0][-1]), "")
+    return found
+
+
+def as_fed(spec: TensorSpec, info: Message, fed: Mapping[str, str]) -> TensorSpec:
+    """An input with the dtype that the graph takes, whatever the signature says."""
+    return replace(spec, dtype=fed.get(text(info[1][-1]) if info[1] else "") or spec.dtype)
 
 
 def tensor(name: str, info: Message) -> TensorSpec:

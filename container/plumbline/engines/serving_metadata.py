@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -49,7 +50,28 @@ def definition(found: Message) -> dict[str, Any]:
         for field in (1, 2)
     )
     method = text(found[3][-1]) if found[3] else ""
-    return {"inputs": inputs, "outputs": outputs, "method_name": method}
+    defaults = {name: tensor_proto(value) for name, value in sorted(raw_entries(found[4]))}
+    return {"inputs": inputs, "outputs": outputs, "method_name": method, "defaults": defaults}
+
+
+def raw_entries(fields: list[memoryview]) -> Iterator[tuple[str, bytes]]:
+    """The entries of a map from texts to messages that are left unread."""
+    for entry in map(message, fields):
+        yield text(entry[1][-1]) if entry[1] else "", b"".join(entry[2])
+
+
+def tensor_proto(data: bytes) -> Any:
+    """A default value as protocol buffers print it; nothing where there is no TensorFlow."""
+    if find_spec("tensorflow") is None:
+        return {}
+    from google.protobuf.json_format import MessageToDict
+    from tensorflow.core.framework.tensor_pb2 import TensorProto
+
+    return MessageToDict(
+        TensorProto.FromString(data),
+        preserving_proto_field_name=True,
+        always_print_fields_with_no_presence=True,
+    )
 
 
 def tensor_info(info: Message) -> dict[str, Any]:
@@ -78,6 +100,7 @@ def of_signature(signature: Signature) -> dict[str, Any]:
         "inputs": described(signature.inputs),
         "outputs": described(signature.outputs),
         "method_name": signature.method,
+        "defaults": {},
     }
 
 

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from plumbline.archive.saved_model import SERVE, is_public
+from plumbline.engines.session_call import SessionCall, words
 from plumbline.engines.time_left import TimeLeft
 from plumbline.errors import DeadlineExceeded, EngineError, InputRefused
 from plumbline.machine.quiet import is_ours, muted
-from plumbline.signature import Signature, TensorSpec
+from plumbline.signature import ABSENT, DEFAULT, Signature, TensorSpec
 from plumbline.vision.arrays import Tensor, Tensors
 
 log = logging.getLogger("plumbline.engines")
@@ -28,14 +29,17 @@ def preload() -> None:
             import tensorflow as tf  # noqa: F401
 
 
+Call: TypeAlias = Callable[[Sequence[Tensor], float], list[Tensor]]
+"""Inputs and the seconds left → outputs, each in the order of the signature."""
+
+
 class TensorFlowEngine:
     """A SavedModel in a session; `run` may be called from several threads at once."""
 
     name = "tensorflow"
 
-    def __init__(self, run: Callable[..., Any], signature: Signature, options: type[Any]) -> None:
-        self._run = run
-        self._options = options
+    def __init__(self, call: Call, signature: Signature) -> None:
+        self._call = call
         self.signature = signature
         self.others: dict[str, TensorFlowEngine] = {}
 
@@ -44,13 +48,16 @@ class TensorFlowEngine:
         from tensorflow import errors
 
         fed = [inputs[spec.name] for spec in self.signature.inputs]
-        options = self._options(timeout_in_ms=max(1, int(left() * 1000)))
+        callers = (errors.InvalidArgumentError, errors.OutOfRangeError, errors.UnimplementedError)
         try:
-            fetched = self._run(*fed, options=options)
+            fetched = self._call(fed, left())
         except errors.DeadlineExceededError as exc:
             raise DeadlineExceeded("The model did not answer in time.") from exc
-        except (errors.InvalidArgumentError, UnicodeDecodeError) as exc:
-            # The latter where TensorFlow's words quote what they are about, and it is no text.
+        except callers as exc:
+            log.warning("The model refused an input: %s", str(exc)[:1000])
+            raise InputRefused(f"The model can't compute this input: {words(exc)}") from exc
+        except UnicodeDecodeError as exc:
+            # Where TensorFlow's words quote what they are about, and it is no text.
             log.warning("The model refused an input: %s", str(exc)[:1000])
             raise InputRefused(
                 "The model can't compute this input: its values are not what the model was made "
@@ -74,7 +81,9 @@ def load_saved_model(folder: Path, signature_name: str, threads: int) -> TensorF
 
     tf.get_logger().setLevel("ERROR")  # it advises against what this engine is about
     config = tf.compat.v1.ConfigProto(
-        intra_op_parallelism_threads=threads, inter_op_parallelism_threads=threads
+        intra_op_parallelism_threads=threads,
+        inter_op_parallelism_threads=threads,
+        allow_soft_placement=True,  # as TensorFlow Serving: on what there is, not on /device:GPU:0
     )
     session = tf.compat.v1.Session(graph=tf.Graph(), config=config)
     try:
@@ -83,9 +92,24 @@ def load_saved_model(folder: Path, signature_name: str, threads: int) -> TensorF
     except Exception as exc:  # whatever a damaged file makes TensorFlow raise
         raise EngineError(f"TensorFlow can't load the SavedModel {folder.name}/: {exc}") from exc
     definitions = meta_graph.signature_def
-    engine = engine_of(session, choose_signature(definitions, signature_name))
+    engine = default_of(session, definitions, signature_name)
     engine.others.update(others(session, definitions, signature_name))
     return engine
+
+
+def default_of(session: Any, definitions: Any, name: str) -> TensorFlowEngine:
+    """The engine of the signature that is meant where none is named. Raises `EngineError`.
+
+    A model may lack TensorFlow's own default, as long as it has others.
+    """
+    if name == DEFAULT and name not in definitions and any(map(is_public, definitions)):
+        return TensorFlowEngine(refuse, ABSENT)
+    return engine_of(session, choose_signature(definitions, name))
+
+
+def refuse(*_: Any) -> list[Tensor]:
+    """Nobody gets here: what names no signature is refused before."""
+    raise EngineError(f"The model has no signature {DEFAULT!r}.")
 
 
 def others(session: Any, definitions: Any, chosen: str) -> Iterator[tuple[str, TensorFlowEngine]]:
@@ -99,43 +123,44 @@ def others(session: Any, definitions: Any, chosen: str) -> Iterator[tuple[str, T
 
 def engine_of(session: Any, definition: Any) -> TensorFlowEngine:
     """The engine of one signature."""
-    import tensorflow as tf
-
-    signature = signature_of(definition, session.graph)
-    run = session.make_callable(
-        [definition.outputs[spec.name].name for spec in signature.outputs],
-        feed_list=[
-            session.graph.get_tensor_by_name(definition.inputs[spec.name].name)
-            for spec in signature.inputs
-        ],
-        accept_options=True,
+    graph, signature = session.graph, signature_of(definition, session.graph)
+    feeds, fetches = (
+        [graph.get_tensor_by_name(side[spec.name].name) for spec in specs]
+        for side, specs in (
+            (definition.inputs, signature.inputs),
+            (definition.outputs, signature.outputs),
+        )
     )
-    return TensorFlowEngine(run, signature, tf.compat.v1.RunOptions)
+    return TensorFlowEngine(SessionCall(session, feeds, fetches), signature)
 
 
 def signature_of(definition: Any, graph: Any) -> Signature:
     """A signature in our words, its inputs and outputs in the order of their names."""
     return Signature(
         tuple(fed(name, info, graph) for name, info in sorted(definition.inputs.items())),
-        tuple(describe(name, info) for name, info in sorted(definition.outputs.items())),
+        tuple(describe(name, info, graph) for name, info in sorted(definition.outputs.items())),
         definition.method_name,
     )
 
 
 def fed(name: str, info: Any, graph: Any) -> TensorSpec:
     """An input; one that the graph computes, where nobody feeds it, takes what may stand there."""
-    spec = describe(name, info)
+    spec = describe(name, info, graph)
     kind = graph.get_tensor_by_name(info.name).op.type
     return spec if kind.startswith("Placeholder") else replace(spec, loose=True)
 
 
-def describe(name: str, info: Any) -> TensorSpec:
-    """A tensor of a signature; `loose` where its number of axes is not known."""
+def describe(name: str, info: Any, graph: Any) -> TensorSpec:
+    """A tensor of a signature; `loose` where its number of axes is not known.
+
+    Its dtype is the graph's, which counts, whatever the signature says.
+    """
     import tensorflow as tf
 
     shape = tf.TensorShape(info.tensor_shape)
     known = tuple(shape.as_list()) if shape.rank is not None else ()
-    return TensorSpec(name, known, tf.as_dtype(info.dtype).name, loose=shape.rank is None)
+    dtype = graph.get_tensor_by_name(info.name).dtype.base_dtype
+    return TensorSpec(name, known, dtype.name, loose=shape.rank is None)
 
 
 def choose_signature(definitions: Any, name: str) -> Any:

@@ -11,17 +11,18 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from plumbline.archive.handler_errors import HandlerFailed
-from plumbline.errors import PlumblineError, Unavailable
+from plumbline.errors import PlumblineError
 from plumbline.handlers.replaced_stages import Named, of_picture
 from plumbline.handlers.return_values import answer, article
 from plumbline.handlers.user_code import Stage, Stages
+from plumbline.pipeline.sent_pictures import meant
 from plumbline.pipeline.stages import Pipeline
 from plumbline.pipeline.stopwatch import Timing
 from plumbline.vision.arrays import Tensors
 from plumbline.vision.geometry import Geometry
 from plumbline.wire.request_options import METHOD, RAW
-from plumbline.wire.requests import Pictures, Request, read
-from plumbline.wire.responses import JSON, Response, encode_error, to_json
+from plumbline.wire.requests import UNLIMITED, Pictures, Request, read
+from plumbline.wire.responses import JSON, Response, to_json
 
 if TYPE_CHECKING:
     import requests
@@ -43,6 +44,8 @@ class Context(NamedTuple):
     request_content_type: str
     accept_header: str
     content_length: int
+    timeout: float
+    """Seconds that the request has left."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,7 @@ class ServingHandler:
         self, pipeline: Pipeline, model: Named, request: Request, timing: Timing
     ) -> Response:
         """The answer to a request. Errors are told as TensorFlow Serving tells them."""
-        context = self.context(model, request)
+        context = self.context(model, request, timing)
         try:
             if "handler" in self.stages:
                 last = self.stages["handler"]
@@ -81,7 +84,7 @@ class ServingHandler:
             exc.as_tensorflow = True
             raise
 
-    def context(self, model: Named, request: Request) -> Context:
+    def context(self, model: Named, request: Request, timing: Timing) -> Context:
         """What the request is about."""
         chosen, headers, version = request.options, request.headers.items(), ""
         if "tfs-model-version" in chosen:
@@ -98,6 +101,7 @@ class ServingHandler:
             request.content_type or JSON,
             request.accept or JSON,
             len(request.body),
+            timing.left(),
         )
 
     def served(self, body: bytes, context: Context, timing: Timing) -> bytes:
@@ -110,11 +114,11 @@ class ServingHandler:
 
         def served(content_type: str) -> bytes:
             return self.served(
-                picture, self.context(Named(), Request(picture, content_type)), timing
+                picture, self.context(Named(), Request(picture, content_type), timing), timing
             )
 
         body = of_picture(picture, served)
-        payload = read(Request(body, JSON))
+        payload = meant(read(Request(body, JSON)), pipeline.engine.signature, UNLIMITED)
         if isinstance(payload, Pictures):
             (item,) = payload.items
             return pipeline.alone(item if isinstance(item, bytes) else b"", timing.left)
@@ -159,25 +163,21 @@ def written(document: Any, name: str) -> bytes:
 def predicted(
     pipeline: Pipeline, body: bytes, context: Context, timing: Timing
 ) -> requests.Response:
-    """TensorFlow Serving's answer to a body, its errors among them, without a socket."""
+    """TensorFlow Serving's answer to a body, without a socket.
+
+    What it refuses is raised: output_handler is not asked, as in SageMaker's container.
+    """
     request = Request(body, JSON, JSON, {METHOD: context.method, "format": RAW})
-    try:
-        said = pipeline(request, timing.left, timing.watch)
-    except Unavailable:
-        raise
-    except PlumblineError as exc:
-        exc.as_tensorflow = True
-        return response(exc.status, encode_error(exc), context.rest_uri)
-    return response(200, said, context.rest_uri)
+    return response(pipeline(request, timing.left, timing.watch), context.rest_uri)
 
 
-def response(status: int, said: Response, url: str) -> requests.Response:
+def response(said: Response, url: str) -> requests.Response:
     """The answer as `requests` would give it."""
     import requests
 
     made = requests.Response()
-    made.status_code, made.url, made.encoding = status, url, "utf-8"
-    made.reason = HTTPStatus(status).phrase
+    made.status_code, made.url, made.encoding = HTTPStatus.OK, url, "utf-8"
+    made.reason = HTTPStatus.OK.phrase
     made.raw = io.BytesIO(said.body)
     made.headers["Content-Type"] = said.content_type
     made.headers["Content-Length"] = str(len(said.body))

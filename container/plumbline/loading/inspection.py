@@ -22,7 +22,7 @@ from plumbline.handlers.handler_summary import handler, handler_rows
 from plumbline.loading.golden_check import check_decodable
 from plumbline.loading.model_registry import NAME, VERSION
 from plumbline.pipeline.model_inputs import check_pictures, decodes_itself, image_size
-from plumbline.signature import Signature, TensorSpec
+from plumbline.signature import ABSENT, Signature, TensorSpec, meant_by
 from plumbline.spec.checks import FILE
 from plumbline.spec.toml_writer import toml_value
 from plumbline.tasks.task_table import fitted, suited
@@ -53,7 +53,7 @@ class Inspection:
     @property
     def signature(self) -> Signature:
         """The signature that requests are answered by."""
-        return self.signatures[self.archive.spec.model.signature]
+        return meant_by(self.archive.spec.model.signature, self.signatures) or ABSENT
 
     @property
     def no_pictures(self) -> str | None:
@@ -77,8 +77,9 @@ def inspect(root: Path, allow_ops: Collection[str] = ()) -> Inspection:
     for each, _, found in described:
         check_fit(each, each.model, found)
     first, reader, signatures = described[0]
-    spec = suited(first.spec, signatures[first.spec.model.signature])
-    check_decodable(archive, spec, signatures[first.spec.model.signature])
+    meant = meant_by(first.spec.model.signature, signatures) or ABSENT
+    spec = suited(first.spec, meant)
+    check_decodable(archive, spec, meant)
     served = replace(first, spec=spec, root=root, models=archive.models, code=archive.code)
     specs = [each.root / FILE for each, *_ in described if (each.root / FILE).is_file()]
     return Inspection(served, reader, signatures, declared_in(first.root), verified, specs)
@@ -87,14 +88,15 @@ def inspect(root: Path, allow_ops: Collection[str] = ()) -> Inspection:
 def check_fit(archive: Archive, model: ModelFile, signatures: Mapping[str, Signature]) -> None:
     """Raise `SpecError` if what the archive declares can't be done with one of its models."""
     chosen = archive.spec.model.signature
-    if chosen not in signatures:
+    signature = meant_by(chosen, signatures)
+    if signature is None:
         raise SpecError(
             f"The model {model.name}/{model.version} has no signature {chosen!r}; it has "
             f"{', '.join(map(repr, signatures)) or 'none'}. Set [model] signature in {FILE}."
         )
-    spec = suited(archive.spec, signatures[chosen])
-    fitted(spec, archive.labels, signatures[chosen])
-    check_pictures(spec, signatures[chosen])
+    spec = suited(archive.spec, signature)
+    fitted(spec, archive.labels, signature)
+    check_pictures(spec, signature)
 
 
 def declared_in(root: Path) -> Mapping[str, Any]:
@@ -269,8 +271,9 @@ def forms(archive: Archive) -> list[str]:
 
 def signature_rows(found: Inspection) -> Iterator[tuple[str, str]]:
     """Each signature: what goes in, what comes out."""
+    others = "asked by its name" if found.signature.absent else "not used"
     for name, signature in found.signatures.items():
-        yield name, "answers requests" if signature is found.signature else "not used"
+        yield name, "answers requests" if signature is found.signature else others
         for tensor in signature.inputs:
             yield "  in", str(tensor)
         for tensor in signature.outputs:

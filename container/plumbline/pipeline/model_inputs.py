@@ -129,6 +129,11 @@ def check_pictures(spec: ModelSpec, signature: Signature) -> str | None:
 
 def fit_pictures(spec: ModelSpec, signature: Signature) -> None:
     """Raise `SpecError` if pictures can't be brought into the model's input."""
+    if signature.absent:
+        raise SpecError(
+            f"The model has no signature {spec.model.signature!r}, which pictures go to; set "
+            "[model] signature in plumbline.toml to one that it has (plumbline inspect lists them)."
+        )
     if len(signature.inputs) > 1:
         raise SpecError(f"The model has {len(signature.inputs)} inputs, and a picture fills one.")
     if not decodes_itself(signature.input()):

@@ -20,6 +20,7 @@ from plumbline.machine.allocator import uncollected
 from plumbline.pipeline.inference import Predictor
 from plumbline.pipeline.linked_pictures import fetched_bytes
 from plumbline.pipeline.model_inputs import fit_pictures, is_turned
+from plumbline.pipeline.sent_pictures import check_columns, meant
 from plumbline.pipeline.stopwatch import Stopwatch, Timing
 from plumbline.results.task_results import Failure, Segments, first_of
 from plumbline.signature import TEXT
@@ -67,10 +68,16 @@ class Pipeline(Predictor):
         check_memory(request.body, request.media_type, self.max_parsed)
         with watch.lap("decode"), uncollected():
             payload = read(request, self.max_instances, readers_of(request))
+            if self.is_own(payload.signature_name):
+                payload = meant(payload, self.engine.signature, self.max_instances)
         if isinstance(payload, Pictures) and self.takes_texts(payload, request):
             payload = self.as_texts(payload, timing)
         if not isinstance(payload, Pictures):
             with told_as_tensorflow():
+                if media_type == JSON_LINES and not is_answered_in_lines(request):
+                    # SageMaker's container of TensorFlow Serving calls its one line so.
+                    whole = self.answer_tensors(payload, JSON, timing)
+                    return replace(whole, content_type=JSON_LINES)
                 if isinstance(payload, Lines) and media_type == JSON_LINES:
                     return self.answer_lines(payload, timing)
                 return self.answer_tensors(payload, media_type, timing)
@@ -85,6 +92,8 @@ class Pipeline(Predictor):
             return request
         with watch.lap("decode"):
             payload = read(request, self.max_instances, readers_of(request))
+            if self.is_own(payload.signature_name):
+                payload = meant(payload, self.engine.signature, self.max_instances)
         if isinstance(payload, Pictures) and self.is_own(payload.signature_name):
             self.check_pictures()
             if len(payload.items) <= self.chunk_size:
@@ -106,6 +115,7 @@ class Pipeline(Predictor):
         """What TensorFlow Serving answers to tensors."""
         engine = self.signed(payload.signature_name)
         with timing.watch.lap("preprocess"):
+            check_columns(payload, engine.signature)
             inputs = payload.tensors(engine.signature)
             for spec in engine.signature.inputs:
                 rows = inputs[spec.name].shape[:1]
@@ -143,6 +153,8 @@ class Pipeline(Predictor):
     def signed(self, name: str | None) -> Engine:
         """The engine of the signature that a request names. Raises `InvalidInstances`."""
         if name is None or self.is_own(name) or name in self.aliases:
+            if self.engine.signature.absent:
+                raise InvalidInstances(absent(self.spec.model.signature, self.engine))
             return self.tensors or self.engine
         if name not in self.engine.others:
             names = ", ".join(map(repr, [self.spec.model.signature, *sorted(self.engine.others)]))
@@ -203,6 +215,15 @@ class Pipeline(Predictor):
                 f"This model takes no pictures. {exc} It does take tensors: "
                 '{"instances": [...]} as application/json.'
             ) from exc
+
+
+def absent(name: str, engine: Engine) -> str:
+    """Why a model can't be asked without the name of a signature, begun in TF Serving's words."""
+    names = ", ".join(map(repr, sorted(engine.others)))
+    return (
+        f'Serving signature name: "{name}" not found in signature def: the model has {names}; say '
+        'which is meant with "signature_name", or whoever deploys it with [model] signature.'
+    )
 
 
 def is_answered_in_lines(request: Request) -> bool:

@@ -157,7 +157,7 @@ class Settings:
     image_formats: tuple[str, ...] = setting(
         ",".join(Limits.formats),
         formats,
-        "Picture formats that are decoded.",
+        "Picture formats that are decoded; AVIF may be named, too.",
         "PLUMBLINE_IMAGE_FORMATS",
     )
     allow_ops: tuple[str, ...] = setting(

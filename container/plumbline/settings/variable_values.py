@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from plumbline.errors import SettingError
-from plumbline.vision.images import Limits
+from plumbline.vision.images import OPTIONAL_FORMATS, Limits
 
 MEBIBYTE = 1024 * 1024
 
@@ -59,7 +59,7 @@ def seconds(text: str) -> float:
 
 def formats(text: str) -> tuple[str, ...]:
     """Picture formats, by the names that Pillow gives them."""
-    known = Limits.formats
+    known = (*Limits.formats, *OPTIONAL_FORMATS)
     names = tuple(name.strip().upper() for name in text.split(","))
     if set(names) <= set(known):
         return names

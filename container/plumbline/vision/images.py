@@ -83,6 +83,12 @@ SIGNATURES = {
 }
 
 
+BRANDS = {
+    b"avi": "an AVIF picture",
+    **dict.fromkeys((b"hei", b"hev", b"mif", b"msf"), "a HEIF picture"),
+}
+"""How the brand of a file that is made of ISO's boxes begins; others are videos'."""
+
 MOST_SCANS = 100
 """Of a JPEG. Programs write about ten; each may take as long as decoding the whole picture."""
 
@@ -91,11 +97,15 @@ START_OF_SCAN, END_OF_IMAGE = b"\xda", b"\xd9"
 MARKER = re.compile(rb"\xff([^\x00\x01\xd0-\xd7\xff])")
 """What begins a JPEG's segment; the codes left out stand alone, or inside of pixels' data."""
 
-HEAVY: Mapping[str, int] = MappingProxyType({"WEBP": 2})
+HEAVY: Mapping[str, int] = MappingProxyType({"WEBP": 2, "AVIF": 2})
 """Formats of which fewer pixels are decoded, by what they take of others' memory.
 
-libwebp keeps two canvases, in case that the picture moves.
+libwebp keeps two canvases, in case that the picture moves; libavif's planes and Pillow's pixels are
+there at the same time.
 """
+
+OPTIONAL_FORMATS = ("AVIF",)
+"""Formats that are decoded only where a setting names them: their decoders are young."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +115,9 @@ class Limits:
     pixels: int = 50_331_648
     side: int = 16_384
     formats: tuple[str, ...] = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
+
+
+ADVICE = " Or name its format in PLUMBLINE_IMAGE_FORMATS, too."
 
 
 class Picture(NamedTuple):
@@ -209,7 +222,10 @@ def not_readable(data: bytes, limits: Limits) -> ImageError:
         )
     if what.split()[1] in limits.formats:
         return ImageDamaged(f"The body is {what} whose header is damaged; send the whole file.")
-    return ImageFormatRefused(f"The body is {what}; this server takes {allowed}. Convert it first.")
+    return ImageFormatRefused(
+        f"The body is {what}; this server takes {allowed}. Convert it first."
+        + ADVICE * (what.split()[1] in OPTIONAL_FORMATS)
+    )
 
 
 def alternatives(names: Sequence[str]) -> str:
@@ -223,7 +239,7 @@ def describe(data: bytes) -> str:
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "a WEBP picture"
     if data[4:8] == b"ftyp":
-        return "a HEIF picture" if data[8:11] in (b"hei", b"mif") else "a video"
+        return BRANDS.get(data[8:11], "a video")
     for signature, name in SIGNATURES.items():
         if data.lstrip().startswith(signature):
             return name

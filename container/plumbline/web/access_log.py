@@ -17,8 +17,10 @@ log = logging.getLogger("plumbline.request")
 
 INFERENCE_ID = "X-Amzn-SageMaker-Inference-Id"
 
-SILENT = ("/ping",)
-"""Asked several times a second; a change of the model's state is logged where it happens."""
+SILENT = ("/ping", "/metrics")
+"""What the platform asks again and again: the one several times a second, where a change of the
+model's state is logged as it happens; the other once a minute, though there are none.
+"""
 
 
 def begin() -> None:

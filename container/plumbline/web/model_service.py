@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -18,6 +19,11 @@ from plumbline.machine import cgroups
 from plumbline.machine.sizing import CORES_PER_WORKER
 from plumbline.settings import environment
 from plumbline.web import loopback_api
+
+log = logging.getLogger("plumbline.loading")
+
+MODELS = "models"
+"""The folder below which SageMaker lays all models: /opt/ml/models/<name>/model."""
 
 Load = Callable[[Path, Terms, Say], Registry]
 
@@ -45,11 +51,25 @@ def hosted_model(order: Mapping[str, Any], cutoff: Cutoff, load: Load = load_mod
 
 
 def whereabouts(said: Whereabouts, folder: Path) -> Whereabouts:
-    """Where the handler of the model in `folder` is: its own, or the one that all models share.
-
-    That lies beside them, in /opt/ml/models/code.
-    """
-    common = folder.parent.parent / FOLDER
-    if said.folder or (folder / FOLDER).is_dir() or not common.is_dir():
+    """Where the handler of the model in `folder` is: its own, or the one that all models share."""
+    if said.folder or said.is_in(folder / FOLDER):
         return said
-    return replace(said, folder=str(common))
+    for common in shared_folders(folder):
+        if said.is_in(common):
+            log.info("The handler is the one in %s, which all models share.", common)
+            return replace(said, folder=str(common))
+    return said
+
+
+def shared_folders(folder: Path) -> Iterator[Path]:
+    """Where a handler for all models may lie, in turn: /opt/ml/code, /opt/ml/models/code.
+
+    A model's folder may be any depth below /opt/ml/models.
+    """
+    for models in reversed(folder.parents):
+        if models.name == MODELS:
+            yield models.parent / FOLDER
+            yield models / FOLDER
+            return
+    if len(folder.parents) > 1:
+        yield folder.parents[1] / FOLDER

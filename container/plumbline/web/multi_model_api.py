@@ -28,7 +28,7 @@ from plumbline.pipeline.admission import Admission, Deadline
 from plumbline.pipeline.stopwatch import Stopwatch
 from plumbline.settings.server_settings import Settings
 from plumbline.vision.images import Limits, pixels_in
-from plumbline.web.request_bodies import gone, read_body
+from plumbline.web.request_bodies import gone, headers_of, read_body
 from plumbline.web.sagemaker_api import CUSTOM_ATTRIBUTES, weight
 from plumbline.wire import responses
 from plumbline.wire.request_options import is_tensorflows, read_options
@@ -91,7 +91,7 @@ class ManyModels:
         self.hosts.demand(name)
         with self.admission.place(deadline), tidied_after(request.content_length):
             body = read_body(request, self.settings.max_body, deadline)
-            headers = dict(request.headers)
+            headers = headers_of(request)
             kind, accept = headers.get("Content-Type", ""), headers.get("Accept", "")
             if accept in ANY:
                 accept = self.settings.default_accept or accept

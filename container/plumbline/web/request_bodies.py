@@ -4,34 +4,52 @@ from __future__ import annotations
 
 import select
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
 from flask import Request
+from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import ClientDisconnected
 
-from plumbline.errors import BodyTooLarge, RequestTimeout
+from plumbline.errors import BodyTooLarge, MalformedBody, RequestTimeout
 from plumbline.pipeline.admission import Deadline, stays
 from plumbline.settings.variable_values import MEBIBYTE
+from plumbline.wire.content_encodings import unpacker
 
 CHUNK = 256 * 1024
 
 
 def read_body(request: Request, limit: int, deadline: Deadline) -> bytes:
-    """The body, refused before it is read if it says that it is larger than `limit` bytes."""
+    """The body, unpacked, of at most `limit` bytes before and after that.
+
+    It is refused before it is read if it says that it is larger; one that does not is measured as
+    it comes.
+    """
+    unpacked = unpacker(request.headers.get("Content-Encoding", ""))
     if (request.content_length or 0) > limit:
         raise too_large(limit)
-    return b"".join(chunks(request, limit, deadline))
+    return b"".join(within(limit, unpacked(within(limit, chunks(request, deadline)))))
 
 
-def chunks(request: Request, limit: int, deadline: Deadline) -> Iterator[bytes]:
-    """The body in pieces; a body without a declared length is measured as it comes."""
-    size = 0
+def headers_of(request: Request) -> dict[str, str]:
+    """The headers as they are of the body that was read: without what it was compressed by."""
+    return {name: text for name, text in request.headers.items() if name != "Content-Encoding"}
+
+
+def chunks(request: Request, deadline: Deadline) -> Iterator[bytes]:
+    """The body in pieces."""
     while chunk := read_chunk(request, deadline):
-        size += len(chunk)
+        yield chunk
+
+
+def within(limit: int, pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """The pieces. Raises `BodyTooLarge` as soon as they are more than `limit` bytes."""
+    size = 0
+    for piece in pieces:
+        size += len(piece)
         if size > limit:
             raise too_large(limit)
-        yield chunk
+        yield piece
 
 
 def read_chunk(request: Request, deadline: Deadline) -> bytes:
@@ -41,8 +59,14 @@ def read_chunk(request: Request, deadline: Deadline) -> bytes:
         connection.settimeout(deadline.remaining())
     try:
         return bytes(request.stream.read(CHUNK))
-    except (TimeoutError, ClientDisconnected) as exc:  # Werkzeug turns the one into the other
+    except (OSError, ClientDisconnected) as exc:  # Werkzeug turns the one into the other
         raise RequestTimeout("The body did not arrive whole and in time; send it again.") from exc
+    except ParseException as exc:
+        raise MalformedBody(
+            "The body is sent in chunks (Transfer-Encoding: chunked), and one of them is not as "
+            "RFC 9112 has it: its size in hexadecimal digits, a line break, so many bytes, a line "
+            "break."
+        ) from exc
 
 
 def gone(request: Request) -> Callable[[], bool]:

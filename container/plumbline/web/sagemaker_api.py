@@ -16,7 +16,7 @@ from plumbline.machine.sizing import SLOTS_PER_CORE
 from plumbline.pipeline.admission import Admission, Deadline
 from plumbline.settings.server_settings import Settings
 from plumbline.settings.variable_values import MEBIBYTE
-from plumbline.web.request_bodies import gone, read_body
+from plumbline.web.request_bodies import gone, headers_of, read_body
 from plumbline.wire import responses
 from plumbline.wire.request_options import is_tensorflows, read_options
 from plumbline.wire.requests import Pictures, Request
@@ -60,7 +60,7 @@ class Service:
         model = self.model.models().choose(options)
         pipeline = model.pipeline if handled else model.pipeline.bare
         g.model = str(model)
-        headers = {} if pipeline is pipeline.bare else dict(came.headers)
+        headers = {} if pipeline is pipeline.bare else headers_of(came)
         watch = g.watch
         with self.admission.place(deadline), tidied_after(came.content_length):
             body = read_body(came, self.settings.max_body, deadline)

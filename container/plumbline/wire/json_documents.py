@@ -12,8 +12,10 @@ import orjson
 from plumbline.errors import BodyTooLarge, InvalidJSON
 from plumbline.wire.tensor_bodies import FORM
 
-MEBIBYTE = 1024 * 1024
+GZIP = b"\x1f\x8b"
+"""How gzip's data begin, which are no JSON."""
 
+MEBIBYTE = 1024 * 1024
 
 TYPES = ("application/json", "application/jsons", "application/jsonlines")
 
@@ -52,6 +54,10 @@ def from_json(text: bytes, what: str) -> Any:
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError as exc:
+        if text.startswith(GZIP):
+            raise InvalidJSON(
+                f"{what} is gzip-compressed data; say so in the header Content-Encoding: gzip."
+            ) from exc
         raise InvalidJSON(f"{what} is not valid JSON: {exc}. {FORM}") from exc
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import io
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from types import MappingProxyType
@@ -19,8 +18,9 @@ from plumbline.errors import (
     InvalidInstances,
     InvalidJSON,
     RequestError,
-    UnsupportedContentType,
 )
+from plumbline.wire import media_types
+from plumbline.wire.base64_texts import from_base64
 from plumbline.wire.csv_numbers import in_pieces
 from plumbline.wire.json_documents import from_json, from_jsons
 from plumbline.wire.npy import read_array
@@ -86,8 +86,8 @@ class Request:
 
     @property
     def media_type(self) -> str:
-        """The Content-Type without its parameters."""
-        return self.content_type.partition(";")[0].strip().lower()
+        """The Content-Type without its parameters, by its name here."""
+        return media_types.media_type(self.content_type)
 
     @property
     def by_tensorflow(self) -> bool:
@@ -118,6 +118,7 @@ def read_json(body: bytes, most: int) -> Payload:
     document, *more = from_jsons(body)
     if more:
         return of_rows([document, *more], most)
+    document = unquoted(document)
     framed = FRAMES & document.keys() if isinstance(document, dict) else None
     if not framed:
         return of_rows(unframed(document), most)
@@ -128,6 +129,17 @@ def read_json(body: bytes, most: int) -> Payload:
     if framed != {"instances"} or not isinstance(rows, list) or not rows:
         raise InvalidInstances(f"The JSON has no list of instances. {FORM}")
     return of_rows(rows, most, name, Instances)
+
+
+def unquoted(document: Any) -> Any:
+    """The document, or the request that it is a text of: JSON that was written as JSON twice."""
+    if not isinstance(document, str) or '"' not in document:
+        return document
+    with suppress(InvalidJSON):
+        inner = from_json(document.encode(), "The text")
+        if isinstance(inner, dict) and FRAMES & inner.keys():
+            return inner
+    return document
 
 
 def unframed(document: Any) -> list[Any]:
@@ -171,13 +183,16 @@ def to_item(what: str, row: Any) -> Item:
     link = next((row[name] for name in LINKS if name in row), None) if is_picture(row) else None
     if isinstance(link, str):
         return Link(link)
-    try:
-        return base64.b64decode(row["b64"], validate=True)
-    except (binascii.Error, KeyError, TypeError, ValueError):
+    text = row.get("b64") if isinstance(row, dict) else None
+    if not isinstance(text, str):
         return InvalidInstances(
             f'{what} is neither {{"b64": "<a picture in base64>"}} nor '
             '{"url": "<a picture\'s link>"}.'
         )
+    try:
+        return from_base64(text)
+    except ValueError as exc:
+        return InvalidInstances(f'{what}: its "b64" is no base64: {exc}.')
 
 
 def read_lines(body: bytes, most: int) -> Payload:
@@ -231,7 +246,7 @@ def filled_lines(stream: Iterable[AnyStr], most: int) -> list[AnyStr]:
 
 PICTURE_TYPES = (
     *("image/jpeg", "image/png", "image/webp", "image/gif", "image/bmp", "image/tiff"),
-    *("application/x-image", "application/octet-stream"),
+    *("image/avif", media_types.PICTURE, "application/octet-stream"),
 )
 
 Reader: TypeAlias = Callable[[bytes, int], Payload]
@@ -258,12 +273,9 @@ def read(
     """What the request brings, at most so many instances. Raises a `RequestError`."""
     if request.payload is not None:
         return request.payload
-    reader = readers.get(request.media_type)
+    reader = readers.get(media_types.meant(request.media_type, request.body))
     if reader is None:
-        media_type = request.media_type
-        said = f"Content-Type {media_type!r} is not" if media_type else "There is no Content-Type"
-        verb = "read here" if media_type else "header"
-        raise UnsupportedContentType(f"{said} {verb}; send one of {', '.join(readers)}.")
+        raise media_types.unsupported(request.media_type, readers)
     if not request.body:
         if request.by_tensorflow:
             raise EmptyBody("JSON Parse error: The document is empty: the body has no bytes.")

@@ -15,6 +15,7 @@ import orjson
 from plumbline.errors import NotAcceptable, PlumblineError
 from plumbline.results.task_results import Result
 from plumbline.vision.arrays import Tensor
+from plumbline.wire.media_types import OTHER_NAMES
 
 JSON = "application/json"
 JSON_LINES = "application/jsonlines"
@@ -169,7 +170,8 @@ def preferences(accept: str) -> list[str]:
     """The media types of an Accept header, the best liked first."""
     liked = []
     for part in accept.split(","):
-        media_type, *parameters = (text.strip().lower() for text in part.split(";"))
+        said, *parameters = (text.strip().lower() for text in part.split(";"))
+        media_type = OTHER_NAMES.get(said, said)
         weights = (text.removeprefix("q=") for text in parameters if text.startswith("q="))
         liked.append((weight(next(weights, "1")), media_type))
     return [media_type for q, media_type in sorted(liked, key=lambda pair: -pair[0]) if q > 0]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
+import math
 from array import array
 from dataclasses import dataclass
 from itertools import chain
@@ -14,6 +13,7 @@ import numpy as np
 from plumbline.errors import InvalidInstances, RequestError
 from plumbline.signature import TEXT, Signature, TensorSpec
 from plumbline.vision.arrays import Tensor, Tensors
+from plumbline.wire.base64_texts import from_base64
 
 FORM = (
     'Send {"instances": [...]}, each instance a tensor, {"b64": "<a picture in base64>"} '
@@ -117,17 +117,18 @@ class Array:
         return {spec.name: to_tensor(values, spec)}
 
     def shaped(self, spec: TensorSpec) -> Tensor:
-        """The rows in the shape of the input."""
-        shape = spec.shape[1:]
-        count = 1
-        for length in shape:
-            count *= length or 0
-        if self.values.shape[1] != count:
+        """The rows in the shape of the input; an axis of any length is as long as they make it."""
+        shape, count = spec.shape[1:], self.values.shape[1]
+        known = math.prod(length for length in shape if length is not None)
+        open_axes = shape.count(None)
+        fits = count % known == 0 if open_axes == 1 and known else open_axes == 0 and count == known
+        if not fits:
             raise InvalidInstances(
                 f"The lines have {self.values.shape[1]} numbers, but the model's input is {spec}: "
                 "a line must have as many as one instance of it."
             )
-        return self.values.reshape(-1, *(length or 1 for length in shape))
+        rest = count // known if open_axes else 0
+        return self.values.reshape(-1, *(rest if length is None else length for length in shape))
 
 
 def is_named(value: Any, signature: Signature) -> bool:
@@ -209,8 +210,8 @@ def to_bytes(value: Any, spec: TensorSpec) -> bytes:
     if isinstance(value, str | bytes):
         return value.encode() if isinstance(value, str) else value
     try:
-        return base64.b64decode(value["b64"], validate=True)
-    except (binascii.Error, KeyError, TypeError, ValueError) as exc:
+        return from_base64(value["b64"])
+    except (KeyError, TypeError, ValueError) as exc:
         raise InvalidInstances(
             f'The model\'s input is {spec}: each instance must be a text or {{"b64": "…"}}.'
         ) from exc

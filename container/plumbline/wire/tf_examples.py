@@ -6,8 +6,6 @@ errors say what TensorFlow Serving says.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -19,18 +17,10 @@ import numpy as np
 from plumbline.errors import InvalidInstances
 from plumbline.signature import TEXT, Signature
 from plumbline.vision.arrays import Tensors
+from plumbline.wire.base64_texts import from_base64
 
 INPUT = "inputs"
 """What TensorFlow calls the only input of such a signature."""
-
-
-@dataclass(frozen=True)
-class Kind:
-    """What a method's signature is called, and its results made of its outputs."""
-
-    noun: str
-    name: str
-    results: Callable[[Tensors], Any]
 
 
 @dataclass(frozen=True)
@@ -42,22 +32,21 @@ class Examples:
     signature_name: str | None = None
 
     def tensors(self, signature: Signature) -> Tensors:
-        """All as one batch of texts. Raises `InvalidInstances` for a signature of another kind."""
-        kind = KINDS[self.method]
-        if signature.method != kind.name:
-            raise InvalidInstances(
-                f"Expected {kind.noun} signature method_name to be {kind.name}. "
-                f"Was: {signature.method}. Ask for predict, or choose another signature_name."
-            )
+        """All as one batch of texts. Raises `InvalidInstances` where no examples are taken.
+
+        The signature's method_name is not looked at, as by TensorFlow Serving: exports of
+        TensorFlow 2 all say predict.
+        """
         if [(spec.name, spec.dtype) for spec in signature.inputs] != [(INPUT, TEXT)]:
             raise InvalidInstances(
-                f"Expected one input Tensor, called {INPUT}, of serialised examples."
+                f"Expected one input Tensor, called {INPUT}, of serialised examples. Ask for "
+                "predict, or choose another signature_name."
             )
         return {INPUT: np.array([*self.rows, b""], object)[:-1]}
 
     def answer(self, outputs: Tensors) -> dict[str, Any]:
         """TensorFlow Serving's results. Raises `InvalidInstances` where the outputs are others."""
-        results = KINDS[self.method].results(outputs)
+        results = KINDS[self.method](outputs)
         if len(results) != len(self.rows):
             raise InvalidInstances(
                 f"Expected output batch size to be {len(self.rows)}. Got: {len(results)}"
@@ -97,13 +86,10 @@ def described(outputs: Tensors) -> str:
     return ", ".join(f"{name} {list(tensor.shape)}" for name, tensor in outputs.items())
 
 
-KINDS: Mapping[str, Kind] = MappingProxyType(
-    {
-        "classify": Kind("classification", "tensorflow/serving/classify", classes),
-        "regress": Kind("regression", "tensorflow/serving/regress", values),
-    }
+KINDS: Mapping[str, Callable[[Tensors], Any]] = MappingProxyType(
+    {"classify": classes, "regress": values}
 )
-"""What a method of TensorFlow Serving's asks for."""
+"""What a method of TensorFlow Serving's makes of a signature's outputs."""
 
 
 def serialised(example: Any) -> bytes:
@@ -166,8 +152,8 @@ def plain(name: str, element: Any) -> bytes:
     if isinstance(element, str):
         return element.encode()
     try:
-        return base64.b64decode(element["b64"], validate=True)
-    except (binascii.Error, TypeError, ValueError) as exc:
+        return from_base64(element["b64"])
+    except (TypeError, ValueError) as exc:
         raise InvalidInstances(f"Feature: {name}: Unable to base64 decode") from exc
 
 

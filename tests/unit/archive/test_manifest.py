@@ -47,10 +47,45 @@ def test_an_archive_without_a_manifest_is_not_checked(tmp_path: Path) -> None:
     assert manifest.verify(tmp_path) is False
 
 
+NEIGHBOURS = (
+    *("notes.txt", "labels.txt", "train.ipynb", "cats.keras", "cats.h5", "config.json"),
+    *("photos/cat.jpg", ".git/config", "other/model.tar.gz", "README", "inference.py"),
+)
+
+
+@pytest.mark.parametrize("name", NEIGHBOURS)
+def test_a_neighbour_that_nothing_reads_is_a_warning(
+    packed: Path, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """SageMaker's local mode mounts the whole folder in which the archive lies."""
+    written(packed / name)
+    assert manifest.verify(packed) is True
+    (record,) = caplog.records
+    assert (record.levelname, name in record.getMessage()) == ("WARNING", True)
+
+
+def test_another_keras_file_beside_one_that_was_packed_may_be_read(tmp_path: Path) -> None:
+    written(tmp_path / "cats.keras")
+    manifest.write(tmp_path)
+    written(tmp_path / "dogs.H5")
+    with pytest.raises(ArchiveError, match=r"dogs\.H5 was not packed"):
+        manifest.verify(tmp_path)
+
+
+def written(file: Path) -> None:
+    """Write any file."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("x")
+
+
 CHANGES: dict[str, Callable[[Path], object]] = {
     "1/saved_model.pb was changed": lambda root: (root / "1/saved_model.pb").write_text("grabh"),
     "plumbline.toml is missing": lambda root: (root / "plumbline.toml").unlink(),
-    "labels.txt was not packed": lambda root: (root / "labels.txt").write_text("cat"),
+    "tuning.json was not packed": lambda root: (root / "tuning.json").write_text("{}"),
+    "code/inference.py was not packed": lambda root: written(root / "code/inference.py"),
+    "golden/a.png was not packed": lambda root: written(root / "golden/a.png"),
+    "2/saved_model.pb was not packed": lambda root: written(root / "2/saved_model.pb"),
+    "a/plumbline.toml was not packed": lambda root: written(root / "a/plumbline.toml"),
     "1/more.tar.gz was not packed": lambda root: (root / "1/more.tar.gz").write_text(""),
     "1/more.bin was not packed": lambda root: (root / "1/more.bin").write_text(""),
 }
@@ -66,8 +101,8 @@ def test_every_change_is_named(packed: Path, complaint: str) -> None:
 
 def test_many_changes_are_counted(packed: Path) -> None:
     for number in range(9):
-        (packed / f"{number}.txt").write_text("")
-    with pytest.raises(ArchiveError, match=r"0\.txt, 1\.txt.*4\.txt and 4 more was not packed"):
+        (packed / f"1/{number}.txt").write_text("")
+    with pytest.raises(ArchiveError, match=r"0\.txt, 1/1\.txt.*4\.txt and 4 more was not packed"):
         manifest.verify(packed)
 
 

@@ -45,7 +45,7 @@ def entry(name: str, value: bytes) -> bytes:
 def graph(tag: str, **signatures: bytes) -> bytes:
     """A MetaGraphDef with a tag."""
     named = b"".join(field(5, entry(name, one)) for name, one in signatures.items())
-    return field(2, field(1, field(4, tag)) + field(2, b"\x0a\x03abc") + named)
+    return field(2, field(1, field(4, tag)) + field(2, field(1, field(1, "add"))) + named)
 
 
 def read(data: bytes) -> dict[str, Signature]:

@@ -58,6 +58,7 @@ GIVEN = [
     ("PLUMBLINE_BATCH", "4", "most_together", 4),
     ("SAGEMAKER_TFS_DEFAULT_MODEL_NAME", "bees", "default_model", "bees"),
     ("PLUMBLINE_IMAGE_FORMATS", "png, jpeg", "image_formats", ("PNG", "JPEG")),
+    ("PLUMBLINE_IMAGE_FORMATS", "JPEG,AVIF", "image_formats", ("JPEG", "AVIF")),
     ("PLUMBLINE_ALLOW_OPS", "ReadFile, WriteFile", "allow_ops", ("ReadFile", "WriteFile")),
     ("PLUMBLINE_URL_ALLOW", "s3://photos/*", "url_allow", read_allowlist("s3://photos/*")),
     ("PLUMBLINE_URL_TIMEOUT_SECONDS", "2.5", "url_timeout", 2.5),
@@ -133,8 +134,8 @@ WRONG = {
     "PLUMBLINE_DEADLINE_SECONDS=inf": "a number of seconds, above 0 and at most 3600",
     "SAGEMAKER_MODEL_SERVER_TIMEOUT=1m": "a number of seconds, above 0 and at most 3600",
     "PLUMBLINE_MAX_BODY_MB=0": "a whole number from 1 to 1024",
-    "PLUMBLINE_IMAGE_FORMATS=JPG": "a list of some of JPEG,PNG,WEBP,GIF,BMP,TIFF",
-    "PLUMBLINE_IMAGE_FORMATS=JPEG,": "a list of some of JPEG,PNG,WEBP,GIF,BMP,TIFF",
+    "PLUMBLINE_IMAGE_FORMATS=JPG": "a list of some of JPEG,PNG,WEBP,GIF,BMP,TIFF,AVIF",
+    "PLUMBLINE_IMAGE_FORMATS=JPEG,": "a list of some of JPEG,PNG,WEBP,GIF,BMP,TIFF,AVIF",
     "PLUMBLINE_URL_ALLOW=http://a.b/*": (
         "a list of links such as s3://bucket/photos/* and https://example.com/photos/*; "
         "'http://a.b/*' is wrong because it begins with neither https:// nor s3://"

@@ -173,3 +173,26 @@ def test_lines_of_another_length_are_refused_with_both() -> None:
         "The lines have 5 numbers, but the model's input is image: float32 [?, 2, 2]: "
         "a line must have as many as one instance of it."
     )
+
+
+@pytest.mark.parametrize(
+    ("declared", "numbers", "shape"),
+    [
+        ((None, None), 3, (2, 3)),
+        ((None, None, 2), 6, (2, 3, 2)),
+        ((4, 3, None), 3, (2, 3, 1)),
+        ((None, None, 2), 5, None),
+        ((None, None, None), 4, None),
+        ((None, 2, 0, None), 4, None),
+    ],
+)
+def test_an_axis_of_any_length_is_as_long_as_the_lines_make_it(
+    declared: tuple[int | None, ...], numbers: int, shape: tuple[int, ...] | None
+) -> None:
+    spec = TensorSpec("x", (None, *declared[1:]), "float32")
+    lines = Array(np.ones((2, numbers)), flat=True)
+    if shape:
+        assert lines.tensors(Signature((spec,), ()))["x"].shape == shape
+    else:
+        with pytest.raises(errors.InvalidInstances, match=f"The lines have {numbers} numbers"):
+            lines.tensors(Signature((spec,), ()))
