@@ -25,10 +25,11 @@ from plumbline.pipeline.stopwatch import Stopwatch, Timing
 from plumbline.results.task_results import Failure, Segments, first_of
 from plumbline.signature import TEXT
 from plumbline.vision.images import decode
-from plumbline.wire import responses, tf_serving_responses
+from plumbline.wire import media_types, responses, tf_serving_responses
 from plumbline.wire.json_documents import check_memory
 from plumbline.wire.requests import (
     UNLIMITED,
+    Payload,
     Pictures,
     Request,
     Values,
@@ -65,11 +66,8 @@ class Pipeline(Predictor):
         media_type = responses.negotiate(
             request.accept, JSON_LINES if is_answered_in_lines(request) else JSON
         )
-        check_memory(request.body, request.media_type, self.max_parsed)
         with watch.lap("decode"), uncollected():
-            payload = read(request, self.max_instances, readers_of(request))
-            if self.is_own(payload.signature_name):
-                payload = meant(payload, self.engine.signature, self.max_instances)
+            payload = self.read(request)
         if isinstance(payload, Pictures) and self.takes_texts(payload, request):
             payload = self.as_texts(payload, timing)
         if not isinstance(payload, Pictures):
@@ -91,15 +89,23 @@ class Pipeline(Predictor):
         if not may_have_links(request):
             return request
         with watch.lap("decode"):
-            payload = read(request, self.max_instances, readers_of(request))
-            if self.is_own(payload.signature_name):
-                payload = meant(payload, self.engine.signature, self.max_instances)
+            payload = self.read(request)
         if isinstance(payload, Pictures) and self.is_own(payload.signature_name):
             self.check_pictures()
             if len(payload.items) <= self.chunk_size:
                 items = self.fetched(payload.items, Timing(time_left, watch))
                 payload = replace(payload, items=tuple(items))
         return replace(request, payload=payload)
+
+    def read(self, request: Request) -> Payload:
+        """What is in the body. Raises a `RequestError`, before a parser takes too much memory."""
+        kind = media_types.meant(request.media_type, request.body)
+        if request.payload is None and (request.by_tensorflow or "json" in kind):
+            check_memory(request.body, self.max_parsed)
+        payload = read(request, self.max_instances, readers_of(request))
+        if self.is_own(payload.signature_name):
+            return meant(payload, self.engine.signature, self.max_instances)
+        return payload
 
     @property
     def bare(self) -> Pipeline:

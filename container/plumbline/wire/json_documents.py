@@ -17,8 +17,6 @@ GZIP = b"\x1f\x8b"
 
 MEBIBYTE = 1024 * 1024
 
-TYPES = ("application/json", "application/jsons", "application/jsonlines")
-
 VALUE, LIST, OBJECT, TEXT = 32, 64, 240, 56
 """Bytes that a number or a place in a list takes, and an empty list, an object, a text."""
 
@@ -26,16 +24,12 @@ MOST_A_LETTER = 128
 """What a letter of a text can come to, at most: as empty objects in a list do."""
 
 
-def check_memory(text: bytes, media_type: str, most: int) -> None:
+def check_memory(text: bytes, most: int) -> None:
     """Raise `BodyTooLarge` if the values of a JSON text would take more memory than `most`.
 
     They are counted, not parsed: 25 MB of empty lists are a gigabyte in memory.
     """
-    if (
-        media_type in TYPES
-        and MOST_A_LETTER * len(text) > most
-        and (size := memory_of(text)) > most
-    ):
+    if MOST_A_LETTER * len(text) > most and (size := memory_of(text)) > most:
         raise BodyTooLarge(
             f"The JSON holds so many values that they would take {size / MEBIBYTE:,.0f} MiB of "
             f"memory; {most / MEBIBYTE:,.0f} are left for one request. Send fewer instances at "

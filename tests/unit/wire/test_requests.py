@@ -363,7 +363,6 @@ def test_values_are_counted_to_at_least_what_they_take(text: bytes) -> None:
 
 def test_what_would_take_too_much_memory_is_refused_before_it_is_parsed() -> None:
     text = b"[" + b"[]," * 100_000 + b"[]]"
-    check_memory(text, "application/json", 10 * 1024**2)
-    check_memory(text, "image/png", 1)
+    check_memory(text, 10 * 1024**2)
     with pytest.raises(BodyTooLarge, match=r"would take 9 MiB of memory; 8 are left"):
-        check_memory(text, "application/json", 8 * 1024**2)
+        check_memory(text, 8 * 1024**2)
