@@ -7,6 +7,7 @@ TARGET ?= server
 BASE_IMAGE ?=
 DOCKER_BUILD_FLAGS ?=
 LOCK_FLAGS ?=
+GROUPS ?=
 
 PY := .venv/bin/python
 # Made last, so that an environment whose installation broke off counts as none.
@@ -15,11 +16,7 @@ DEMO := build/demo/model.tar.gz
 DEMO_SOURCES := $(wildcard model/examples/digits.py model/examples/digits/*) \
 	$(shell find container/plumbline/packing -name '*.py')
 
-# Fast first; the engine and the container come after what fails in seconds.
-TESTS := $(wildcard tests/unit) $(wildcard tests/http) $(wildcard tests/parity) \
-	$(wildcard tests/engines) \
-	$(wildcard tests/deployment) $(wildcard tests/container)
-TYPED := container/plumbline benchmarks $(wildcard deploy.py deployment local_test/*.py model/examples/*.py)
+TYPED := container/plumbline benchmarks tests/run.py $(wildcard deploy.py deployment local_test/*.py model/examples/*.py)
 SCRIPTS := container/serve $(wildcard .ci/run .ci/*.sh benchmarks/peers/*/serve.sh local_test/*.sh *.sh)
 
 .DELETE_ON_ERROR:
@@ -56,8 +53,8 @@ demo: $(DEMO) $(if $(DOCKER),image)  ## train, pack and serve the demo model (PO
 $(DEMO): $(DEMO_SOURCES) | $(VENV)
 	@$(PY) model/examples/digits.py
 
-test: $(VENV)  ## run every test that this machine can run, and say what was skipped and why
-	$(PY) -m pytest $(TESTS)
+test: $(VENV)  ## run every test that this machine can run, and say what was skipped and why (GROUPS="unit http" runs some)
+	@$(PY) tests/run.py $(GROUPS)
 
 bench: $(VENV)  ## measure the server beside the AWS sample stack, in three minutes (benchmarks/README.md)
 	@$(PY) benchmarks/servers.py
