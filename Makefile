@@ -16,7 +16,7 @@ DEMO := build/demo/model.tar.gz
 DEMO_SOURCES := $(wildcard model/examples/digits.py model/examples/digits/*) \
 	$(shell find container/plumbline/packing -name '*.py')
 
-TYPED := container/plumbline benchmarks tests/run.py $(wildcard deploy.py deployment local_test/*.py model/examples/*.py)
+TYPED := container/plumbline benchmarks requirements/install.py tests/run.py $(wildcard deploy.py deployment local_test/*.py model/examples/*.py)
 SCRIPTS := container/serve $(wildcard .ci/run .ci/*.sh benchmarks/peers/*/serve.sh local_test/*.sh *.sh)
 
 .DELETE_ON_ERROR:
@@ -33,17 +33,16 @@ help:  ## show this list
 
 venv: $(VENV)  ## make .venv from the lock; again only when the lock has changed
 
-$(VENV): requirements/dev.txt pyproject.toml
+$(VENV): requirements/dev.txt requirements/install.py pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { \
 		echo "$(PYTHON) was not found; Plumbline needs Python 3.11, 3.12 or 3.13 (make PYTHON=python3.12 names one)." >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || { \
 		echo "$(PYTHON) is $$($(PYTHON) -V 2>&1); Plumbline and TensorFlow need Python 3.11, 3.12 or 3.13 (make PYTHON=python3.12 names one)." >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 		echo "$(PYTHON) lacks the venv module; on Debian and Ubuntu: sudo apt-get install python3-venv" >&2; exit 1; }
-	@echo 'Installing into .venv, once: TensorFlow and its company, 2 GB on disk; this takes a minute or two.'
+	@echo 'Installing into .venv, once: TensorFlow and its company, 2 GB on disk; this takes about a minute.'
 	@$(PYTHON) -m venv --clear .venv
-	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --requirement requirements/dev.txt
-	@$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(PY) requirements/install.py
 	@touch $@
 
 demo: $(DEMO) $(if $(DOCKER),image)  ## train, pack and serve the demo model (PORT=8080; DOCKER=1 serves it in the container)
