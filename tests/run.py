@@ -48,7 +48,7 @@ GROUPS = {
     "parity": Plan(2, "worksteal"),
     "engines": Plan(2, "loadfile"),
     "deployment": Plan(2, "loadfile"),
-    "container": Plan(2, "loadfile"),
+    "container": Plan(3, "loadfile"),
 }
 """In this order: what fails in seconds comes before engines and images."""
 

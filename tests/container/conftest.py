@@ -149,9 +149,9 @@ def serve(start: Start) -> Start:
     return ready
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def server(docker_client: Any, image: Any, model: Path) -> Iterator[Running]:
-    """One container for all tests of a module that leave it as it was."""
+    """One container for all tests that leave it as it was."""
     with running(docker_client, image.id, model) as started:
         wait_until(started.is_ready)
         yield started
