@@ -112,7 +112,8 @@ def run_group(name: str, plan: Plan, tests: Path, screen: TextIO) -> tuple[Told,
     if screen.isatty():
         print(end="\r", file=screen)
     if status not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
-        print(printed.getvalue(), file=screen)
+        shown = printed.getvalue()
+        print(shown[max(shown.find("\n==="), 0) :], file=screen)
         told.counts["failed"] = max(told.counts["failed"], 1)
     if status == pytest.ExitCode.NO_TESTS_COLLECTED:
         print(f"{name}: there is no test in {tests / name}", file=screen)
