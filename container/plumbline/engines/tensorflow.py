@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from plumbline.archive.saved_model import SERVE, is_public
-from plumbline.archive.signature import Signature, TensorSpec
 from plumbline.engines.time_left import TimeLeft
 from plumbline.errors import DeadlineExceeded, EngineError, InputRefused
+from plumbline.signature import Signature, TensorSpec
 from plumbline.vision.arrays import Tensor, Tensors
 
 log = logging.getLogger("plumbline.engines")

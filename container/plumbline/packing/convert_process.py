@@ -15,10 +15,10 @@ import numpy as np
 
 from plumbline.archive.discovery import ModelFile
 from plumbline.archive.npz_outputs import save
-from plumbline.archive.signature import TensorSpec
 from plumbline.errors import EngineError, PackingError, PlumblineError
 from plumbline.machine.child_process import received, send
 from plumbline.packing import custom_objects
+from plumbline.signature import TensorSpec
 from plumbline.spec import model_spec as specs
 from plumbline.spec.model_spec import ModelSpec
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from plumbline.archive.signature import TEXT, Signature, TensorSpec
 from plumbline.errors import SpecError
+from plumbline.signature import TEXT, Signature, TensorSpec
 from plumbline.spec.model_spec import ModelSpec
 
 
