@@ -56,7 +56,8 @@ FROM runtime AS slim
 COPY --from=slim-build /opt/venv /opt/venv
 COPY --from=code /opt/plumbline /opt/plumbline
 
-FROM tools AS build
+# What every image needs is there already; the classic builder makes that stage in any case.
+FROM slim-build AS build
 # Another set of packages is another lock, named by this argument.
 ARG REQUIREMENTS=requirements/server.txt
 COPY ${REQUIREMENTS} /tmp/requirements.txt

@@ -7,6 +7,7 @@ TARGET ?= server
 BASE_IMAGE ?=
 DOCKER_BUILD_FLAGS ?=
 LOCK_FLAGS ?=
+GROUPS ?=
 
 PY := .venv/bin/python
 # Made last, so that an environment whose installation broke off counts as none.
@@ -15,11 +16,7 @@ DEMO := build/demo/model.tar.gz
 DEMO_SOURCES := $(wildcard model/examples/digits.py model/examples/digits/*) \
 	$(shell find container/plumbline/packing -name '*.py')
 
-# Fast first; the engine and the container come after what fails in seconds.
-TESTS := $(wildcard tests/unit) $(wildcard tests/http) $(wildcard tests/parity) \
-	$(wildcard tests/engines) \
-	$(wildcard tests/deployment) $(wildcard tests/container)
-TYPED := container/plumbline benchmarks $(wildcard deploy.py deployment local_test/*.py model/examples/*.py)
+TYPED := container/plumbline benchmarks requirements/install.py tests/run.py $(wildcard deploy.py deployment local_test/*.py model/examples/*.py)
 SCRIPTS := container/serve $(wildcard .ci/run .ci/*.sh benchmarks/peers/*/serve.sh local_test/*.sh *.sh)
 
 .DELETE_ON_ERROR:
@@ -36,17 +33,16 @@ help:  ## show this list
 
 venv: $(VENV)  ## make .venv from the lock; again only when the lock has changed
 
-$(VENV): requirements/dev.txt pyproject.toml
+$(VENV): requirements/dev.txt requirements/install.py pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { \
 		echo "$(PYTHON) was not found; Plumbline needs Python 3.11, 3.12 or 3.13 (make PYTHON=python3.12 names one)." >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || { \
 		echo "$(PYTHON) is $$($(PYTHON) -V 2>&1); Plumbline and TensorFlow need Python 3.11, 3.12 or 3.13 (make PYTHON=python3.12 names one)." >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 		echo "$(PYTHON) lacks the venv module; on Debian and Ubuntu: sudo apt-get install python3-venv" >&2; exit 1; }
-	@echo 'Installing into .venv, once: TensorFlow and its company, 2 GB on disk; this takes a minute or two.'
+	@echo 'Installing into .venv, once: TensorFlow and its company, 2 GB on disk; this takes about a minute.'
 	@$(PYTHON) -m venv --clear .venv
-	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --requirement requirements/dev.txt
-	@$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(PY) requirements/install.py
 	@touch $@
 
 demo: $(DEMO) $(if $(DOCKER),image)  ## train, pack and serve the demo model (PORT=8080; DOCKER=1 serves it in the container)
@@ -56,8 +52,8 @@ demo: $(DEMO) $(if $(DOCKER),image)  ## train, pack and serve the demo model (PO
 $(DEMO): $(DEMO_SOURCES) | $(VENV)
 	@$(PY) model/examples/digits.py
 
-test: $(VENV)  ## run every test that this machine can run, and say what was skipped and why
-	$(PY) -m pytest $(TESTS)
+test: $(VENV)  ## run every test that this machine can run, and say what was skipped and why (GROUPS="unit http" runs some)
+	@$(PY) tests/run.py $(GROUPS)
 
 bench: $(VENV)  ## measure the server beside the AWS sample stack, in three minutes (benchmarks/README.md)
 	@$(PY) benchmarks/servers.py

@@ -12,9 +12,11 @@ if docker image inspect "$image" >/dev/null 2>&1; then
 fi
 
 root=$(mktemp -d)
+chmod 755 "$root"
 trap 'rm -rf "$root"' EXIT
 
-if ! debootstrap --variant=minbase --include=ca-certificates "$suite" "$root" >"$root.log" 2>&1; then
+# A third of debootstrap's work: it unpacks by one call of dpkg.
+if ! mmdebstrap --variant=minbase --include=ca-certificates "$suite" "$root" >"$root.log" 2>&1; then
     tail -n 20 "$root.log" >&2
     rm -f "$root.log"
     exit 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
 import os
 import shutil
@@ -20,11 +21,15 @@ import pytest
 from PIL import Image
 from running_container import Running, readable, running, wait_until
 
+from made_once import made_once
 from plumbline.archive.tarball import unpack
 
 ROOT = Path(__file__).parents[2]
 
 IMAGE = "plumbline-test"
+
+LOCK = ROOT / "build/test-images.lock"
+"""Who builds holds it; whoever waited for it finds every layer built."""
 
 
 @pytest.fixture(scope="session")
@@ -53,13 +58,16 @@ def built(docker_client: Any, name: str, target: str) -> Any:
     """One of the Dockerfile's images."""
     variables = ("DOCKER_BUILD_FLAGS", "BASE_IMAGE")
     given = [f"{name}={os.environ[name]}" for name in variables if os.environ.get(name)]
-    done = subprocess.run(
-        ["make", "image", f"IMAGE={name}", f"TARGET={target}", *given],
-        cwd=ROOT,
-        check=False,
-        capture_output=True,
-        text=True,
-    )
+    LOCK.parent.mkdir(exist_ok=True)
+    with LOCK.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = subprocess.run(
+            ["make", "image", f"IMAGE={name}", f"TARGET={target}", *given],
+            cwd=ROOT,
+            check=False,
+            capture_output=True,
+            text=True,
+        )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return docker_client.images.get(name)
 
@@ -79,12 +87,16 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
     """The demo's model; trained here unless `make demo` has done it."""
     folder = ROOT / "build/demo"
     if not (folder / "model.tar.gz").exists():
-        folder = tmp_path_factory.mktemp("demo")
-        environment = {**os.environ, "PYTHONPATH": str(ROOT / "container")}
-        command = [sys.executable, "model/examples/digits.py", "--out", folder]
-        subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True)
+        folder = made_once(tmp_path_factory, "demo", train)
     pictures = {file.stem: file.read_bytes() for file in folder.glob("pictures/*.png")}
     return Demo(folder / "model.tar.gz", folder / "digits.keras", pictures)
+
+
+def train(folder: Path) -> None:
+    """Make the demo's model in the folder."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "container")}
+    command = [sys.executable, "model/examples/digits.py", "--out", folder]
+    subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True)
 
 
 @pytest.fixture(scope="session")
@@ -137,9 +149,9 @@ def serve(start: Start) -> Start:
     return ready
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def server(docker_client: Any, image: Any, model: Path) -> Iterator[Running]:
-    """One container for all tests of a module that leave it as it was."""
+    """One container for all tests that leave it as it was."""
     with running(docker_client, image.id, model) as started:
         wait_until(started.is_ready)
         yield started

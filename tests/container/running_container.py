@@ -14,20 +14,6 @@ from typing import Any
 DRAIN_SECONDS = 25.0
 """How long the server may take to end after SIGTERM."""
 
-ASK = """
-import sys, urllib.error, urllib.request
-path, kind, port = sys.argv[1:]
-body = sys.stdin.buffer.read() if kind else None
-url = f"http://127.0.0.1:{port}{path}"
-try:
-    answer = urllib.request.urlopen(urllib.request.Request(url, body, {"Content-Type": kind}))
-except urllib.error.HTTPError as refused:
-    answer = refused
-print(answer.status)
-print(answer.read().decode())
-"""
-"""A client for where there is no network: it runs inside the container, body on standard input."""
-
 
 def wait_until(holds: Callable[[], Any], seconds: float = 90.0) -> Any:
     """What `holds` returns once that is true."""

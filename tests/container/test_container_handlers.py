@@ -66,13 +66,6 @@ def test_wheels_are_installed_without_a_network_on_a_read_only_disk(
     assert (answer.status, answer.body.split()[0]) == (200, b"miaow")
 
 
-def test_without_leave_it_says_what_lacks(
-    start, code: Path, handled: Callable[[Path], Path]
-) -> None:
-    server: Running = start(handled(code))
-    wait_until(lambda: server.listens() and b"plumbline pack --code" in server.ping().body)
-
-
 def test_a_leak_does_not_meet_the_kernel(start, handled: Callable[[Path], Path]) -> None:
     options: dict[str, Any] = {"mem_limit": "1g", "memswap_limit": "1g"}
     server: Running = start(handled(ZOO / "dangerous"), **options)

@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.docker, pytest.mark.tensorflow]
 
 MODELS = 50
 
-STORM_SECONDS = 12.0
+STORM_SECONDS = 6.0
 
 MOST_SECONDS = 60.0
 """On a busy machine it takes longer until all has happened that may happen."""
@@ -104,11 +104,13 @@ def test_fifty_small_models_fit_into_two_gigabytes(serve, demo) -> None:
 def test_a_load_is_refused_before_memory_runs_out_and_unloading_makes_room(serve, demo) -> None:
     server: Running = serve("700m")
     workers = server.workers()
-    statuses = [load(server, number).status for number in range(MODELS)]
-    loaded = [number for number, status in enumerate(statuses) if status == 200]
+    status, loaded = load(server, 0).status, []
+    while status == 200:
+        loaded.append(len(loaded))
+        status = load(server, len(loaded)).status
 
-    assert set(statuses) == {200, 507}
-    assert len(loaded) >= 3
+    assert status == 507
+    assert 3 <= len(loaded) < MODELS - 1
     for number in loaded:
         assert best(invoke(server, number, demo.pictures["five"])) == f"five-{number}"
     for number in loaded[:2]:  # since they were asked, they hold a little more than one needs

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from running_container import Running, wait_until
+from running_container import Running
 
 pytestmark = [pytest.mark.docker, pytest.mark.tensorflow]
 
@@ -24,18 +24,6 @@ LABELS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight"
 def in_order(scores: dict[str, float]) -> list[float]:
     """The scores in the order of the classes."""
     return [scores[label] for label in LABELS]
-
-
-def test_it_is_not_ready_before_the_model_is_and_then_is(start) -> None:
-    server: Running = start()
-
-    wait_until(server.listens)
-    early = server.ping()
-    assert (early.status, early.document["error"]["code"]) == (503, "model_not_ready")
-
-    wait_until(server.is_ready)
-    assert server.ping().body == b""
-    assert "golden pictures came out right" in server.said()
 
 
 def test_pictures_are_read_as_keras_reads_them(

@@ -38,6 +38,8 @@ SEVERAL = {
     "SAGEMAKER_TFS_INTRA_OP_PARALLELISM": "1",
 }
 
+DEFAULT = {"SAGEMAKER_TFS_DEFAULT_MODEL_NAME": "half_plus_two"}
+
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -47,15 +49,10 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-ENVIRONMENTS: dict[str, dict[str, str]] = {"plain": {}, "batching": BATCHING, "several": SEVERAL}
-
-
-@pytest.fixture(scope="module", params=ENVIRONMENTS)
-def served(
-    request: pytest.FixtureRequest, docker_client: Any, image: Any, models: Path
-) -> Iterator[Running]:
-    """A container with one of the environments of that suite."""
-    environment = {**ENVIRONMENT, **ENVIRONMENTS[request.param]}
+@pytest.fixture(scope="module")
+def served(docker_client: Any, image: Any, models: Path) -> Iterator[Running]:
+    """A container with all environments of that suite together, and another default model."""
+    environment = {**ENVIRONMENT, **BATCHING, **SEVERAL, **DEFAULT}
     with running(docker_client, image.id, models, environment=environment) as started:
         wait_until(started.is_ready, 240.0)
         yield started
@@ -75,10 +72,14 @@ def test_what_is_refused_there_is_refused_here(body: str, start: str, served: Ru
     assert answer.document["error"].startswith(start)
 
 
-def test_nothing_need_be_named_and_another_name_is_none(served: Running) -> None:
+def test_the_default_model_is_the_one_that_is_set_and_another_name_is_none(
+    served: Running,
+) -> None:
     body = json.dumps(INSTANCES).encode()
     answer = served.invoke(body, "application/json")
-    assert answer.document == {"predictions": [3.5, 4.0, 5.5]}
+    assert answer.document == {"predictions": [2.5, 3.0, 4.5]}
+    status = served.ask("GET", "/v1/models/half_plus_two").document
+    assert [one["state"] for one in status["model_version_status"]] == ["AVAILABLE"]
     refused = served.invoke(body, "application/json", **{ATTRIBUTES: "tfs-model-name=half"})
     assert refused.status == 404
     assert refused.document["error"].startswith("Servable not found for request: Latest(half)")
@@ -89,15 +90,3 @@ def test_what_changes_nothing_here_is_named_in_one_line(served: Running) -> None
     assert len(said) == 1
     assert "SAGEMAKER_TFS_NGINX_LOGLEVEL" in said[0]
     assert "SAGEMAKER_TFS_MAX_BATCH_SIZE" not in said[0]
-
-
-def test_the_default_model_is_the_one_that_is_set(
-    docker_client: Any, image: Any, models: Path
-) -> None:
-    environment = {**ENVIRONMENT, "SAGEMAKER_TFS_DEFAULT_MODEL_NAME": "half_plus_two"}
-    with running(docker_client, image.id, models, environment=environment) as started:
-        wait_until(started.is_ready, 240.0)
-        answer = started.invoke(json.dumps(INSTANCES).encode(), "application/json")
-        assert answer.document == {"predictions": [2.5, 3.0, 4.5]}
-        status = started.ask("GET", "/v1/models/half_plus_two").document
-        assert [one["state"] for one in status["model_version_status"]] == ["AVAILABLE"]
