@@ -113,15 +113,15 @@ def inspect(model: Path, as_json: bool) -> None:
     environment.quiet_frameworks()
     from rich.console import Console
 
-    from plumbline.loading import inspection
+    from plumbline.loading import inspection, inspection_report
 
     console = Console(highlight=False)
     with unpacked(model) as folder, console.status("Reading the model …"), muted():
         found = inspection.inspect(folder, environment.from_environment().allow_ops)
     if as_json:
-        click.echo(json.dumps(inspection.document(found), indent=2, ensure_ascii=False))
+        click.echo(json.dumps(inspection_report.document(found), indent=2, ensure_ascii=False))
     else:
-        inspection.show(found, console)
+        inspection_report.show(found, console)
 
 
 @main.command("settings")

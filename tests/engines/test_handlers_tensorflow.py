@@ -25,7 +25,8 @@ from plumbline.archive.tarball import unpack
 from plumbline.cli import main
 from plumbline.errors import GoldenMismatch
 from plumbline.handlers.handler_choice import CodeTerms
-from plumbline.loading.inspection import document, inspect, show
+from plumbline.loading.inspection import inspect
+from plumbline.loading.inspection_report import document, show
 from plumbline.loading.loader import load_models
 from plumbline.loading.served_model import ServedModel
 from plumbline.loading.terms import Terms
