@@ -5,6 +5,8 @@ sees it. The C++ below it, which TensorFlow Serving calls, does not: a vector go
 if all that follows can compute it.
 """
 
+# ruff: noqa: SLF001  What TensorFlow's Python hides is the very thing that is called here.
+
 from __future__ import annotations
 
 import re

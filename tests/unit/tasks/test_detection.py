@@ -12,6 +12,7 @@ import pytest
 from plumbline.archive.signature import Signature, TensorSpec
 from plumbline.errors import SpecError
 from plumbline.results.task_results import Detections
+from plumbline.spec.labels import NumberedLabels
 from plumbline.spec.model_spec import Detection, ModelChoice, ModelSpec
 from plumbline.tasks.detection import DetectionTask
 from plumbline.vision.fit import FITS, place
@@ -285,6 +286,43 @@ def test_the_first_class_can_be_declared(first: int, expected: tuple[str, ...]) 
 
 def test_a_class_without_a_label_is_its_number() -> None:
     assert only(fitted(API, ("cat",)), FOUND).labels == ("cat", "2")
+
+
+def test_labels_with_numbers_keep_them() -> None:
+    labels = NumberedLabels.of({1: "cat", 2: "dog", 90: "brush"})
+    task = fitted(API, labels)
+    assert only(task, FOUND).labels == ("cat", "dog")
+    assert task.names[90] == "brush"
+    from_zero = NumberedLabels.of({0: "cat", 1: "dog"})
+    assert only(fitted(API, from_zero), FOUND).labels == ("dog", "2")
+    assert "first_class = 1, but the labels' own numbers begin at 0" in (
+        refused(API, from_zero, first_class=1)
+    )
+
+
+def test_labels_with_numbers_are_counted_too() -> None:
+    more = {**API, "raw_detection_scores": (None, 3, 4), "raw_detection_boxes": (None, 3, 4)}
+    assert fitted(more, NumberedLabels.of({1: "cat", 3: "bee"})).names == {1: "cat", 3: "bee"}
+    assert "The labels are numbered from 1 to 2, but the model has 4 classes" in (
+        refused(more, NumberedLabels.of({1: "cat", 2: "dog"}))
+    )
+
+
+def test_labels_with_numbers_leave_the_background_out() -> None:
+    """Keras's class_indices count from 0; the background of an SSD is class 0."""
+    found = fitted(SSD, NumberedLabels.of({0: "cat", 1: "dog"}), format="ssd")
+    assert found.names == {1: "cat", 2: "dog"}
+    named = fitted(SSD, NumberedLabels.of({1: "cat", 2: "dog"}), format="ssd")
+    assert named.names == {1: "cat", 2: "dog"}
+    whole = fitted(SSD, NumberedLabels.of({0: "background", 1: "cat", 2: "dog"}), format="ssd")
+    assert whole.names[2] == "dog"
+
+
+def test_classes_without_a_label_are_found() -> None:
+    task = fitted(API, ("cat",))
+    [gist] = [only(task, FOUND).array()]
+    assert list(task.unlabelled(gist)) == [2]
+    assert not fitted(API).unlabelled(gist)
 
 
 @pytest.mark.parametrize("name", ["detection_multiclass_scores", "raw_detection_scores"])
