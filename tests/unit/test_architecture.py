@@ -120,6 +120,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "plumbline.archive.hdf5",
         "plumbline.engines.keras",
         "plumbline.archive.keras_files",
+        "plumbline.archive.keras_precision",
         "plumbline.engines.selection",
         "plumbline.engines.serving_metadata",
         "plumbline.engines.openvino",

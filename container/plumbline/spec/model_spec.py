@@ -41,7 +41,7 @@ ACTIVATIONS = ("none", "softmax", "sigmoid")
 
 RESPONSES = ("typed", "builtin")
 
-DETECTION_FORMATS = ("ssd", "boxes", "builtin")
+DETECTION_FORMATS = ("ssd", "boxes", "builtin", "yolo", "yolov5")
 
 SUPPRESSIONS = ("per-class", "agnostic", "none")
 
