@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from plumbline.archive.saved_model import SERVE, is_public
+from plumbline.archive.saved_model import is_public, no_signature, read_signatures, serving_tags
 from plumbline.archive.signature import Signature, TensorSpec
 from plumbline.engines.session_call import SessionCall, words
 from plumbline.engines.time_left import TimeLeft
@@ -70,6 +70,10 @@ def load_saved_model(folder: Path, signature_name: str, threads: int) -> TensorF
     """The engine for a SavedModel of any age. Raises `EngineError`."""
     import tensorflow as tf
 
+    tags = serving_tags(folder)
+    if signature_name not in (there := read_signatures(folder)):
+        raise no_signature(signature_name, there)
+
     tf.get_logger().setLevel("ERROR")  # it advises against what this engine is about
     config = tf.compat.v1.ConfigProto(
         intra_op_parallelism_threads=threads, inter_op_parallelism_threads=threads
@@ -77,13 +81,75 @@ def load_saved_model(folder: Path, signature_name: str, threads: int) -> TensorF
     session = tf.compat.v1.Session(graph=tf.Graph(), config=config)
     try:
         with session.graph.as_default():
-            meta_graph = tf.compat.v1.saved_model.load(session, [SERVE], str(folder))
+            meta_graph = tf.compat.v1.saved_model.load(session, tags, str(folder))
     except Exception as exc:  # whatever a damaged file makes TensorFlow raise
         raise EngineError(f"TensorFlow can't load the SavedModel {folder.name}/: {exc}") from exc
     definitions = meta_graph.signature_def
-    engine = engine_of(session, choose_signature(definitions, signature_name))
+    if lacks_values(session) and (whole := frozen(folder, tags, signature_name, config)):
+        return whole
+    engine = engine_of(session, definitions[signature_name])
     engine.others.update(others(session, definitions, signature_name))
     return engine
+
+
+def lacks_values(session: Any) -> bool:
+    """Whether variables have no values yet: those of Keras 3 that TensorFlow itself has saved."""
+    import tensorflow as tf
+
+    with session.graph.as_default():
+        checks = [
+            tf.raw_ops.VarIsInitializedOp(resource=operation.outputs[0])
+            for operation in session.graph.get_operations()
+            if operation.type == "VarHandleOp"
+        ]
+    return not all(session.run(checks))
+
+
+def frozen(
+    folder: Path, tags: list[str], signature_name: str, config: Any
+) -> TensorFlowEngine | None:
+    """The engine for a SavedModel as TensorFlow 2 itself loads it, the values in its graph.
+
+    None where TensorFlow 2 can't load it either.
+    """
+    import tensorflow as tf
+    from tensorflow.python.framework.convert_to_constants import (
+        convert_variables_to_constants_v2 as with_constants,
+    )
+
+    try:
+        loaded = tf.saved_model.load(str(folder), tags)
+        engines = {
+            name: engine_of_function(with_constants(function), function, config)
+            for name, function in loaded.signatures.items()
+        }
+    except Exception as exc:  # whatever TensorFlow raises; the session's graph is left
+        log.warning("TensorFlow 2 can't load the SavedModel either: %s", exc)
+        return None
+    log.info("Variables have no values in a session; TensorFlow 2 has loaded the SavedModel.")
+    engine = engines.pop(signature_name)
+    engine.others.update(engines)
+    return engine
+
+
+def engine_of_function(constant: Any, function: Any, config: Any) -> TensorFlowEngine:
+    """The engine of a function of TensorFlow 2 whose variables are constants, as `function`'s."""
+    import tensorflow as tf
+
+    session = tf.compat.v1.Session(graph=tf.Graph(), config=config)
+    inputs = function.structured_input_signature[1]
+    fed_by = dict(zip(function_inputs(function), constant.inputs, strict=True))
+    fetched = dict(zip(sorted(function.structured_outputs), constant.outputs, strict=True))
+    with session.graph.as_default():
+        tf.import_graph_def(constant.graph.as_graph_def(), name="")
+    at = session.graph.get_tensor_by_name
+    signature = Signature(
+        tuple(spec_of(name, inputs[name]) for name in sorted(inputs)),
+        tuple(spec_of(name, tensor) for name, tensor in fetched.items()),
+    )
+    feeds = [at(fed_by[name].name) for name in sorted(inputs)]
+    fetches = [at(tensor.name) for tensor in fetched.values()]
+    return TensorFlowEngine(SessionCall(session, feeds, fetches), signature)
 
 
 def others(session: Any, definitions: Any, chosen: str) -> Iterator[tuple[str, TensorFlowEngine]]:
@@ -131,14 +197,3 @@ def describe(name: str, info: Any) -> TensorSpec:
     shape = tf.TensorShape(info.tensor_shape)
     known = tuple(shape.as_list()) if shape.rank is not None else ()
     return TensorSpec(name, known, tf.as_dtype(info.dtype).name, loose=shape.rank is None)
-
-
-def choose_signature(definitions: Any, name: str) -> Any:
-    """The signature that the spec names. Raises `EngineError` that lists those there are."""
-    callable_names = [known for known in definitions if is_public(known)]
-    if name not in callable_names:
-        raise EngineError(
-            f"The SavedModel has no signature {name!r}; it has "
-            f"{', '.join(map(repr, callable_names)) or 'none'}. Set [model] signature."
-        )
-    return definitions[name]

@@ -16,6 +16,7 @@ from rich.text import Text
 from plumbline.archive import manifest
 from plumbline.archive.contents import Archive, open_archive, read_text
 from plumbline.archive.discovery import ModelFile
+from plumbline.archive.saved_model import no_signature
 from plumbline.archive.signature import Signature, TensorSpec
 from plumbline.engines.model_io import signatures_of
 from plumbline.errors import SpecError
@@ -86,10 +87,7 @@ def check_fit(archive: Archive, model: ModelFile, signatures: Mapping[str, Signa
     """Raise `SpecError` if what the archive declares can't be done with one of its models."""
     chosen = archive.spec.model.signature
     if chosen not in signatures:
-        raise SpecError(
-            f"The model {model.name}/{model.version} has no signature {chosen!r}; it has "
-            f"{', '.join(map(repr, signatures)) or 'none'}. Set [model] signature in {FILE}."
-        )
+        raise no_signature(chosen, signatures)
     spec = suited(archive.spec, signatures[chosen])
     fitted(spec, archive.labels, signatures[chosen])
     check_pictures(spec, signatures[chosen])

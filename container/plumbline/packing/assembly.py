@@ -19,7 +19,7 @@ from plumbline.errors import GoldenMismatch
 from plumbline.handlers import handler_choice
 from plumbline.loading.golden_check import check_golden, time_left
 from plumbline.loading.likely_causes import explain
-from plumbline.loading.loader import load, make_pipeline, warm_up
+from plumbline.loading.loader import load, make_pipeline, warmed
 from plumbline.loading.terms import Terms
 from plumbline.machine import cgroups
 from plumbline.machine.quiet import muted
@@ -124,7 +124,7 @@ def prepare(contents: Contents, folder: Path, reporter: Reporter = SILENT) -> Re
         handler = handler_choice.load(archive, terms.code, None, reporter.say)
         terms = replace(terms, handler=handler)
         pipeline = make_pipeline(archive, load(archive, archive.model, terms), terms)
-        warm_up(pipeline)
+        pipeline = warmed(archive, pipeline, terms)
     report = prove(archive, pipeline)
     if not report.wrong:
         for line in unlabelled(archive, pipeline):

@@ -16,6 +16,7 @@ import numpy as np
 from plumbline.archive.discovery import ModelFile
 from plumbline.archive.keras_config import EXPORT_THERE
 from plumbline.archive.npz_outputs import save
+from plumbline.archive.saved_model import no_signature, read_signatures, serving_tags
 from plumbline.archive.signature import TensorSpec
 from plumbline.engines.tensorflow import readable
 from plumbline.errors import EngineError, ModelError, PackingError, PlumblineError
@@ -86,8 +87,13 @@ def load_saved_model(request: Mapping[str, Any]) -> tuple[str, Predict, TensorSp
     if not request["pictures"]:
         return "tensorflow", lambda _: {}, TensorSpec("", (), "float32")
     name = specs.parse(request["spec"]).model.signature
+    tags = serving_tags(Path(request["path"]))
+    there = read_signatures(Path(request["path"]))
+    if name not in there:
+        raise no_signature(name, there)
+    check_one_input(list(map(str, there[name].inputs)), request)
     try:
-        loaded = tf.saved_model.load(request["path"])
+        loaded = tf.saved_model.load(request["path"], tags)
         function = loaded.signatures[name]
         inputs = list(function.structured_input_signature[1].items())
         key, tensor = inputs[0]
