@@ -51,11 +51,12 @@ DTYPES: Mapping[int, str] = MappingProxyType(
 """TensorFlow's numbers of dtypes (`tensorflow/core/framework/types.proto`)."""
 
 FROZEN = (
-    "a frozen graph of TensorFlow 1, not a SavedModel: it does not say which tensors are its inputs "
-    "and outputs. Read it with tf.compat.v1.GraphDef.FromString, import it with "
-    "tf.import_graph_def, and write a SavedModel with tf.compat.v1.saved_model.simple_save(session, "
+    "a frozen graph of TensorFlow 1, not a SavedModel: it does not say which tensors are its "
+    "inputs and outputs. Read it with tf.compat.v1.GraphDef.FromString, import it with "
+    "tf.import_graph_def, and export it with tf.compat.v1.saved_model.simple_save(session, "
     "folder, {'image': input tensor}, {'scores': output tensor})"
 )
+"""What a lone graph is, and what makes a SavedModel of it."""
 
 VARINT, EIGHT_BYTES, BYTES, FOUR_BYTES = 0, 1, 2, 5
 """How a field is written."""
@@ -78,13 +79,12 @@ def serving_graph(folder: Path) -> Message:
         for wanted in ([SERVE], *(tags for tags in tagged if SERVE in tags)):
             if wanted in tagged:
                 return graphs[tagged.index(wanted)]
-    if len(graphs) == 1:
+    if tagged == [[]]:
         return graphs[0]
     there = "; ".join(", ".join(map(repr, tags)) or "none" for tags in tagged)
     raise EngineError(
-        f"{folder.name}/saved_model.pb has {len(graphs)} graphs, and none is for serving (tag "
-        f"{SERVE!r}): their tags are {there or 'none'}. Save the one that is meant with "
-        f"tags=['{SERVE}'], or alone."
+        f"{folder.name}/saved_model.pb has no graph for serving (tag {SERVE!r}); the tags of its "
+        f"graphs are: {there or 'none'}. Save the one that is meant with tags=['{SERVE}']."
     )
 
 
@@ -116,7 +116,7 @@ def no_signature(name: str, there: Iterable[str]) -> EngineError:
         )
     return EngineError(
         f"The SavedModel has no signature {name!r}; it has {', '.join(map(repr, names))}. "
-        f"Set [model] signature in plumbline.toml: signature = \"{names[0]}\", say."
+        f'Set [model] signature in plumbline.toml: signature = "{names[0]}", say.'
     )
 
 

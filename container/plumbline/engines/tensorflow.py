@@ -137,18 +137,20 @@ def engine_of_function(constant: Any, function: Any, config: Any) -> TensorFlowE
     import tensorflow as tf
 
     session = tf.compat.v1.Session(graph=tf.Graph(), config=config)
-    inputs = function.structured_input_signature[1]
-    fed_by = dict(zip(function_inputs(function), constant.inputs, strict=True))
-    fetched = dict(zip(sorted(function.structured_outputs), constant.outputs, strict=True))
     with session.graph.as_default():
         tf.import_graph_def(constant.graph.as_graph_def(), name="")
-    at = session.graph.get_tensor_by_name
-    signature = Signature(
-        tuple(spec_of(name, inputs[name]) for name in sorted(inputs)),
-        tuple(spec_of(name, tensor) for name, tensor in fetched.items()),
+    declared = function.structured_input_signature[1]
+    names = {spec.name: name for name, spec in declared.items()}
+    fed_by = {names[tensor.op.name]: tensor for tensor in constant.inputs}
+    fetched = dict(zip(sorted(function.structured_outputs), constant.outputs, strict=True))
+    inputs, outputs = (
+        tuple(of_tensor(name, tensor) for name, tensor in sorted(side.items()))
+        for side in (fed_by, fetched)
     )
-    feeds = [at(fed_by[name].name) for name in sorted(inputs)]
-    fetches = [at(tensor.name) for tensor in fetched.values()]
+    signature = Signature(inputs, outputs)
+    at = session.graph.get_tensor_by_name
+    feeds = [at(fed_by[spec.name].name) for spec in signature.inputs]
+    fetches = [at(fetched[spec.name].name) for spec in signature.outputs]
     return TensorFlowEngine(SessionCall(session, feeds, fetches), signature)
 
 
@@ -197,3 +199,9 @@ def describe(name: str, info: Any) -> TensorSpec:
     shape = tf.TensorShape(info.tensor_shape)
     known = tuple(shape.as_list()) if shape.rank is not None else ()
     return TensorSpec(name, known, tf.as_dtype(info.dtype).name, loose=shape.rank is None)
+
+
+def of_tensor(name: str, tensor: Any) -> TensorSpec:
+    """A tensor of a function of TensorFlow 2."""
+    known = tuple(tensor.shape.as_list()) if tensor.shape.rank is not None else ()
+    return TensorSpec(name, known, tensor.dtype.name, loose=tensor.shape.rank is None)

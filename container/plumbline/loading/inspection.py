@@ -87,7 +87,7 @@ def check_fit(archive: Archive, model: ModelFile, signatures: Mapping[str, Signa
     """Raise `SpecError` if what the archive declares can't be done with one of its models."""
     chosen = archive.spec.model.signature
     if chosen not in signatures:
-        raise no_signature(chosen, signatures)
+        raise SpecError(f"{model.name}/{model.version}: {no_signature(chosen, signatures)}")
     spec = suited(archive.spec, signatures[chosen])
     fitted(spec, archive.labels, signatures[chosen])
     check_pictures(spec, signatures[chosen])
@@ -152,7 +152,10 @@ def prepared(found: Inspection) -> Iterator[tuple[str, str]]:
     yield "decode", f"the picture by {how.decoder} to {how.color.upper()}{turned}"
     if found.size:
         height, width = found.size
-        yield "resize", f"to {height}×{width} (height×width) by {how.resize}, {how.fit}"
+        yield (
+            "resize",
+            f"to {height}×{width} (height×width) by {how.resize}, {words(applied['fit'])}",
+        )
     else:
         yield "keep", "the picture's own size: the model resizes it itself"
     yield "normalize", f"{words(applied['normalize'])}, as {found.signature.input().dtype}"

@@ -260,8 +260,8 @@ def warmed(archive: Archive, pipeline: Pipeline, terms: Terms) -> Pipeline:
             raise
         log.warning("The model is not warm: a picture's bytes are not what it takes. %s", exc)
         spec = archive.spec
-        if not spec.declared.keys() & {"task", "labels", *TASKS}:
-            spec = replace(spec, task="raw", declared={**spec.declared, "task": True})
+        if not spec.declared & {"task", "labels", *TASKS}:
+            spec = replace(spec, task="raw", declared=spec.declared | {"task"})
             return make_pipeline(replace(archive, spec=spec), pipeline.bare.engine, terms)
     return pipeline
 

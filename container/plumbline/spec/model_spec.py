@@ -28,9 +28,10 @@ from plumbline.spec.checks import (
     whole,
     wrong,
 )
+from plumbline.spec.fits import fit
 from plumbline.vision.boxes import FORMATS
 from plumbline.vision.decoders import DECODERS
-from plumbline.vision.fit import FITS
+from plumbline.vision.fit import Fit
 from plumbline.vision.images import COLORS
 from plumbline.vision.normalize import NORMALIZATIONS, Normalization
 from plumbline.vision.resize import FILTERS
@@ -69,7 +70,7 @@ class Preprocess:
     color: str = "rgb"
     size: tuple[int, int] | None = None
     keep_size: bool = False
-    fit: str = "stretch"
+    fit: str | Fit = "stretch"
     resize: str = "pillow-bilinear"
     normalize: str | Normalization = "none"
     pillow: int | None = None
@@ -239,6 +240,11 @@ def for_its_color(check: Check) -> Check:
         if declared.color.endswith("gray") and max(len(steps.mean), len(steps.std)) > 1:
             reason = f"for one channel, as {key}.color is {declared.color!r}"
             raise wrong(f"{key}.normalize", value["normalize"], reason)
+        if declared.fit == "pillow-fit" and (
+            declared.pillow is not None or not declared.resize.startswith("pillow-")
+        ):
+            reason = "one of Pillow's filters, and no other Pillow than the one installed"
+            raise wrong(f"{key}.resize", value.get("resize"), f"{reason}, with fit = 'pillow-fit'")
         return declared
 
     return checked
@@ -250,7 +256,7 @@ PREPROCESS: Mapping[str, Check] = {
     "color": one_of(*COLORS),
     "size": image_size,
     "keep_size": boolean,
-    "fit": one_of(*FITS),
+    "fit": fit,
     "resize": one_of(*FILTERS),
     "normalize": normalization,
     "pillow": whole(1, 99),
