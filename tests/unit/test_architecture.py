@@ -47,6 +47,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "plumbline.spec.checks",
         "plumbline.spec.labels",
         "plumbline.spec.fits",
+        "plumbline.spec.scaling",
         "plumbline.vision.parts",
         "plumbline.vision.color",
         "plumbline.vision.crops",

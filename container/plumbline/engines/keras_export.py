@@ -47,9 +47,9 @@ def structured(model: Any, inputs: Sequence[Any]) -> Any:
     """The inputs as the model was built to take them: one, a list, or an object by names."""
     import tensorflow as tf
 
-    struct = getattr(model, "_inputs_struct", None) or getattr(model, "_nested_inputs", None)
-    if isinstance(struct, dict):
-        return tf.nest.pack_sequence_as(struct, list(inputs))
+    for name in ("_inputs_struct", "_nested_inputs"):  # of Keras 3 and of Keras 2
+        if isinstance(struct := getattr(model, name, None), dict):
+            return tf.nest.pack_sequence_as(struct, list(inputs))
     return inputs[0] if len(inputs) == 1 else list(inputs)
 
 

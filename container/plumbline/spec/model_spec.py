@@ -13,14 +13,11 @@ from plumbline.spec.checks import (
     Check,
     boolean,
     budget,
-    divisor,
     fraction,
     image_size,
     inner_path,
     list_of,
-    number,
     one_of,
-    per_channel,
     positive,
     read_table,
     string,
@@ -29,6 +26,7 @@ from plumbline.spec.checks import (
     wrong,
 )
 from plumbline.spec.fits import fit
+from plumbline.spec.scaling import normalization
 from plumbline.vision.boxes import FORMATS
 from plumbline.vision.decoders import DECODERS
 from plumbline.vision.fit import Fit
@@ -212,22 +210,6 @@ def color(key: str, value: Any) -> tuple[int, int, int]:
         raise wrong(key, value, "[red, green, blue], such as [220, 20, 60]")
     red, green, blue = (channel(f"{key}[{place}]", each) for place, each in enumerate(value))
     return red, green, blue
-
-
-def normalization(key: str, value: Any) -> str | Normalization:
-    """A check for a name, or a table of numbers."""
-    if isinstance(value, dict):
-        return Normalization(**read_table(value, key, SCALING))
-    return one_of(*NORMALIZATIONS)(key, value)  # type: ignore[no-any-return]
-
-
-SCALING: Mapping[str, Check] = {
-    "divisor": divisor,
-    "scale": number,
-    "mean": per_channel(number),
-    "std": per_channel(divisor),
-}
-"""The keys of `normalize = {…}`: (x / divisor * scale - mean) / std."""
 
 
 def for_its_color(check: Check) -> Check:
