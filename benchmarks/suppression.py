@@ -10,7 +10,7 @@ from functools import partial
 
 import numpy as np
 
-from plumbline.archive.signature import Signature, TensorSpec
+from plumbline.signature import Signature, TensorSpec
 from plumbline.spec.model_spec import Detection, ModelSpec
 from plumbline.tasks.detection import DetectionTask
 from plumbline.vision.geometry import Geometry

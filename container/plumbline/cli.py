@@ -25,7 +25,7 @@ LAZY = {
     "compare": "plumbline.client.compare_command:compare",
     "predict": "plumbline.client.commands:predict",
     "transform": "plumbline.client.commands:transform",
-    "tune": "plumbline.tuning.commands:tune",
+    "tune": "plumbline.client.tuning.commands:tune",
 }
 """Commands that are imported when they are meant: the server needs nothing of them."""
 

@@ -15,7 +15,6 @@ from flask.testing import FlaskClient
 from kerases import pictures, predicted, save, save_pair, served, small_cnn
 
 from plumbline.archive.saved_model import read_signatures
-from plumbline.archive.signature import Signature, TensorSpec
 from plumbline.archive.tarball import pack
 from plumbline.cli import main
 from plumbline.engines.selection import load_engine
@@ -26,6 +25,7 @@ from plumbline.loading.served_model import ServedModel
 from plumbline.loading.terms import Terms
 from plumbline.pipeline.admission import Admission
 from plumbline.settings.server_settings import Settings
+from plumbline.signature import Signature, TensorSpec
 from plumbline.web.app import create_app
 
 pytestmark = pytest.mark.tensorflow

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from plumbline.archive.signature import Signature
 from plumbline.engines.openvino import Threads, convert, load_network
 from plumbline.engines.time_left import lasting
 from plumbline.errors import ClientGone, DeadlineExceeded, EngineError
 from plumbline.pipeline.admission import Deadline, stays
+from plumbline.signature import Signature
 from plumbline.vision.normalize import NORMALIZATIONS, Normalization, rescaling
 
 pytestmark = pytest.mark.tensorflow

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from plumbline.tuning.server_trials import measure
-from plumbline.tuning.setting_combinations import OPENVINO, TENSORFLOW, Trial
+from plumbline.client.tuning.server_trials import measure
+from plumbline.client.tuning.setting_combinations import OPENVINO, TENSORFLOW, Trial
 
 pytestmark = pytest.mark.tensorflow
 

@@ -17,13 +17,13 @@ from pycocotools import mask as coco
 from served import Pack, Refused, Serve, Served, message_of
 from werkzeug.test import TestResponse
 
-from plumbline.archive.signature import Signature, TensorSpec
 from plumbline.engines.fake import FakeEngine
 from plumbline.engines.time_left import TimeLeft, lasting
 from plumbline.loading.served_model import ServedModel
 from plumbline.pipeline.admission import Admission
 from plumbline.settings.server_settings import Settings
 from plumbline.settings.variable_values import MEBIBYTE
+from plumbline.signature import Signature, TensorSpec
 from plumbline.spec.model_spec import ModelSpec
 from plumbline.vision.arrays import Tensors
 from plumbline.web.app import create_app

@@ -17,7 +17,6 @@ from PIL import Image
 from served import Refused, Served
 from werkzeug.test import TestResponse
 
-from plumbline.archive.signature import Signature, TensorSpec
 from plumbline.engines.base import Engine
 from plumbline.engines.serving_metadata import of_signature
 from plumbline.engines.time_left import TimeLeft
@@ -26,6 +25,7 @@ from plumbline.loading.served_model import ServedModel
 from plumbline.pipeline.admission import Admission
 from plumbline.pipeline.stages import Pipeline
 from plumbline.settings.server_settings import Settings
+from plumbline.signature import Signature, TensorSpec
 from plumbline.spec.model_spec import ModelSpec
 from plumbline.tasks.task_table import fitted
 from plumbline.vision.arrays import Tensors

@@ -16,9 +16,9 @@ from hypothesis.extra import numpy as hypothesis_numpy
 from served import Refused, Served, message_of
 from werkzeug.test import TestResponse
 
-from plumbline.archive.signature import Signature, TensorSpec
 from plumbline.engines.base import Engine
 from plumbline.engines.time_left import TimeLeft
+from plumbline.signature import Signature, TensorSpec
 from plumbline.spec.model_spec import ModelSpec
 from plumbline.vision.arrays import Tensors
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plumbline.archive.signature import Signature, TensorSpec
 from plumbline.results.task_results import Segments
+from plumbline.signature import Signature, TensorSpec
 from plumbline.spec.model_spec import ModelSpec, Segmentation
 from plumbline.tasks.segmentation import SegmentationTask
 from plumbline.vision import masks

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from plumbline.archive.signature import Signature, TensorSpec
+from plumbline.signature import Signature, TensorSpec
 from plumbline.spec.model_spec import Detection, ModelSpec
 from plumbline.tasks.detection import DetectionTask
 from plumbline.vision import priors

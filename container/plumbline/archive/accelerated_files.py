@@ -13,8 +13,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from plumbline.archive.signature import Signature, TensorSpec
 from plumbline.errors import ArchiveError
+from plumbline.signature import Signature, TensorSpec
 
 FOLDER = "accelerated"
 FILE = "forms.json"

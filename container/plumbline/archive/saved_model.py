@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 
-from plumbline.archive.signature import TEXT, Signature, TensorSpec
 from plumbline.errors import EngineError
+from plumbline.signature import TEXT, Signature, TensorSpec
 
 SERVE = "serve"
 """The tag of the graph that is for serving; others are for training or for TPUs."""

@@ -12,12 +12,12 @@ import numpy as np
 import orjson
 
 from plumbline.archive.contents import GoldenPicture
-from plumbline.archive.signature import TEXT, Signature
 from plumbline.errors import CommandError
 from plumbline.loading.inspection import Inspection
 from plumbline.parity.differences import Difference, compare, mismatch
 from plumbline.pipeline.model_inputs import fit_pictures, prepared
 from plumbline.pipeline.stopwatch import Stopwatch
+from plumbline.signature import TEXT, Signature
 from plumbline.tasks.task_table import fitted
 from plumbline.vision.arrays import Tensors
 from plumbline.vision.images import Limits

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from plumbline.archive.signature import Signature, TensorSpec
 from plumbline.engines.base import Engine
 from plumbline.engines.time_left import TimeLeft
 from plumbline.errors import InvalidInstances
+from plumbline.signature import Signature, TensorSpec
 from plumbline.vision.arrays import Tensors
 
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Protocol
 
-from plumbline.archive.signature import Signature
 from plumbline.engines.time_left import TimeLeft
 from plumbline.errors import DeadlineExceeded
+from plumbline.signature import Signature
 from plumbline.vision.arrays import Tensors
 
 PATIENCE = 0.05

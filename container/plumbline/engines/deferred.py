@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 
-from plumbline.archive.signature import Signature
 from plumbline.engines.base import Engine
 from plumbline.engines.time_left import TimeLeft
+from plumbline.signature import Signature
 from plumbline.vision.arrays import Tensors
 
 

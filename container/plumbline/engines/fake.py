@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from plumbline.archive.signature import Signature, TensorSpec
 from plumbline.engines.base import PATIENCE, Engine, as_the_models
 from plumbline.engines.time_left import TimeLeft
+from plumbline.signature import Signature, TensorSpec
 from plumbline.vision.arrays import Tensors
 
 

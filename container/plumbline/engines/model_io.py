@@ -9,10 +9,10 @@ from pathlib import Path
 from plumbline.archive.contents import Archive
 from plumbline.archive.discovery import ModelFile
 from plumbline.archive.saved_model import read_signatures
-from plumbline.archive.signature import Signature
 from plumbline.engines.absent import AbsentEngine
 from plumbline.engines.keras import convert
 from plumbline.errors import EngineError
+from plumbline.signature import Signature
 
 
 def signatures_of(model: ModelFile, archive: Archive) -> tuple[str, dict[str, Signature]]:

@@ -19,12 +19,12 @@ from typing import Any
 
 import numpy as np
 
-from plumbline.archive.signature import Signature, TensorSpec
 from plumbline.engines.base import PATIENCE, Engine, as_the_models
 from plumbline.engines.time_left import TimeLeft
 from plumbline.errors import EngineError, PlumblineError
 from plumbline.machine.allocator import forget_mapped
 from plumbline.machine.shared_counts import Counts, counts_of
+from plumbline.signature import Signature, TensorSpec
 from plumbline.vision.arrays import Tensors
 from plumbline.vision.normalize import Normalization
 

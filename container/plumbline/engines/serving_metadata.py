@@ -18,8 +18,8 @@ from plumbline.archive.saved_model import (
     told_of_damage,
     whole,
 )
-from plumbline.archive.signature import Signature, TensorSpec
 from plumbline.engines.base import Engine
+from plumbline.signature import Signature, TensorSpec
 
 OTHERWISE: Mapping[str, str] = MappingProxyType(
     {"float32": "FLOAT", "float64": "DOUBLE", "float16": "HALF"}

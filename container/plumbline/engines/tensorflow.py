@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from plumbline.archive.saved_model import is_public, no_signature, read_signatures, serving_tags
-from plumbline.archive.signature import Signature, TensorSpec
 from plumbline.engines.session_call import SessionCall, words
 from plumbline.engines.time_left import TimeLeft
 from plumbline.errors import DeadlineExceeded, EngineError, InputRefused
+from plumbline.signature import Signature, TensorSpec
 from plumbline.vision.arrays import Tensor, Tensors
 
 log = logging.getLogger("plumbline.engines")

@@ -31,7 +31,7 @@ from plumbline.pipeline.stopwatch import Stopwatch
 log = logging.getLogger("plumbline.hosting")
 
 Open = Callable[[Mapping[str, Any], Cutoff], ServedModel]
-"""An order → its models, yet to be loaded: `plumbline.web.hosted_model.hosted_model`."""
+"""An order → its models, yet to be loaded: `plumbline.web.model_service.hosted_model`."""
 
 
 def serve(control: socket.socket, order: Mapping[str, Any], open_model: Open) -> None:

@@ -6,7 +6,7 @@ from plumbline.archive.accelerated_files import GISTS, Accelerated, Form
 from plumbline.archive.contents import Archive, read_outputs
 from plumbline.engines.time_left import TimeLeft
 from plumbline.errors import GoldenMismatch
-from plumbline.pipeline.predictor import Predictor
+from plumbline.pipeline.inference import Predictor
 
 ROUNDING = 1e-6
 """What agreement may be less by, as it is written with so many digits."""

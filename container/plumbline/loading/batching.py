@@ -17,14 +17,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from plumbline.archive.signature import TEXT, Signature
 from plumbline.engines.base import PATIENCE, Engine, as_the_models
 from plumbline.engines.time_left import TimeLeft
 from plumbline.errors import PlumblineError
 from plumbline.loading.openvino_equivalence import UNHURRIED, one
 from plumbline.parity.differences import compare
+from plumbline.pipeline.inference import Predictor
 from plumbline.pipeline.model_inputs import stacked
-from plumbline.pipeline.predictor import Predictor
+from plumbline.signature import TEXT, Signature
 from plumbline.vision import synthetic_pictures
 from plumbline.vision.arrays import Tensors
 

@@ -17,12 +17,12 @@ from plumbline.archive import manifest
 from plumbline.archive.contents import Archive, open_archive, read_text
 from plumbline.archive.discovery import ModelFile
 from plumbline.archive.saved_model import no_signature
-from plumbline.archive.signature import Signature, TensorSpec
 from plumbline.engines.model_io import signatures_of
 from plumbline.errors import SpecError
 from plumbline.handlers.handler_summary import handler, handler_rows
 from plumbline.loading.model_registry import NAME, VERSION
 from plumbline.pipeline.model_inputs import check_pictures, decodes_itself, image_size
+from plumbline.signature import Signature, TensorSpec
 from plumbline.spec.checks import FILE
 from plumbline.spec.toml_writer import toml_value
 from plumbline.tasks.task_table import fitted, suited

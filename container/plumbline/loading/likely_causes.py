@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from plumbline.archive.contents import GoldenPicture
-from plumbline.archive.signature import Signature
 from plumbline.engines.base import Engine
 from plumbline.engines.time_left import TimeLeft
 from plumbline.errors import PlumblineError
 from plumbline.pipeline.stages import Pipeline
+from plumbline.signature import Signature
 from plumbline.spec import model_spec as specs
 from plumbline.spec.model_spec import ModelSpec
 from plumbline.spec.toml_writer import toml_value

@@ -31,7 +31,7 @@ from plumbline.errors import EngineError
 from plumbline.loading.openvino_equivalence import UNHURRIED
 from plumbline.machine import child_process
 from plumbline.parity.differences import compare
-from plumbline.pipeline.predictor import Predictor
+from plumbline.pipeline.inference import Predictor
 from plumbline.vision import synthetic_pictures
 from plumbline.vision.arrays import Tensor, Tensors
 from plumbline.vision.images import Limits

@@ -23,7 +23,6 @@ from typing import IO, Any
 from plumbline.archive.accelerated_files import NETWORK
 from plumbline.archive.discovery import ModelFile
 from plumbline.archive.saved_model import read_signatures
-from plumbline.archive.signature import Signature
 from plumbline.engines.openvino import convert
 from plumbline.errors import EngineError, PlumblineError
 from plumbline.loading.loader import load, make_pipeline
@@ -33,6 +32,7 @@ from plumbline.loading.terms import Terms
 from plumbline.machine.child_process import received, send
 from plumbline.pipeline.model_inputs import check_pictures, decodes_itself
 from plumbline.pipeline.stages import Pipeline
+from plumbline.signature import Signature
 from plumbline.spec.model_spec import ModelSpec
 from plumbline.vision import synthetic_pictures
 from plumbline.vision.images import Limits

@@ -7,13 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
-from plumbline.archive.signature import TEXT, Signature
 from plumbline.engines.base import Engine
 from plumbline.engines.time_left import lasting
 from plumbline.parity.differences import compare
+from plumbline.pipeline.inference import Predictor
 from plumbline.pipeline.model_inputs import Prepared, prepared, stacked
-from plumbline.pipeline.predictor import Predictor
 from plumbline.pipeline.stopwatch import Stopwatch
+from plumbline.signature import TEXT, Signature
 from plumbline.vision.arrays import Tensor, Tensors
 
 UNHURRIED = lasting(120.0)

@@ -17,11 +17,11 @@ from plumbline.archive.discovery import ModelFile
 from plumbline.archive.keras_config import EXPORT_THERE
 from plumbline.archive.npz_outputs import save
 from plumbline.archive.saved_model import no_signature, read_signatures, serving_tags
-from plumbline.archive.signature import TensorSpec
 from plumbline.engines.tensorflow import readable
 from plumbline.errors import EngineError, ModelError, PackingError, PlumblineError
 from plumbline.machine.child_process import received, send
 from plumbline.packing import custom_objects
+from plumbline.signature import TensorSpec
 from plumbline.spec import model_spec as specs
 from plumbline.spec.model_spec import ModelSpec
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from plumbline.loading.openvino_equivalence import UNHURRIED, one
 from plumbline.packing.progress_bar import Advance
 from plumbline.parity.differences import compare
+from plumbline.pipeline.inference import Predictor
 from plumbline.pipeline.model_inputs import stacked
-from plumbline.pipeline.predictor import Predictor
 from plumbline.vision.arrays import Tensor, Tensors
 
 TIMED = 1.0

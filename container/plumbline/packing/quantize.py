@@ -9,11 +9,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from plumbline.archive import npz_outputs
-from plumbline.archive.signature import Signature
 from plumbline.errors import PackingError
 from plumbline.machine import child_process
 from plumbline.packing.progress_bar import Reporter
 from plumbline.settings.environment import child_environment
+from plumbline.signature import Signature
 from plumbline.spec.model_spec import Acceleration
 from plumbline.vision.arrays import Tensor
 

@@ -17,13 +17,13 @@ import numpy as np
 
 from plumbline.archive import accelerated_files
 from plumbline.archive.contents import open_archive, read_outputs
-from plumbline.archive.signature import Signature
 from plumbline.engines.openvino import core, name_layers, one_of, places_in
 from plumbline.errors import PackingError
 from plumbline.machine.child_process import received, send
 from plumbline.packing.quantize import Pace
 from plumbline.pipeline.model_inputs import Prepared, prepared
 from plumbline.pipeline.stopwatch import Stopwatch
+from plumbline.signature import Signature
 from plumbline.spec.model_spec import ModelSpec
 from plumbline.tasks.base import Task
 from plumbline.tasks.task_table import fitted, suited

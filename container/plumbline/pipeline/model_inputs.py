@@ -9,10 +9,10 @@ from itertools import groupby
 
 import numpy as np
 
-from plumbline.archive.signature import TEXT, Signature, TensorSpec
 from plumbline.errors import SpecError
 from plumbline.pipeline.preprocess import prepare
 from plumbline.pipeline.stopwatch import Stopwatch
+from plumbline.signature import TEXT, Signature, TensorSpec
 from plumbline.spec.model_spec import ModelSpec
 from plumbline.vision.arrays import Tensor
 from plumbline.vision.geometry import Geometry

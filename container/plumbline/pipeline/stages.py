@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from plumbline.archive.signature import TEXT
 from plumbline.engines.base import Engine
 from plumbline.engines.time_left import TimeLeft
 from plumbline.errors import (
@@ -18,11 +17,12 @@ from plumbline.errors import (
 )
 from plumbline.errors import SpecError as DoesNotFit
 from plumbline.machine.allocator import uncollected
+from plumbline.pipeline.inference import Predictor
 from plumbline.pipeline.linked_pictures import fetched_bytes
 from plumbline.pipeline.model_inputs import fit_pictures, is_turned
-from plumbline.pipeline.predictor import Predictor
 from plumbline.pipeline.stopwatch import Stopwatch, Timing
 from plumbline.results.task_results import Failure, Segments, first_of
+from plumbline.signature import TEXT
 from plumbline.vision.images import decode
 from plumbline.wire import responses, tf_serving_responses
 from plumbline.wire.requests import Pictures, Request, Values, check_count, may_have_links, read

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from plumbline.archive.signature import Signature
 from plumbline.parity.agreement import Pairs
 from plumbline.results.task_results import Result, Values
+from plumbline.signature import Signature
 from plumbline.spec.model_spec import ModelSpec
 from plumbline.vision.arrays import Tensor, Tensors
 from plumbline.vision.geometry import Geometry

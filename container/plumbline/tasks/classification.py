@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from plumbline.archive.signature import TEXT, Signature, TensorSpec
 from plumbline.errors import SpecError
 from plumbline.parity import agreement
 from plumbline.parity.agreement import Pairs
 from plumbline.results.task_results import Classes, Result
+from plumbline.signature import TEXT, Signature, TensorSpec
 from plumbline.spec.labels import in_order
 from plumbline.tasks.base import Task
 from plumbline.tasks.output_choice import check_input, chosen_output, named_classes

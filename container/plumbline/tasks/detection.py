@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from plumbline.archive.signature import Signature
 from plumbline.parity import agreement
 from plumbline.parity.agreement import Pairs
 from plumbline.results.task_results import Detections, Result
+from plumbline.signature import Signature
 from plumbline.tasks.base import Task
 from plumbline.tasks.class_names import class_names
 from plumbline.tasks.detection_formats import Proposals, Reader

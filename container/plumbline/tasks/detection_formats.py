@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from plumbline.archive.signature import TensorSpec
+from plumbline.signature import TensorSpec
 from plumbline.tasks.class_names import Numbering
 from plumbline.vision import priors
 from plumbline.vision.activations import ACTIVATIONS

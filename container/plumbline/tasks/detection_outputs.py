@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from types import MappingProxyType
 
-from plumbline.archive.signature import TEXT, Signature, TensorSpec
 from plumbline.errors import SpecError
+from plumbline.signature import TEXT, Signature, TensorSpec
 from plumbline.spec.checks import FILE
 from plumbline.spec.model_spec import Detection, ModelSpec
 from plumbline.tasks.class_names import Numbering

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from plumbline.archive.signature import TEXT, Signature, TensorSpec
 from plumbline.errors import SpecError
+from plumbline.signature import TEXT, Signature, TensorSpec
 from plumbline.spec.labels import NumberedLabels, by_class
 from plumbline.spec.model_spec import ModelSpec
 

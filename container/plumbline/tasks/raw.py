@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from plumbline.archive.signature import TEXT, Signature
 from plumbline.errors import SpecError
 from plumbline.results.task_results import Result
+from plumbline.signature import TEXT, Signature
 from plumbline.tasks.base import Task, as_they_are
 from plumbline.vision.arrays import Tensors
 from plumbline.vision.geometry import Geometry

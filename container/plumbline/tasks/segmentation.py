@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from plumbline.archive.signature import Signature, TensorSpec
 from plumbline.errors import SpecError
 from plumbline.parity import agreement
 from plumbline.parity.agreement import Pairs
 from plumbline.results import palette
 from plumbline.results.task_results import Result, Segments
+from plumbline.signature import Signature, TensorSpec
 from plumbline.spec.labels import numbers_of
 from plumbline.tasks.base import Task
 from plumbline.tasks.output_choice import check_input, chosen_output, named_classes

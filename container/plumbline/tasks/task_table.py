@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
-from plumbline.archive.signature import Signature
 from plumbline.errors import SpecError
+from plumbline.signature import Signature
 from plumbline.spec.model_spec import ModelSpec
 from plumbline.tasks.base import Task
 from plumbline.tasks.classification import ClassificationTask

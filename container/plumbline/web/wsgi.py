@@ -31,7 +31,7 @@ from plumbline.web.worker_succession import end_server
 
 log = logging.getLogger("plumbline.web")
 
-LOADER = "plumbline.web.hosted_model:hosted_model"
+LOADER = "plumbline.web.model_service:hosted_model"
 """What serves a model in a process of its own, where there are many."""
 
 READY = "ready"

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from plumbline.archive.signature import TEXT, Signature, TensorSpec
 from plumbline.errors import InvalidInstances, RequestError
+from plumbline.signature import TEXT, Signature, TensorSpec
 from plumbline.vision.arrays import Tensor, Tensors
 
 FORM = (

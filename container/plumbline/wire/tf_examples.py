@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from plumbline.archive.signature import TEXT, Signature
 from plumbline.errors import InvalidInstances
+from plumbline.signature import TEXT, Signature
 from plumbline.vision.arrays import Tensors
 
 INPUT = "inputs"

@@ -18,8 +18,8 @@ from plumbline.archive.accelerated_files import (
     weight,
     write,
 )
-from plumbline.archive.signature import Signature, TensorSpec
 from plumbline.errors import ArchiveError
+from plumbline.signature import Signature, TensorSpec
 
 SIGNATURE = Signature(
     (TensorSpec("picture", (None, 32, 32, 3), "float32"),),

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plumbline.archive.saved_model import read_signatures
-from plumbline.archive.signature import Signature, TensorSpec
 from plumbline.errors import EngineError
+from plumbline.signature import Signature, TensorSpec
 
 
 def field(number: int, value: int | bytes | str) -> bytes:

@@ -14,11 +14,11 @@ from PIL import Image
 
 from plumbline.archive.contents import Archive, GoldenPicture
 from plumbline.archive.discovery import ModelFile
-from plumbline.archive.signature import Signature, TensorSpec
 from plumbline.client.compare import Comparison, compared
 from plumbline.engines.fake import FakeEngine
 from plumbline.errors import CommandError
 from plumbline.loading.inspection import Inspection
+from plumbline.signature import Signature, TensorSpec
 from plumbline.spec.model_spec import Classification, Golden, ModelSpec
 
 SCORES = np.array([[0.25, 0.75, 0, 0, 0, 0, 0, 0, 0, 0]], np.float32)

@@ -14,7 +14,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plumbline.archive.signature import Signature, TensorSpec
 from plumbline.engines.base import Engine
 from plumbline.engines.fake import FakeEngine
 from plumbline.engines.time_left import TimeLeft, lasting
@@ -23,7 +22,8 @@ from plumbline.loading import batching as batching_module
 from plumbline.loading.batching import BatchingEngine, batching, takes_batches
 from plumbline.machine.sizing import MOST_TOGETHER
 from plumbline.pipeline.admission import Deadline, stays
-from plumbline.pipeline.predictor import Predictor
+from plumbline.pipeline.inference import Predictor
+from plumbline.signature import Signature, TensorSpec
 from plumbline.spec.model_spec import ModelSpec, Preprocess
 from plumbline.tasks.task_table import make_task
 from plumbline.vision.arrays import Tensors

@@ -17,13 +17,13 @@ from PIL import Image
 
 from plumbline.archive.contents import Archive, GoldenPicture
 from plumbline.archive.discovery import ModelFile
-from plumbline.archive.signature import Signature, TensorSpec
 from plumbline.engines.time_left import TimeLeft
 from plumbline.errors import GoldenMismatch
 from plumbline.loading.golden_check import check_goldens
 from plumbline.loading.likely_causes import explain
 from plumbline.pipeline.preprocess import preprocess
 from plumbline.pipeline.stages import Pipeline
+from plumbline.signature import Signature, TensorSpec
 from plumbline.spec.model_spec import Classification, ModelSpec, Preprocess
 from plumbline.tasks.task_table import make_task
 from plumbline.vision.arrays import Tensor, Tensors

@@ -15,7 +15,6 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
-from plumbline.archive.signature import Signature, TensorSpec
 from plumbline.engines.time_left import TimeLeft, lasting
 from plumbline.packing import preprocess_options, search_report
 from plumbline.packing.find_preprocess import Answer
@@ -23,6 +22,7 @@ from plumbline.packing.preprocess_search import Search
 from plumbline.packing.preprocess_trials import Inputs, Trials
 from plumbline.packing.progress_bar import Reporter
 from plumbline.pipeline.preprocess import preprocess
+from plumbline.signature import Signature, TensorSpec
 from plumbline.spec.model_spec import Preprocess, read_document
 from plumbline.vision.arrays import Tensors
 from plumbline.vision.images import Limits, decode

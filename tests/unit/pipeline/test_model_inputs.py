@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from plumbline.archive.signature import TensorSpec
 from plumbline.errors import NotAnImage, SpecError
 from plumbline.pipeline.model_inputs import (
     Prepared,
@@ -19,6 +18,7 @@ from plumbline.pipeline.model_inputs import (
     stacked,
 )
 from plumbline.pipeline.stopwatch import Stopwatch
+from plumbline.signature import TensorSpec
 from plumbline.spec.model_spec import ModelSpec, Preprocess
 from plumbline.vision.geometry import Geometry
 from plumbline.vision.images import Limits

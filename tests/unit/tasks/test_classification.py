@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from plumbline.archive.signature import Signature, TensorSpec
 from plumbline.errors import SpecError
 from plumbline.results.task_results import Classes
+from plumbline.signature import Signature, TensorSpec
 from plumbline.spec.labels import NumberedLabels
 from plumbline.spec.model_spec import Classification, ModelChoice, ModelSpec
 from plumbline.tasks.classification import ClassificationTask

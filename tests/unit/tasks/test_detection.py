@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from plumbline.archive.signature import Signature, TensorSpec
 from plumbline.errors import SpecError
 from plumbline.results.task_results import Detections
+from plumbline.signature import Signature, TensorSpec
 from plumbline.spec.labels import NumberedLabels
 from plumbline.spec.model_spec import Detection, ModelChoice, ModelSpec
 from plumbline.tasks.detection import DetectionTask

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from plumbline.archive.signature import Signature, TensorSpec
 from plumbline.errors import SpecError
+from plumbline.signature import Signature, TensorSpec
 from plumbline.spec.model_spec import ModelChoice, ModelSpec, parse
 from plumbline.tasks.raw import RawTask
 from plumbline.tasks.task_table import make_task, suited

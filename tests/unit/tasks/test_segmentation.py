@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from plumbline.archive.signature import Signature, TensorSpec
 from plumbline.errors import SpecError
 from plumbline.results import palette
 from plumbline.results.task_results import Segments
+from plumbline.signature import Signature, TensorSpec
 from plumbline.spec.model_spec import ModelChoice, ModelSpec, Segmentation
 from plumbline.tasks.segmentation import SegmentationTask
 from plumbline.vision import masks

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from plumbline.archive.signature import Signature, TensorSpec
+from plumbline.signature import Signature, TensorSpec
 from plumbline.spec.model_spec import parse
 from plumbline.tasks.base import Task
 from plumbline.tasks.task_table import fitted

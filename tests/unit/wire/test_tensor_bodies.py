@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plumbline import errors
-from plumbline.archive.signature import Signature, TensorSpec
+from plumbline.signature import Signature, TensorSpec
 from plumbline.wire.tensor_bodies import Array, Inputs, Instances, fits
 
 FLOATS = Signature((TensorSpec("image", (None, 2, 2), "float32"),), ())

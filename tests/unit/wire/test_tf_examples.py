@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plumbline.archive.saved_model import entries, message, varint
-from plumbline.archive.signature import Signature, TensorSpec
 from plumbline.errors import InvalidInstances
+from plumbline.signature import Signature, TensorSpec
 from plumbline.wire.tf_examples import Examples, serialised
 
 TEXTS = TensorSpec("inputs", (None,), "string")

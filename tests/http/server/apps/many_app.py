@@ -21,7 +21,6 @@ from typing import Any
 
 from flask import Flask
 
-from plumbline.archive.signature import Signature, TensorSpec
 from plumbline.engines.base import Engine
 from plumbline.engines.time_left import TimeLeft
 from plumbline.errors import ArchiveError, ModelError
@@ -32,11 +31,11 @@ from plumbline.loading.terms import Terms
 from plumbline.machine import cgroups
 from plumbline.machine.cgroups import Memory
 from plumbline.pipeline.stages import Pipeline
+from plumbline.signature import Signature, TensorSpec
 from plumbline.spec.model_spec import ModelSpec
 from plumbline.tasks.task_table import make_task
 from plumbline.vision.arrays import Tensors
-from plumbline.web import hosted_model as hosted
-from plumbline.web import wsgi
+from plumbline.web import model_service, wsgi
 
 MEBIBYTE = 1024 * 1024
 
@@ -111,8 +110,8 @@ class Adder:
 
 
 def hosted_model(order: Mapping[str, Any], cutoff: Cutoff) -> ServedModel:
-    """What stands for `plumbline.web.hosted_model.hosted_model`."""
-    return hosted.hosted_model(order, cutoff, load)
+    """What stands for `plumbline.web.model_service.hosted_model`."""
+    return model_service.hosted_model(order, cutoff, load)
 
 
 def load(root: Path, terms: Terms, say: Say) -> Registry:

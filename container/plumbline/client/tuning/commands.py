@@ -15,13 +15,13 @@ from rich.table import Table
 from plumbline.archive import manifest, tarball, tuning_file
 from plumbline.archive.contents import open_archive
 from plumbline.archive.tarball import unpacked
+from plumbline.client.tuning.server_trials import Measured, measure
+from plumbline.client.tuning.setting_combinations import OPENVINO, TENSORFLOW, Trial, trials
 from plumbline.machine import cgroups
 from plumbline.machine.sizing import Sizes
 from plumbline.packing.progress_bar import Reporter
 from plumbline.settings import environment
 from plumbline.settings.server_settings import Settings
-from plumbline.tuning.server_trials import Measured, measure
-from plumbline.tuning.setting_combinations import OPENVINO, TENSORFLOW, Trial, trials
 from plumbline.vision import synthetic_pictures
 
 GOALS = ("throughput", "latency")

@@ -19,13 +19,9 @@ from hypothesis import strategies as st
 
 from plumbline import cli
 from plumbline.archive import manifest, tarball, tuning_file
-from plumbline.errors import CommandError, SettingError
-from plumbline.machine import cgroups
-from plumbline.machine.cgroups import Machine
-from plumbline.settings import environment
-from plumbline.tuning import commands, server_trials
-from plumbline.tuning.server_trials import Measured
-from plumbline.tuning.setting_combinations import (
+from plumbline.client.tuning import commands, server_trials
+from plumbline.client.tuning.server_trials import Measured
+from plumbline.client.tuning.setting_combinations import (
     BATCHES,
     OPENVINO,
     TENSORFLOW,
@@ -33,6 +29,10 @@ from plumbline.tuning.setting_combinations import (
     fewer,
     trials,
 )
+from plumbline.errors import CommandError, SettingError
+from plumbline.machine import cgroups
+from plumbline.machine.cgroups import Machine
+from plumbline.settings import environment
 
 GIB = 1024**3
 DEFAULT = Trial("auto", 2, 2, 1, default=True)

@@ -10,8 +10,8 @@ from pathlib import Path
 from plumbline.client.base import Server, ask
 from plumbline.client.load_generator import Run, load
 from plumbline.client.local_server import served
+from plumbline.client.tuning.setting_combinations import QUEUE, Trial
 from plumbline.errors import CommandError
-from plumbline.tuning.setting_combinations import QUEUE, Trial
 
 CROWD = 16
 """Callers at a time; each asks again as soon as it has its answer."""
