@@ -63,6 +63,13 @@ def opencv_resize(name: str, pixels: Bytes, size: Size) -> Array:
     return np.asarray(resized).reshape(*size, pixels.shape[2])
 
 
+def skimage_resize(pixels: Bytes, size: Size) -> Array:
+    """`skimage.transform.resize`, in 0 to 255."""
+    from skimage.transform import resize
+
+    return np.asarray(resize(pixels, size, preserve_range=True), np.float32)
+
+
 TENSORFLOW = ("nearest", "bilinear", "bicubic", "area")
 PILLOW = ("nearest", "bilinear", "bicubic", "lanczos", "box", "hamming")
 OPENCV = ("nearest", "linear", "cubic", "area")
@@ -72,6 +79,7 @@ RESIZERS: Mapping[str, Resizer] = MappingProxyType(
     | {"tensorflow-bilinear-antialias": partial(tensorflow_resize, "bilinear", True)}
     | {f"pillow-{name}": partial(pillow_resize, name) for name in PILLOW}
     | {f"opencv-{name}": partial(opencv_resize, name) for name in OPENCV}
+    | {"skimage-linear": skimage_resize}
 )
 
 

@@ -54,6 +54,61 @@ def application(mode: str, path: Path, **options: Any) -> Array:
     return libraries.preprocess_input(mode, by_dataset(path, **options))
 
 
+def by_image_ops_fit(path: Path) -> Array:
+    """The snippet of Teachable Machine's export page."""
+    picture = Image.open(path).convert("RGB")
+    fitted = ImageOps.fit(picture, (150, 130), Image.Resampling.LANCZOS)
+    return np.asarray(fitted, np.float32) / 127.5 - 1
+
+
+def by_torchvision(path: Path) -> Array:
+    """`Resize(140)`, `CenterCrop((130, 150))`, `ToTensor`, `Normalize`, line for line."""
+    picture = Image.open(path).convert("RGB")
+    width, height = picture.size
+    short, long = sorted((width, height))
+    new = int(140 * long / short)
+    picture = picture.resize(
+        (140, new) if width <= height else (new, 140), Image.Resampling.BILINEAR
+    )
+    width, height = picture.size
+    if width < 150 or height < 130:
+        beside, above = max(0, (150 - width) // 2), max(0, (130 - height) // 2)
+        ground = Image.new("RGB", (max(150, width), max(130, height)))
+        ground.paste(picture, (beside, above))
+        picture, (width, height) = ground, ground.size
+    left, top = round((width - 150) / 2.0), round((height - 130) / 2.0)
+    cut = picture.crop((left, top, left + 150, top + 130))
+    mean, std = (
+        np.array(row, np.float32) for row in ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
+    )
+    return np.asarray((np.asarray(cut, np.float32) / np.float32(255) - mean) / std)
+
+
+def by_slim(path: Path) -> Array:
+    """TF-slim's evaluation: the middle 7/8, resized, -1 to 1."""
+    import tensorflow as tf
+
+    decoded = libraries.tensorflow_decode(path.read_bytes())
+    picture = tf.image.central_crop(tf.image.convert_image_dtype(decoded, tf.float32), 0.875)
+    return np.asarray((tf.image.resize(picture, (130, 150)) - 0.5) * 2)
+
+
+def by_standardization(path: Path) -> Array:
+    """Each picture by its own mean and deviation, as TensorFlow's CIFAR-10 tutorial has it."""
+    import tensorflow as tf
+
+    decoded = libraries.tensorflow_decode(path.read_bytes())
+    return np.asarray(tf.image.per_image_standardization(tf.image.resize(decoded, (130, 150))))
+
+
+def by_skimage(path: Path) -> Array:
+    """`skimage.transform.resize`, which gives 0 to 1."""
+    from skimage.transform import resize
+
+    pixels = np.asarray(Image.open(path).convert("RGB"))
+    return np.asarray(resize(pixels, (130, 150)), np.float32)
+
+
 def by_tensorflow(path: Path) -> Array:
     """`tf.io` and `tf.image`, antialiased."""
     import tensorflow as tf
@@ -129,6 +184,36 @@ PIPELINES: Mapping[str, Pipeline] = MappingProxyType(
                 interpolation="bilinear",
                 color_mode="grayscale",
             ),
+        ),
+        "ImageOps.fit": Pipeline(
+            declared(exif="false", fit="'pillow-fit'", resize="'pillow-lanczos'", normalize="'tf'"),
+            by_image_ops_fit,
+        ),
+        "torchvision": Pipeline(
+            declared(exif="false", fit="{shorter_side = 140}", normalize="'torch'"),
+            by_torchvision,
+        ),
+        "TF-slim": Pipeline(
+            declared(
+                decoder="'tensorflow'",
+                exif="false",
+                fit="{central_crop = 0.875}",
+                resize="'tensorflow-bilinear'",
+                normalize="'tf'",
+            ),
+            by_slim,
+        ),
+        "standardized": Pipeline(
+            declared(
+                decoder="'tensorflow'",
+                exif="false",
+                resize="'tensorflow-bilinear'",
+                normalize="'standardize'",
+            ),
+            by_standardization,
+        ),
+        "scikit-image": Pipeline(
+            declared(exif="false", resize="'skimage-linear'", normalize="'unit'"), by_skimage
         ),
         "Pillow, / 256": Pipeline(
             declared(resize="'pillow-bicubic'", normalize="{divisor = 256}"), by_pillow

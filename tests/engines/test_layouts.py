@@ -341,7 +341,7 @@ def test_inspect_ends_with_1_and_one_screen_for_what_is_hopeless(tmp_path: Path)
 @pytest.mark.parametrize(
     ("declared", "error"),
     [
-        ('[model]\nsignature = "train"\n', "The model model/1 has no signature 'train'; it has"),
+        ('[model]\nsignature = "train"\n', "model/1: The SavedModel has no signature 'train'"),
         ("[preprocess]\nsize = [9, 9]\n", r"preprocess.size = \[9, 9\], but the model's input is"),
         ('labels = ["one"]\n', "There are 1 labels, but the model has 2 classes"),
     ],

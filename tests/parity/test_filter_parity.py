@@ -25,6 +25,7 @@ TOLERANCE = dict.fromkeys(FILTERS, 0.0) | {
     "tensorflow-bilinear-antialias": 0.00255,
     "tensorflow-bicubic": 0.00255,
     "tensorflow-area": 0.00255,
+    "skimage-linear": 0.00255,
     "opencv-cubic": 1.0,
 }
 

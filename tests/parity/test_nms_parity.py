@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -16,7 +17,7 @@ from plumbline.spec.model_spec import Detection, ModelSpec
 from plumbline.tasks.detection import DetectionTask
 from plumbline.vision import priors
 from plumbline.vision.boxes import FIRST, FORMATS, ROUND, Candidates, corners, extent, iou, suppress
-from plumbline.vision.geometry import Geometry
+from plumbline.vision.geometry import Geometry, Rect
 
 pytestmark = pytest.mark.tensorflow
 
@@ -298,3 +299,40 @@ def test_agnostic_suppression_is_of_each_boxs_best_class(threshold: float) -> No
     np.testing.assert_allclose(
         found.builtin()["prediction"], np.reshape(expected, (-1, 6)), atol=1e-7
     )
+
+
+def test_a_yolo_head_against_tensorflow() -> None:
+    """Boxes in the sent picture, which a letterbox shrank; suppression by TensorFlow."""
+    random = np.random.default_rng(5)
+    count, classes, side = 2100, 4, 320
+    columns = random.random((4 + classes, count), np.float32)
+    columns[2:4] = 0.05 + 0.2 * columns[2:4]
+    height, width = 200, 300
+    scale = side / width
+    top = (side - round(height * scale)) // 2
+    geometry = replace(
+        Geometry.whole((height, width)),
+        canvas=(side, side),
+        inner=Rect(0, top, side, round(height * scale)),
+    )
+    spec = ModelSpec(
+        detection=Detection(
+            format="yolo", score_threshold=0.6, max_detections=80, max_candidates=count
+        )
+    )
+    task = DetectionTask(spec, None)
+    picture = TensorSpec("images", (1, side, side, 3), "float32")
+    task.fit(Signature((picture,), (TensorSpec("o", (1, 4 + classes, count), "float32"),)))
+
+    [found] = task.results({"o": columns[None]}, [geometry], {})
+
+    x, y, wide, high = columns[:4]
+    boxes = np.stack([x - wide / 2, y - high / 2, x + wide / 2, y + high / 2], 1)
+    inside = (boxes[:, 3] * side >= top) & (boxes[:, 1] * side <= top + round(height * scale))
+    scores = np.where(inside[:, None], columns[4:].T, np.float32(0))
+    expected = class_by_class(boxes, scores, 0.6, count, 80)
+    assert [int(number) for number in found.class_ids] == [number for _, number in expected]
+    kept = boxes[[place for place, _ in expected]] * side
+    kept = (kept - [0, top, 0, top]) / np.tile([scale, round(height * scale) / height], 2)
+    kept = np.clip(kept, 0, [width, height, width, height])
+    np.testing.assert_allclose(found.pixel_boxes(), kept, atol=1e-3)

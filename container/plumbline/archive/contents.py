@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from plumbline.archive import accelerated_files as accelerated
-from plumbline.archive import diagnosis, graph_operations, handler_code
+from plumbline.archive import diagnosis, graph_operations, handler_code, label_files
 from plumbline.archive.accelerated_files import Accelerated
 from plumbline.archive.damage import told
 from plumbline.archive.discovery import ModelFile, find_models, is_version, saved_models
@@ -163,7 +163,7 @@ def read_text(file: Path) -> str:
 
 
 def read_labels(root: Path, source: str | tuple[str, ...] | None) -> tuple[str, ...] | None:
-    """The labels in the order of their classes."""
+    """The labels in the order of their classes. Raises `ArchiveError`."""
     if source is None or isinstance(source, tuple):
         return source
     file = root / source
@@ -171,7 +171,7 @@ def read_labels(root: Path, source: str | tuple[str, ...] | None) -> tuple[str, 
         raise diagnosis.screen(
             root, f"plumbline.toml: labels = {source!r}, but there is no such file."
         )
-    return tuple(read_text(file).splitlines())
+    return label_files.read(read_text(file), source)
 
 
 def read_goldens(folder: Path) -> Iterator[GoldenPicture]:

@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 from plumbline.archive import hdf5, keras_config
 from plumbline.archive.file_listing import Scene
+from plumbline.archive.saved_model import FROZEN
 from plumbline.errors import ArchiveError
 from plumbline.spec.checks import FILE
 
@@ -46,8 +47,7 @@ OTHER_FORMATS: Mapping[str, str] = MappingProxyType(
         ".pickle": f"a Python pickle, which is code and never opened; {EXPORT}",
         ".joblib": f"a Python pickle, which is code and never opened; {EXPORT}",
         ".pbtxt": f"a model as text, which only tools read; {EXPORT}",
-        ".pb": "a frozen graph of TensorFlow 1, not a SavedModel: it does not say which tensors "
-        "are its inputs and outputs; export it with tf.compat.v1.saved_model.simple_save",
+        ".pb": FROZEN,
     }
 )
 """What people pack instead of a model, by the ending of its name."""

@@ -71,7 +71,13 @@ TF_FILE_OPS = ("File", "PyFunc", "Save", "Restore", "Dataset", "Iterator", "Libr
 
 TRY_PACK = (
     "Convert it where that code is: plumbline pack MODEL --custom-objects FILE makes an archive "
-    "that needs no Python code."
+    "that needs no Python code. FILE defines them or imports them; of a package that registers its "
+    "classes with Keras, import PACKAGE is enough. Or write it as a graph where it was trained: "
+    "model.export('saved_model'), which needs none of this."
+)
+
+EXPORT_THERE = (
+    "Where the model was trained, model.export('saved_model') may write one, which can be packed."
 )
 
 TRY_EXPORT = (

@@ -35,6 +35,8 @@ class KerasModel:
 
     config: Config
     version: str | None
+    changed: bool = False
+    """Whether the config is no longer the file's."""
 
     @property
     def major(self) -> int | None:

@@ -7,7 +7,7 @@ of numbered fields, each a whole number or some bytes, which may be a message ag
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -55,6 +55,14 @@ DTYPES: Mapping[int, str] = MappingProxyType(
 MOST_FIELDS = 1_000_000
 """Of one message: a graph has one for each of its nodes."""
 
+FROZEN = (
+    "a frozen graph of TensorFlow 1, not a SavedModel: it does not say which tensors are its "
+    "inputs and outputs. Read it with tf.compat.v1.GraphDef.FromString, import it with "
+    "tf.import_graph_def, and export it with tf.compat.v1.saved_model.simple_save(session, "
+    "folder, {'image': input tensor}, {'scores': output tensor})"
+)
+"""What a lone graph is, and what makes a SavedModel of it."""
+
 VARINT, EIGHT_BYTES, BYTES, FOUR_BYTES = 0, 1, 2, 5
 """How a field is written."""
 
@@ -69,12 +77,54 @@ def serving_graph(folder: Path) -> Message:
     """The graph that is for serving. Raises `EngineError`."""
     with told_of_damage(folder):
         with told(f"{folder.name}/saved_model.pb", "the system"):
-            data = memoryview((folder / "saved_model.pb").read_bytes())
-        graphs = [message(graph) for graph in message(data)[2]]
-        for graph in graphs:
-            if SERVE in tags_of(graph):
-                return graph
-    raise EngineError(f"{folder.name}/saved_model.pb has no graph for serving (tag {SERVE!r}).")
+            read = (folder / "saved_model.pb").read_bytes()
+        data = message(read)
+        if is_frozen(data):
+            raise EngineError(f"{folder.name}/saved_model.pb is {FROZEN}.")
+        graphs = [message(graph) for graph in data[2]]
+        tagged = [tags_of(graph) for graph in graphs]
+        for wanted in ([SERVE], *(tags for tags in tagged if SERVE in tags)):
+            if wanted in tagged:
+                return graphs[tagged.index(wanted)]
+    if tagged == [[]]:
+        return graphs[0]
+    there = "; ".join(", ".join(map(repr, tags)) or "none" for tags in tagged)
+    raise EngineError(
+        f"{folder.name}/saved_model.pb has no graph for serving (tag {SERVE!r}); the tags of its "
+        f"graphs are: {there or 'none'}. Save the one that is meant with tags=['{SERVE}']."
+    )
+
+
+def is_frozen(data: Message) -> bool:
+    """Whether it is a graph alone: its first field is a node, not the version of a SavedModel."""
+    first = data[1][0] if data[1] else memoryview(b"")
+    try:
+        node = message(first)
+        return len(first) > 10 and text(node[2][-1]).isidentifier()
+    except (ValueError, IndexError):
+        return False
+
+
+def serving_tags(folder: Path) -> list[str]:
+    """The tags of the graph that is for serving. Raises `EngineError`."""
+    with told_of_damage(folder):
+        return tags_of(serving_graph(folder))
+
+
+def no_signature(name: str, there: Iterable[str]) -> EngineError:
+    """The error for a SavedModel without the signature that the spec names."""
+    names = sorted(each for each in there if is_public(each))
+    if not names:
+        return EngineError(
+            "The SavedModel has no signatures, so that nobody knows what goes into it: it was "
+            "saved without them. Where it was made, give it one: tf.saved_model.save(module, "
+            "folder, signatures=module.function.get_concrete_function(tf.TensorSpec([None, 224, "
+            "224, 3]))); of a Keras model, model.export(folder)."
+        )
+    return EngineError(
+        f"The SavedModel has no signature {name!r}; it has {', '.join(map(repr, names))}. "
+        f'Set [model] signature in plumbline.toml: signature = "{names[0]}", say.'
+    )
 
 
 @contextmanager

@@ -11,12 +11,19 @@ import json
 import logging
 import tempfile
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from plumbline.archive import graph_operations, hdf5, keras1, keras_config, keras_files
+from plumbline.archive import (
+    graph_operations,
+    hdf5,
+    keras1,
+    keras_config,
+    keras_files,
+    keras_precision,
+)
 from plumbline.archive.discovery import ModelFile
 from plumbline.archive.keras_files import KerasModel
 from plumbline.engines.keras_export import export
@@ -32,6 +39,8 @@ class Library:
 
     name: str
     load: Callable[[], Any]
+    note: str = ""
+    """What was done to the model that it read."""
 
     @property
     def version(self) -> str:
@@ -42,7 +51,7 @@ class Library:
             return "(not installed)"
 
     def __str__(self) -> str:
-        return f"{self.name} {self.version}"
+        return f"{self.name} {self.version}{self.note}"
 
 
 def import_keras() -> Any:
@@ -79,9 +88,12 @@ def convert(model: ModelFile, folder: Path) -> str:
     library, loaded = load(model)
     try:
         export(loaded, folder)
+    except ModelError:
+        raise
     except Exception as exc:  # whatever Keras raises
         raise EngineError(
-            f"{library} has read {model.path.name}, but can't make a SavedModel of it: {short(exc)}"
+            f"{library} has read {model.path.name}, but can't make a SavedModel of it: "
+            f"{short(exc)}. {keras_config.EXPORT_THERE}"
         ) from exc
     graph_operations.check(folder, source=model.path.name)
     return str(library)
@@ -92,7 +104,7 @@ def load(model: ModelFile, custom: Collection[str] = ()) -> tuple[Library, Any]:
 
     `custom` names what both have been told of beside their own classes.
     """
-    found = keras_files.read(model, custom)
+    found, note = full_precision(keras_files.read(model, custom))
     reason, libraries = preferred(found)
     failures: list[str] = []
     for library in libraries:
@@ -105,8 +117,17 @@ def load(model: ModelFile, custom: Collection[str] = ()) -> tuple[Library, Any]:
             failures.append(f"{library} can't read it: {short(exc)}")
         else:
             log.info("%s reads %s: %s.", library, model.path.name, "; ".join([reason, *failures]))
-            return library, loaded
+            return replace(library, note=note), loaded
     raise unreadable(model, found, failures)
+
+
+def full_precision(found: KerasModel) -> tuple[KerasModel, str]:
+    """The model with its layers in float32, if it was trained in half precision, and the note."""
+    policies = keras_precision.policies(found.config)
+    if not policies:
+        return found, ""
+    note = f", in float32 arithmetic with the same weights, not in {' and '.join(policies)}"
+    return replace(found, config=keras_precision.in_float32(found.config), changed=True), note
 
 
 def preferred(found: KerasModel) -> tuple[str, tuple[Library, Library]]:
@@ -129,7 +150,13 @@ def read_with(library: Library, model: ModelFile, found: KerasModel) -> Any:
         loaded = keras.models.model_from_json(json.dumps(config))
         load_weights(loaded, model.weights or model.path)
         return loaded
-    with keras_files.named(model.path, f"model.{model.kind}") as path:
+    name = f"model.{model.kind}"
+    file = (
+        keras_precision.rewritten(model.path, found.config, name)
+        if found.changed
+        else keras_files.named(model.path, name)
+    )
+    with file as path:
         return keras.models.load_model(str(path), compile=False, safe_mode=True)
 
 

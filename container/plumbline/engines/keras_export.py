@@ -7,9 +7,12 @@ adds a random fingerprint and the paths of this machine's files.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import inspect
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
+
+from plumbline.errors import EngineError
 
 
 def export(model: Any, folder: Path) -> None:
@@ -19,7 +22,8 @@ def export(model: Any, folder: Path) -> None:
     served = tf.Module()
     served.weights = [resource(variable) for variable in model.variables]
     served.tables = list(lookup_tables(model))
-    signature = [input_spec(tensor) for tensor in model.inputs]
+    served.others = list(tracked(model))
+    signature = input_specs(model)
     function = tf.function(serving(model), input_signature=signature, autograph=False)
     tf.saved_model.save(
         served,
@@ -34,10 +38,19 @@ def serving(model: Any) -> Callable[..., dict[str, Any]]:
     """The model as a function from tensors to named tensors, as `predict` calls it."""
 
     def serve(*inputs: Any) -> dict[str, Any]:
-        batch = inputs[0] if len(inputs) == 1 else list(inputs)
-        return outputs_by_name(model(batch, training=False))
+        return outputs_by_name(model(structured(model, inputs), training=False))
 
     return serve
+
+
+def structured(model: Any, inputs: Sequence[Any]) -> Any:
+    """The inputs as the model was built to take them: one, a list, or an object by names."""
+    import tensorflow as tf
+
+    for name in ("_inputs_struct", "_nested_inputs"):  # of Keras 3 and of Keras 2
+        if isinstance(struct := getattr(model, name, None), dict):
+            return tf.nest.pack_sequence_as(struct, list(inputs))
+    return inputs[0] if len(inputs) == 1 else list(inputs)
 
 
 def outputs_by_name(outputs: Any) -> dict[str, Any]:
@@ -46,6 +59,39 @@ def outputs_by_name(outputs: Any) -> dict[str, Any]:
         return {str(name): value for name, value in outputs.items()}
     listed = outputs if isinstance(outputs, list | tuple) else [outputs]
     return {f"output_{number}": value for number, value in enumerate(listed)}
+
+
+def input_specs(model: Any) -> list[Any]:
+    """What the signature says of the model's inputs. Raises `EngineError` if nobody knows.
+
+    A class of the user's own has no inputs: it was built for a batch of some shape, once.
+    """
+    if inputs := getattr(model, "inputs", None):
+        return [input_spec(tensor) for tensor in inputs]
+    import tensorflow as tf
+
+    shape = (model.get_build_config() or {}).get("input_shape")
+    if not shape or not all(each is None or isinstance(each, int) for each in shape):
+        raise EngineError(
+            f"{type(model).__name__} is a class of your own, and its file does not say what goes "
+            "into it: it was never called, or takes several inputs. Where it was trained, "
+            "model.export('saved_model') writes a SavedModel, which can be packed."
+        )
+    name = next(iter(inspect.signature(model.call).parameters))
+    return [tf.TensorSpec((None, *shape[1:]), tf.float32, name=name)]
+
+
+def tracked(model: Any) -> Iterator[Any]:
+    """What layers hold beside variables and other layers: tables, and modules of a hub."""
+    import tensorflow as tf
+    from tensorflow.python.trackable.resource import CapturableResource
+
+    kinds = (CapturableResource, tf.__internal__.tracking.AutoTrackable)
+    for layer in model._flatten_layers():  # noqa: SLF001 - what both Kerases' export walks, too
+        for value in vars(layer).values():
+            own = type(value).__module__.partition(".")[0] in ("keras", "tf_keras")
+            if isinstance(value, kinds) and not own and not hasattr(value, "_flatten_layers"):
+                yield value
 
 
 def input_spec(tensor: Any) -> Any:

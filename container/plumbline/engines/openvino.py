@@ -252,8 +252,13 @@ def places_in(network: Any, signature: Signature) -> Places:
             (network.outputs, signature.outputs),
         )
     ]
-    if (len(network.inputs), len(network.outputs)) != (len(found[0]), len(found[1])):
-        raise EngineError("OpenVINO reads other inputs or outputs than the model's signature has.")
+    ports = (len(network.inputs), len(network.outputs))
+    declared = (len(signature.inputs), len(signature.outputs))
+    if not ports == declared == (len(found[0]), len(found[1])):
+        raise EngineError(
+            "OpenVINO reads other inputs or outputs than the model's signature has: it leaves out "
+            "an output that is the same for every picture, for one."
+        )
     return Places(*found)
 
 

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from plumbline.archive.saved_model import SERVE, is_public
+from plumbline.archive.saved_model import is_public, no_signature, read_signatures, serving_tags
 from plumbline.engines.session_call import SessionCall, words
 from plumbline.engines.time_left import TimeLeft
 from plumbline.errors import DeadlineExceeded, EngineError, InputRefused
@@ -79,6 +79,11 @@ def load_saved_model(folder: Path, signature_name: str, threads: int) -> TensorF
     preload()
     import tensorflow as tf
 
+    tags = serving_tags(folder)
+    there = read_signatures(folder)
+    if signature_name not in there and not (there and signature_name == DEFAULT):
+        raise no_signature(signature_name, there)
+
     tf.get_logger().setLevel("ERROR")  # it advises against what this engine is about
     config = tf.compat.v1.ConfigProto(
         intra_op_parallelism_threads=threads,
@@ -88,28 +93,88 @@ def load_saved_model(folder: Path, signature_name: str, threads: int) -> TensorF
     session = tf.compat.v1.Session(graph=tf.Graph(), config=config)
     try:
         with session.graph.as_default():
-            meta_graph = tf.compat.v1.saved_model.load(session, [SERVE], str(folder))
+            meta_graph = tf.compat.v1.saved_model.load(session, tags, str(folder))
     except Exception as exc:  # whatever a damaged file makes TensorFlow raise
         raise EngineError(f"TensorFlow can't load the SavedModel {folder.name}/: {exc}") from exc
     definitions = meta_graph.signature_def
-    engine = default_of(session, definitions, signature_name)
+    if lacks_values(session) and (whole := frozen(folder, tags, signature_name, config)):
+        return whole
+    chosen = definitions.get(signature_name)
+    engine = engine_of(session, chosen) if chosen else without_default()
     engine.others.update(others(session, definitions, signature_name))
     return engine
 
 
-def default_of(session: Any, definitions: Any, name: str) -> TensorFlowEngine:
-    """The engine of the signature that is meant where none is named. Raises `EngineError`.
-
-    A model may lack TensorFlow's own default, as long as it has others.
-    """
-    if name == DEFAULT and name not in definitions and any(map(is_public, definitions)):
-        return TensorFlowEngine(refuse, ABSENT)
-    return engine_of(session, choose_signature(definitions, name))
+def without_default() -> TensorFlowEngine:
+    """What stands for TensorFlow's default signature where a model has only others."""
+    return TensorFlowEngine(refuse, ABSENT)
 
 
 def refuse(*_: Any) -> list[Tensor]:
     """Nobody gets here: what names no signature is refused before."""
     raise EngineError(f"The model has no signature {DEFAULT!r}.")
+
+
+def lacks_values(session: Any) -> bool:
+    """Whether variables have no values yet: those of Keras 3 that TensorFlow itself has saved."""
+    import tensorflow as tf
+
+    with session.graph.as_default():
+        checks = [
+            tf.raw_ops.VarIsInitializedOp(resource=operation.outputs[0])
+            for operation in session.graph.get_operations()
+            if operation.type == "VarHandleOp"
+        ]
+    return not all(session.run(checks))
+
+
+def frozen(
+    folder: Path, tags: list[str], signature_name: str, config: Any
+) -> TensorFlowEngine | None:
+    """The engine for a SavedModel as TensorFlow 2 itself loads it, the values in its graph.
+
+    None where TensorFlow 2 can't load it either.
+    """
+    import tensorflow as tf
+    from tensorflow.python.framework.convert_to_constants import (
+        convert_variables_to_constants_v2 as with_constants,
+    )
+
+    try:
+        loaded = tf.saved_model.load(str(folder), tags)
+        engines = {
+            name: engine_of_function(with_constants(function), function, config)
+            for name, function in loaded.signatures.items()
+        }
+    except Exception as exc:  # whatever TensorFlow raises; the session's graph is left
+        log.warning("TensorFlow 2 can't load the SavedModel either: %s", exc)
+        return None
+    log.info("Variables have no values in a session; TensorFlow 2 has loaded the SavedModel.")
+    engine = engines.pop(signature_name, None) or without_default()
+    engine.others.update(engines)
+    return engine
+
+
+def engine_of_function(constant: Any, function: Any, config: Any) -> TensorFlowEngine:
+    """The engine of a function of TensorFlow 2 whose variables are constants, as `function`'s."""
+    import tensorflow as tf
+
+    session = tf.compat.v1.Session(graph=tf.Graph(), config=config)
+    with session.graph.as_default():
+        tf.import_graph_def(constant.graph.as_graph_def(), name="")
+    declared = function.structured_input_signature[1]
+    names = {spec.name: name for name, spec in declared.items()}
+    fed_by = {names[tensor.op.name]: tensor for tensor in constant.inputs}
+    fetched = dict(zip(sorted(function.structured_outputs), constant.outputs, strict=True))
+    inputs, outputs = (
+        tuple(of_tensor(name, tensor) for name, tensor in sorted(side.items()))
+        for side in (fed_by, fetched)
+    )
+    signature = Signature(inputs, outputs)
+    at = session.graph.get_tensor_by_name
+    feeds = [at(fed_by[spec.name].name) for spec in signature.inputs]
+    fetches = [at(fetched[spec.name].name) for spec in signature.outputs]
+    return TensorFlowEngine(SessionCall(session, feeds, fetches), signature)
 
 
 def others(session: Any, definitions: Any, chosen: str) -> Iterator[tuple[str, TensorFlowEngine]]:
@@ -163,12 +228,7 @@ def describe(name: str, info: Any, graph: Any) -> TensorSpec:
     return TensorSpec(name, known, dtype.name, loose=shape.rank is None)
 
 
-def choose_signature(definitions: Any, name: str) -> Any:
-    """The signature that the spec names. Raises `EngineError` that lists those there are."""
-    callable_names = [known for known in definitions if is_public(known)]
-    if name not in callable_names:
-        raise EngineError(
-            f"The SavedModel has no signature {name!r}; it has "
-            f"{', '.join(map(repr, callable_names)) or 'none'}. Set [model] signature."
-        )
-    return definitions[name]
+def of_tensor(name: str, tensor: Any) -> TensorSpec:
+    """A tensor of a function of TensorFlow 2."""
+    known = tuple(tensor.shape.as_list()) if tensor.shape.rank is not None else ()
+    return TensorSpec(name, known, tensor.dtype.name, loose=tensor.shape.rank is None)

@@ -11,6 +11,7 @@ from typing import Any
 from plumbline.archive import manifest
 from plumbline.archive.contents import Archive, open_archive, read_text
 from plumbline.archive.discovery import ModelFile
+from plumbline.archive.saved_model import no_signature
 from plumbline.engines.model_io import signatures_of
 from plumbline.errors import SpecError
 from plumbline.loading.golden_check import check_decodable
@@ -72,10 +73,7 @@ def check_fit(archive: Archive, model: ModelFile, signatures: Mapping[str, Signa
     chosen = archive.spec.model.signature
     signature = meant_by(chosen, signatures)
     if signature is None:
-        raise SpecError(
-            f"The model {model.name}/{model.version} has no signature {chosen!r}; it has "
-            f"{', '.join(map(repr, signatures)) or 'none'}. Set [model] signature in {FILE}."
-        )
+        raise SpecError(f"{model.name}/{model.version}: {no_signature(chosen, signatures)}")
     spec = suited(archive.spec, signature)
     fitted(spec, archive.labels, signature)
     check_pictures(spec, signature)

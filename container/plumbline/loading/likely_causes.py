@@ -22,8 +22,8 @@ from plumbline.spec.model_spec import ModelSpec
 from plumbline.spec.toml_writer import toml_value
 from plumbline.tasks.task_table import make_task
 from plumbline.vision.arrays import Tensor, Tensors
+from plumbline.vision.crops import NAMED
 from plumbline.vision.decoders import DECODERS
-from plumbline.vision.fit import FITS
 from plumbline.vision.images import COLORS
 from plumbline.vision.normalize import NORMALIZATIONS
 from plumbline.vision.resize import FILTERS
@@ -37,7 +37,7 @@ MOST_CONFIRMED = 4
 ALTERNATIVES: Mapping[str, Sequence[Any]] = {
     "normalize": (*NORMALIZATIONS, {"divisor": 256}),
     "color": tuple(COLORS),
-    "fit": tuple(FITS),
+    "fit": (*NAMED, {"shorter_side": 256}, {"central_crop": 0.875}),
     "resize": tuple(FILTERS),
     "decoder": tuple(DECODERS),
     "exif": (True, False),

@@ -32,10 +32,10 @@ from plumbline.loading.golden_check import check_goldens, time_left
 from plumbline.loading.model_registry import LoadedModel, Registry
 from plumbline.loading.served_model import Say, one_line, reason_of
 from plumbline.loading.terms import Terms
-from plumbline.pipeline.model_inputs import check_pictures
+from plumbline.pipeline.model_inputs import check_pictures, decodes_itself
 from plumbline.pipeline.preprocess import normalization, stays_bytes
 from plumbline.pipeline.stages import Pipeline
-from plumbline.tasks.task_table import fitted, suited
+from plumbline.tasks.task_table import TASKS, fitted, suited
 
 log = logging.getLogger("plumbline.loading")
 
@@ -80,7 +80,7 @@ def ready(archive: Archive, terms: Terms, say: Say) -> Pipeline:
         return found
     pipeline = make_pipeline(archive, load(archive, archive.model, terms), terms)
     say(f"The model {name} is warming up.")
-    warm_up(pipeline)
+    pipeline = warmed(archive, pipeline, terms)
     say(f"{name} is being checked against {len(archive.goldens)} golden pictures.")
     check_goldens(pipeline, archive)
     goldens = [golden.picture for golden in archive.goldens]
@@ -248,8 +248,30 @@ def make_pipeline(archive: Archive, engine: Engine, terms: Terms) -> Pipeline:
     return around(pipeline, terms.handler, terms.code.cutoff, Named(model.name, model.version))
 
 
+def warmed(archive: Archive, pipeline: Pipeline, terms: Terms) -> Pipeline:
+    """The pipeline after its first run.
+
+    Where a model of strings refuses a picture's bytes, and nobody said what its task is, its inputs
+    are no pictures (but web-safe base64, or examples), and its outputs are answered as they are.
+    """
+    try:
+        warm_up(pipeline)
+    except InputRefused as exc:
+        if not decodes_itself(pipeline.bare.engine.signature.input()):
+            raise
+        log.warning("The model is not warm: a picture's bytes are not what it takes. %s", exc)
+        spec = archive.spec
+        if not spec.declared & {"task", "labels", *TASKS}:
+            spec = replace(spec, task="raw", declared=spec.declared | {"task"})
+            return make_pipeline(replace(archive, spec=spec), pipeline.bare.engine, terms)
+    return pipeline
+
+
 def warm_up(pipeline: Pipeline) -> None:
-    """Answer for a black picture, so that no caller pays for what only the first run does."""
+    """Answer for a black picture, so that no caller pays for what only the first run does.
+
+    Raises `InputRefused` where a model takes other bytes than a picture's.
+    """
     pipeline = pipeline.bare
     reason = check_pictures(pipeline.spec, pipeline.engine.signature)
     if reason:
@@ -257,9 +279,4 @@ def warm_up(pipeline: Pipeline) -> None:
         return
     black = io.BytesIO()
     Image.new("RGB", (64, 64)).save(black, pipeline.limits.formats[0])
-    try:
-        pipeline.values(black.getvalue(), time_left)
-    except InputRefused as exc:
-        if pipeline.spec.task != "raw":
-            raise
-        log.warning("The model is not warm: a picture's bytes are not what it takes. %s", exc)
+    pipeline.values(black.getvalue(), time_left)

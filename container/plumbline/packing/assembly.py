@@ -6,7 +6,7 @@ import json
 import logging
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,9 @@ from plumbline.archive.contents import GoldenPicture as ReadGolden
 from plumbline.archive.npz_outputs import save
 from plumbline.errors import GoldenMismatch
 from plumbline.handlers import handler_choice
-from plumbline.loading.golden_check import check_golden
+from plumbline.loading.golden_check import check_golden, time_left
 from plumbline.loading.likely_causes import explain
-from plumbline.loading.loader import load, make_pipeline, warm_up
+from plumbline.loading.loader import load, make_pipeline, warmed
 from plumbline.loading.terms import Terms
 from plumbline.machine import cgroups
 from plumbline.machine.quiet import muted
@@ -125,9 +125,11 @@ def prepare(contents: Contents, folder: Path, reporter: Reporter = SILENT) -> Re
         handler = handler_choice.load(archive, terms.code, None, reporter.say)
         terms = replace(terms, handler=handler)
         pipeline = make_pipeline(archive, load(archive, archive.model, terms), terms)
-        warm_up(pipeline)
+        pipeline = warmed(archive, pipeline, terms)
     report = prove(archive, pipeline)
     if not report.wrong:
+        for line in unlabelled(archive, pipeline):
+            reporter.say(line)
         found = accelerate(archive, pipeline, terms, contents.calibration, reporter)
         report = replace(report, acceleration=found)
     if contents.code and (vendored := vendoring.vendor(folder)):
@@ -183,6 +185,17 @@ def prove(archive: Archive, pipeline: Pipeline) -> Report:
     spread = spread_of([golden.expected for golden in archive.goldens])
     report = Report(checked, archive.spec.golden.tolerance, {}, spread=spread)
     return replace(report, cause=cause_of(report, pipeline, archive.goldens))
+
+
+def unlabelled(archive: Archive, pipeline: Pipeline) -> Iterator[str]:
+    """What to say of golden pictures that show classes without labels."""
+    for golden in archive.goldens if archive.labels and not pipeline.incomparable else ():
+        classes = pipeline.task.unlabelled(pipeline.gist(golden.picture, time_left))
+        if classes:
+            yield (
+                f"Warning: {golden.name} shows class {classes[0]}, which has no label: there are "
+                f"{len(archive.labels or ())}. Such classes are answered by their number."
+            )
 
 
 def spread_of(expected: Sequence[Tensors]) -> float:

@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import random
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
 from plumbline.archive.discovery import ModelFile
+from plumbline.archive.keras_config import EXPORT_THERE
 from plumbline.archive.npz_outputs import save
-from plumbline.errors import EngineError, PackingError, PlumblineError
+from plumbline.archive.saved_model import no_signature, read_signatures, serving_tags
+from plumbline.engines.tensorflow import readable
+from plumbline.errors import EngineError, ModelError, PackingError, PlumblineError
 from plumbline.machine.child_process import received, send
 from plumbline.packing import custom_objects
 from plumbline.signature import TensorSpec
@@ -54,7 +57,7 @@ def load_keras(request: Mapping[str, Any]) -> tuple[str, Predict, TensorSpec]:
     import tensorflow as tf
 
     from plumbline.engines.keras import load
-    from plumbline.engines.keras_export import export, outputs_by_name
+    from plumbline.engines.keras_export import export, input_specs, serving
 
     weights = request["weights"]
     model_file = ModelFile(
@@ -63,14 +66,18 @@ def load_keras(request: Mapping[str, Any]) -> tuple[str, Predict, TensorSpec]:
     library, model = load(model_file, request["custom"])
     try:
         export(model, Path(request["folder"]))
+    except ModelError:
+        raise
     except Exception as exc:  # whatever a custom layer raises when it is traced
         raise EngineError(
             f"{library} has loaded {model_file.path.name}, but can't export it as a SavedModel: "
-            f"{type(exc).__name__}: {exc}"
+            f"{type(exc).__name__}: {exc}. {EXPORT_THERE}"
         ) from exc
-    first = model.inputs[0]
+    specs_of = input_specs(model)
+    check_one_input([f"{spec.name} {list(spec.shape)}" for spec in specs_of], request)
+    first = specs_of[0]
     target = TensorSpec(first.name, tuple(first.shape), tf.as_dtype(first.dtype).name)
-    return str(library), lambda batch: outputs_by_name(model(batch, training=False)), target
+    return str(library), serving(model), target
 
 
 def load_saved_model(request: Mapping[str, Any]) -> tuple[str, Predict, TensorSpec]:
@@ -80,8 +87,13 @@ def load_saved_model(request: Mapping[str, Any]) -> tuple[str, Predict, TensorSp
     if not request["pictures"]:
         return "tensorflow", lambda _: {}, TensorSpec("", (), "float32")
     name = specs.parse(request["spec"]).model.signature
+    tags = serving_tags(Path(request["path"]))
+    there = read_signatures(Path(request["path"]))
+    if name not in there:
+        raise no_signature(name, there)
+    check_one_input(list(map(str, there[name].inputs)), request)
     try:
-        loaded = tf.saved_model.load(request["path"])
+        loaded = tf.saved_model.load(request["path"], tags)
         function = loaded.signatures[name]
         inputs = list(function.structured_input_signature[1].items())
         key, tensor = inputs[0]
@@ -98,6 +110,18 @@ def load_saved_model(request: Mapping[str, Any]) -> tuple[str, Predict, TensorSp
         return found
 
     return "tensorflow", predict, TensorSpec(key, tuple(tensor.shape.as_list()), tensor.dtype.name)
+
+
+def check_one_input(inputs: Sequence[str], request: Mapping[str, Any]) -> None:
+    """Raise `PackingError` if pictures are to be answered for that fill one of several inputs."""
+    if len(inputs) > 1 and request["pictures"]:
+        raise PackingError(
+            f"The model has {len(inputs)} inputs ({', '.join(inputs)}), and a picture fills one. "
+            "Pack it without --golden, and send tensors: "
+            '{"instances": [{"NAME": …, …}]}, a value for each input. Or export a model of one '
+            "input, in which the others are constants: keras.Model(image, model([image, "
+            "constant]))."
+        )
 
 
 LOADERS = {"saved_model": load_saved_model}
@@ -130,7 +154,7 @@ def answer_pictures(
 
 def numbers(outputs: Mapping[str, Any]) -> dict[str, np.ndarray]:
     """The outputs of numbers for the only picture; what has no batch axis stays as it is."""
-    arrays = {name: np.asarray(value) for name, value in outputs.items()}
+    arrays = {name: readable(np.asarray(value)) for name, value in outputs.items()}
     return {
         name: array[0] if array.ndim else array
         for name, array in arrays.items()

@@ -7,6 +7,7 @@ import importlib.util
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from plumbline.errors import PackingError
@@ -14,20 +15,37 @@ from plumbline.errors import PackingError
 
 @contextlib.contextmanager
 def known(file: Path | None) -> Iterator[frozenset[str]]:
-    """Both Kerases know the custom objects of the file while this lasts; their names."""
+    """Both Kerases know the custom objects of the file while this lasts; their names.
+
+    Among them are those that packages register when the file imports them. Raises `PackingError`.
+    """
     if file is None:
         yield frozenset()
         return
     import keras
     import tf_keras
 
+    registries = keras.utils.get_custom_objects(), tf_keras.utils.get_custom_objects()
+    before = {*registries[0], *registries[1]}
     found = load(file)
+    registered = {*registries[0], *registries[1]} - before
+    if not found and not registered:
+        raise PackingError(
+            f"{file.name} defines no class or function at its top, and imports no package that "
+            "registers some with Keras."
+        )
     with keras.utils.custom_object_scope(found), tf_keras.utils.custom_object_scope(found):
-        yield frozenset(found)
+        yield frozenset({*found, *(name.rpartition(">")[2] for name in registered)})
 
 
 def load(file: Path) -> dict[str, Any]:
     """The classes and functions at the top of the file, by name. Raises `PackingError`."""
+    objects = vars(imported(file))
+    return {name: value for name, value in objects.items() if is_object(name, value)}
+
+
+def imported(file: Path) -> ModuleType:
+    """The file as a module. Raises `PackingError`."""
     sys.path.insert(0, str(file.parent))
     module_spec = importlib.util.spec_from_file_location(file.stem, file)
     if module_spec is None or module_spec.loader is None:
@@ -40,10 +58,7 @@ def load(file: Path) -> dict[str, Any]:
         raise PackingError(
             f"The custom objects of {file.name} can't be imported: {type(exc).__name__}: {exc}"
         ) from exc
-    found = {name: value for name, value in vars(module).items() if is_object(name, value)}
-    if not found:
-        raise PackingError(f"{file.name} defines no class or function at its top.")
-    return found
+    return module
 
 
 def is_object(name: str, value: Any) -> bool:

@@ -13,8 +13,8 @@ from plumbline.pipeline.model_inputs import CHANNELS
 from plumbline.pipeline.preprocess import normalized
 from plumbline.spec import model_spec as specs
 from plumbline.spec.model_spec import Preprocess
+from plumbline.vision.crops import NAMED
 from plumbline.vision.decoders import DECODERS
-from plumbline.vision.fit import FITS
 from plumbline.vision.images import COLORS
 from plumbline.vision.normalize import NORMALIZATIONS
 from plumbline.vision.resize import FILTERS
@@ -28,10 +28,17 @@ SCALED: Sequence[Mapping[str, Any]] = (
 )
 """Normalisations without a name that people have trained with."""
 
+CROPPED: Sequence[Mapping[str, Any]] = (
+    {"shorter_side": 256},
+    {"shorter_side": 232},
+    {"central_crop": 0.875},
+)
+"""Crops that evaluation is usually done by."""
+
 EVERYTHING: Mapping[str, Sequence[Any]] = {
     "color": tuple(COLORS),
     "normalize": (*NORMALIZATIONS, *SCALED),
-    "fit": tuple(FITS),
+    "fit": (*NAMED, *CROPPED),
     "resize": tuple(FILTERS),
     "decoder": tuple(DECODERS),
     "exif": (True, False),

@@ -17,7 +17,8 @@ from plumbline.pipeline.preprocess import in_dtype, normalized, resizer
 from plumbline.spec.model_spec import ModelSpec, Preprocess
 from plumbline.vision.activations import ACTIVATIONS
 from plumbline.vision.arrays import Pixels, Tensor, Tensors
-from plumbline.vision.fit import FITS, place
+from plumbline.vision.crops import fit_of
+from plumbline.vision.fit import place
 from plumbline.vision.images import Limits, decode
 
 BATCH = 32
@@ -66,7 +67,7 @@ class Inputs:
     def _resize(self, declared: Preprocess) -> Tensor:
         """The pictures as they are before they are normalised."""
         pixels = self._pixels(declared)
-        placed = (place(one, self._size, FITS[declared.fit], resizer(declared)) for one in pixels)
+        placed = (place(one, self._size, fit_of(declared.fit), resizer(declared)) for one in pixels)
         return np.stack([resized for resized, _ in placed])
 
     def _pixels(self, declared: Preprocess) -> list[Pixels]:

@@ -16,6 +16,7 @@ from PIL import Image, ImageOps
 from plumbline.errors import PackingError
 from plumbline.spec.model_spec import Preprocess
 from plumbline.vision.arrays import Pixels, Tensor
+from plumbline.vision.crops import CentralCrop
 
 ORIENTATION = 0x0112
 
@@ -38,6 +39,10 @@ def preprocess(picture: Path, declared: Preprocess, size: Size | None) -> Tensor
         resized: Any = pixels
     elif declared.fit == "stretch":
         resized = RESIZERS[library](pixels, size, name)
+    elif declared.fit == "pillow-fit":
+        resized = pillow_fit(pixels, size, name)
+    elif isinstance(declared.fit, CentralCrop):
+        resized = RESIZERS[library](central_crop(pixels, declared.fit.share), size, name)
     elif library == "tensorflow" and declared.fit in TENSORFLOW_FITS:
         resized = TENSORFLOW_FITS[declared.fit](pixels, size, name)
     else:
@@ -143,10 +148,37 @@ def opencv_resize(pixels: Pixels, size: Size, name: str) -> Tensor:
     return np.asarray(resized).reshape(*size, pixels.shape[2])
 
 
+def skimage_resize(pixels: Pixels, size: Size, name: str) -> Tensor:  # noqa: ARG001
+    """`skimage.transform.resize`, in 0 to 255."""
+    try:
+        from skimage.transform import resize
+    except ImportError as exc:
+        raise PackingError(
+            '[preprocess] resize = "skimage-linear" is checked against scikit-image itself, which '
+            "is not installed: pip install scikit-image, or give --reference FILE:FUNCTION."
+        ) from exc
+    return np.asarray(resize(pixels, size, preserve_range=True), np.float32)
+
+
+def pillow_fit(pixels: Pixels, size: Size, name: str) -> Tensor:
+    """`ImageOps.fit`."""
+    image = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
+    fitted = ImageOps.fit(image, size[::-1], Image.Resampling[name.upper()])
+    return np.asarray(fitted).reshape(*size, pixels.shape[2])
+
+
+def central_crop(pixels: Pixels, share: float) -> Pixels:
+    """`tf.image.central_crop`."""
+    import tensorflow as tf
+
+    return np.asarray(tf.image.central_crop(pixels, share))
+
+
 RESIZERS: Mapping[str, Callable[[Pixels, Size, str], Tensor]] = {
     "pillow": pillow_resize,
     "tensorflow": tensorflow_resize,
     "opencv": opencv_resize,
+    "skimage": skimage_resize,
 }
 
 
@@ -168,7 +200,7 @@ def tensorflow_letterbox(pixels: Pixels, size: Size, name: str) -> Tensor:
     return resized
 
 
-TENSORFLOW_FITS: Mapping[str, Callable[[Pixels, Size, str], Tensor]] = {
+TENSORFLOW_FITS: Mapping[object, Callable[[Pixels, Size, str], Tensor]] = {
     "crop": tensorflow_crop,
     "letterbox": tensorflow_letterbox,
 }
@@ -180,6 +212,10 @@ def normalize(pixels: Tensor, declared: Any) -> Tensor:
         return pixels
     if declared == "unit":
         return pixels / np.float32(255)
+    if declared == "standardize":
+        import tensorflow as tf
+
+        return np.asarray(tf.image.per_image_standardization(pixels))
     if isinstance(declared, str):
         from keras.applications import imagenet_utils
 

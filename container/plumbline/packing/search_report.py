@@ -102,7 +102,8 @@ def verdict(answer: Answer) -> Iterator[str]:
             f"None fits: {tried}, and the nearest is off by {found.best.largest:.3g}, where "
             f"{found.limit:.3g} counts as reproduced. The table below is the nearest. Check that "
             "the expected outputs are this model's, for these pictures, and raw (no labels, no "
-            "rounding); what your code does otherwise, Plumbline can't declare."
+            "rounding). Where your code prepares pictures in a way that can't be declared, a "
+            "handler does it on the server, too: plumbline pack --code DIR (docs/handlers.md)."
         )
     elif len(found.equal) == 1:
         others = [trial for trial in found.ranked if trial is not found.best]

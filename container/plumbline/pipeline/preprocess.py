@@ -6,7 +6,8 @@ import numpy as np
 
 from plumbline.spec.model_spec import Preprocess
 from plumbline.vision.arrays import Pixels, Tensor
-from plumbline.vision.fit import FITS, place
+from plumbline.vision.crops import fit_of
+from plumbline.vision.fit import place
 from plumbline.vision.geometry import Geometry
 from plumbline.vision.images import Picture
 from plumbline.vision.normalize import NORMALIZATIONS, Normalization
@@ -33,9 +34,8 @@ def prepare(
         height, width, _ = picture.pixels.shape
         geometry = Geometry.whole((height, width), picture.orientation)
         return in_dtype(normalized(picture.pixels, spec), dtype), geometry
-    resized, geometry = place(
-        picture.pixels, size, FITS[spec.fit], resizer(spec), picture.orientation
-    )
+    fit = fit_of(spec.fit)
+    resized, geometry = place(picture.pixels, size, fit, resizer(spec), picture.orientation)
     return in_dtype(normalized(resized, spec), dtype), geometry
 
 
@@ -58,6 +58,8 @@ def normalization(spec: Preprocess) -> Normalization:
 
 def stays_bytes(spec: Preprocess) -> bool:
     """Whether pictures are uint8 until they are normalised, as with most filters."""
+    if normalization(spec).per_image:
+        return False
     return spec.keep_size or resizer(spec)(np.zeros((2, 2, 3), np.uint8), (1, 1)).dtype == np.uint8
 
 

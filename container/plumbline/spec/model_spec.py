@@ -13,14 +13,11 @@ from plumbline.spec.checks import (
     Check,
     boolean,
     budget,
-    divisor,
     fraction,
     image_size,
     inner_path,
     list_of,
-    number,
     one_of,
-    per_channel,
     positive,
     read_table,
     string,
@@ -28,9 +25,11 @@ from plumbline.spec.checks import (
     whole,
     wrong,
 )
+from plumbline.spec.fits import fit
+from plumbline.spec.scaling import normalization
 from plumbline.vision.boxes import FORMATS
 from plumbline.vision.decoders import DECODERS
-from plumbline.vision.fit import FITS
+from plumbline.vision.fit import Fit
 from plumbline.vision.images import COLORS
 from plumbline.vision.normalize import NORMALIZATIONS, Normalization
 from plumbline.vision.resize import FILTERS
@@ -41,7 +40,7 @@ ACTIVATIONS = ("none", "softmax", "sigmoid")
 
 RESPONSES = ("typed", "builtin")
 
-DETECTION_FORMATS = ("ssd", "boxes", "builtin")
+DETECTION_FORMATS = ("ssd", "boxes", "builtin", "yolo", "yolov5")
 
 SUPPRESSIONS = ("per-class", "agnostic", "none")
 
@@ -69,7 +68,7 @@ class Preprocess:
     color: str = "rgb"
     size: tuple[int, int] | None = None
     keep_size: bool = False
-    fit: str = "stretch"
+    fit: str | Fit = "stretch"
     resize: str = "pillow-bilinear"
     normalize: str | Normalization = "none"
     pillow: int | None = None
@@ -213,22 +212,6 @@ def color(key: str, value: Any) -> tuple[int, int, int]:
     return red, green, blue
 
 
-def normalization(key: str, value: Any) -> str | Normalization:
-    """A check for a name, or a table of numbers."""
-    if isinstance(value, dict):
-        return Normalization(**read_table(value, key, SCALING))
-    return one_of(*NORMALIZATIONS)(key, value)  # type: ignore[no-any-return]
-
-
-SCALING: Mapping[str, Check] = {
-    "divisor": divisor,
-    "scale": number,
-    "mean": per_channel(number),
-    "std": per_channel(divisor),
-}
-"""The keys of `normalize = {…}`: (x / divisor * scale - mean) / std."""
-
-
 def for_its_color(check: Check) -> Check:
     """A check that gray pictures are not normalised by numbers for three channels."""
 
@@ -239,6 +222,11 @@ def for_its_color(check: Check) -> Check:
         if declared.color.endswith("gray") and max(len(steps.mean), len(steps.std)) > 1:
             reason = f"for one channel, as {key}.color is {declared.color!r}"
             raise wrong(f"{key}.normalize", value["normalize"], reason)
+        if declared.fit == "pillow-fit" and (
+            declared.pillow is not None or not declared.resize.startswith("pillow-")
+        ):
+            reason = "one of Pillow's filters, and no other Pillow than the one installed"
+            raise wrong(f"{key}.resize", value.get("resize"), f"{reason}, with fit = 'pillow-fit'")
         return declared
 
     return checked
@@ -250,7 +238,7 @@ PREPROCESS: Mapping[str, Check] = {
     "color": one_of(*COLORS),
     "size": image_size,
     "keep_size": boolean,
-    "fit": one_of(*FITS),
+    "fit": fit,
     "resize": one_of(*FILTERS),
     "normalize": normalization,
     "pillow": whole(1, 99),

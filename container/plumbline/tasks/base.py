@@ -64,6 +64,10 @@ class Task(ABC):
         """What this one picture's answer means to whoever asked, as `agreement` takes it."""
         return np.zeros(0)
 
+    def unlabelled(self, gist: Tensor) -> Sequence[int]:  # noqa: ARG002
+        """The classes in an answer that have no label, though others have one."""
+        return ()
+
     def agreement(self, pairs: Pairs) -> float:  # noqa: ARG002
         """How far gists of the same pictures agree, the first of each pair being the truth: 0..1.
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from plumbline.errors import SpecError
+from plumbline.spec.labels import NumberedLabels
 
 Labels = tuple[str, ...]
 
@@ -48,6 +49,8 @@ def class_names(
     labels: Labels, numbering: Numbering, first: int | None, shapes: str
 ) -> Mapping[int, str]:
     """Each class's label. Raises `SpecError`, which shows the `shapes`, if they don't fit."""
+    if isinstance(labels, NumberedLabels):
+        return own_numbers(labels, numbering, first, shapes)
     for class_ids in numbering.possible(labels, first):
         if len(class_ids) == len(labels):
             return dict(zip(class_ids, labels, strict=True))
@@ -57,6 +60,34 @@ def class_names(
         "background or without it, also for numbers that mean nothing; [detection] first_class "
         "says which class the first label is of."
     )
+
+
+def own_numbers(
+    labels: NumberedLabels, numbering: Numbering, first: int | None, shapes: str
+) -> Mapping[int, str]:
+    """The labels by the numbers that their file gives them.
+
+    Raises `SpecError` if the model has no such classes, or if the numbers are declared otherwise.
+    """
+    if first is not None and first != labels.class_ids[0]:
+        raise SpecError(
+            f"[detection] first_class = {first}, but the labels' own numbers begin at "
+            f"{labels.class_ids[0]}. Leave first_class out, or give labels without numbers."
+        )
+    count, background = numbering.count, numbering.background
+    names = labels.by_class()
+    named = background in names and names[background].strip().lower() not in PLACEHOLDERS
+    if count is not None and named and labels.class_ids == tuple(range(count - 1)):
+        others = (number for number in range(count) if number != background)
+        return dict(zip(others, labels, strict=True))
+    if named or (count is not None and labels.lacks(count)):
+        known = "a background" if count is None else f"{count} classes"
+        raise SpecError(
+            f"The labels are numbered from {labels.class_ids[0]} to {labels.class_ids[-1]}, but "
+            f"the model has {known}{background_in_words(numbering)} ({shapes}). Give the labels "
+            "the numbers that the model was trained with."
+        )
+    return names
 
 
 def background_in_words(numbering: Numbering) -> str:

@@ -12,8 +12,9 @@ from plumbline.parity import agreement
 from plumbline.parity.agreement import Pairs
 from plumbline.results.task_results import Classes, Result
 from plumbline.signature import TEXT, Signature, TensorSpec
+from plumbline.spec.labels import in_order
 from plumbline.tasks.base import Task
-from plumbline.tasks.output_choice import check_input, check_labels, chosen_output
+from plumbline.tasks.output_choice import check_input, chosen_output, named_classes
 from plumbline.vision.activations import ACTIVATIONS
 from plumbline.vision.arrays import Tensor, Tensors
 from plumbline.vision.geometry import Geometry
@@ -28,6 +29,7 @@ class ClassificationTask(Task):
 
     output: str
     words: str | None
+    names: Mapping[int, str]
 
     def fit(self, signature: Signature) -> None:
         """Take the output that holds the scores; check labels, thresholds, activation by it."""
@@ -37,8 +39,9 @@ class ClassificationTask(Task):
             raise SpecError(
                 f'task = "classification" needs an output {FORM}, but the model\'s is {found}.'
             )
+        self.names = in_order(self.labels or ())
         if (scores := found.shape[1]) is not None:
-            check_labels(self.labels, max(scores, 2), found)
+            self.names = named_classes(self.labels, max(scores, 2), found)
             self.check_thresholds(scores, found)
             self.check_activation(scores, found)
         self.output = found.name
@@ -102,7 +105,7 @@ class ClassificationTask(Task):
         chosen = tuple(map(int, order[: options.get("top_k", declared.top_k)]))
         shown = scores if len(scores) > 1 else two_sided(scores)
         names = {int(shown.argmax()): words[0]} if len(words) == 1 else dict(enumerate(words))
-        names.update(enumerate(self.labels or ()))
+        names.update(self.names)
         return Classes(shown, chosen, tuple(names.get(index) or str(index) for index in chosen))
 
     def gist(self, outputs: Tensors, geometry: Geometry) -> Tensor:  # noqa: ARG002

@@ -67,6 +67,11 @@ class DetectionTask(Task):
         [found] = self.results(outputs, [geometry], {})
         return found.array()
 
+    def unlabelled(self, gist: Tensor) -> Sequence[int]:
+        """See `Task.unlabelled`; only few of these models say how many classes they have."""
+        found = {int(row[0]) for row in gist} if self.names else set()
+        return sorted(found - self.names.keys())
+
     def agreement(self, pairs: Pairs) -> float:
         """The mAP at an IoU of 0.5, over all pictures."""
         return agreement.of_boxes(pairs)

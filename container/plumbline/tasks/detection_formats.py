@@ -110,6 +110,38 @@ class DecidedRows:
 
 
 @dataclass(frozen=True)
+class YoloColumns:
+    """`yolo`: columns `[batch, 4 + classes, n]` of a box and its scores, nothing suppressed.
+
+    With `objectness`, `yolov5`: rows `[batch, n, 5 + classes]` with a score of the box in between.
+    """
+
+    columns: TensorSpec
+    box_format: str
+    numbering: Numbering
+    activation: str
+    objectness: bool
+
+    nms = "per-class"
+
+    @property
+    def outputs(self) -> tuple[TensorSpec, ...]:
+        """The only one."""
+        return (self.columns,)
+
+    def read(self, outputs: Tensors, number: int) -> Proposals:
+        """Every box, with its scores of all classes."""
+        values = outputs[self.columns.name][number].astype(np.float32, copy=False)
+        rows = values if self.objectness else values.T
+        boxes = corners(rows[:, :4], self.box_format)
+        activate = ACTIVATIONS[self.activation]
+        scores = activate(rows[:, 5 if self.objectness else 4 :])
+        if self.objectness:
+            scores = scores * activate(rows[:, 4:5])
+        return in_columns(boxes, scores, self.numbering.background)
+
+
+@dataclass(frozen=True)
 class SeparateOutputs:
     """`boxes`: boxes `[batch, n, 4]` and their scores, with each one's class or for every class.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from types import MappingProxyType
 
 from plumbline.errors import SpecError
@@ -12,7 +12,13 @@ from plumbline.signature import TEXT, Signature, TensorSpec
 from plumbline.spec.checks import FILE
 from plumbline.spec.model_spec import Detection, ModelSpec
 from plumbline.tasks.class_names import Numbering
-from plumbline.tasks.detection_formats import DecidedRows, PriorRows, Reader, SeparateOutputs
+from plumbline.tasks.detection_formats import (
+    DecidedRows,
+    PriorRows,
+    Reader,
+    SeparateOutputs,
+    YoloColumns,
+)
 from plumbline.vision.boxes import FORMATS
 
 USUAL_NAMES: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -29,6 +35,9 @@ API_NAMES = frozenset({"detection_boxes", "detection_scores", "detection_classes
 """TensorFlow's Object Detection API always has these."""
 
 API_BOXES = "rel_yxyx"
+
+YOLO_BOXES = "rel_center_xywh"
+"""As exports to TensorFlow have them; other exports have pixels."""
 
 API_ALL_CLASSES = ("detection_multiclass_scores", "raw_detection_scores")
 """Its further outputs, `[batch, n, classes]`, the background first."""
@@ -47,7 +56,9 @@ BESIDE_CLASSES = 12
 FORMATS_IN_WORDS = (
     '"ssd" reads one output [batch, priors, 4 + classes + 8] of offsets, class scores, prior and '
     'variances; "boxes" reads outputs of boxes [batch, n, 4] and scores; "builtin" reads one '
-    "output [batch, n, 6] of class, score, xmin, ymin, xmax, ymax"
+    "output [batch, n, 6] of class, score, xmin, ymin, xmax, ymax; "
+    '"yolo" reads one output [batch, 4 + classes, n] of boxes and class scores, as YOLOv8 and '
+    'later are exported, and "yolov5" one [batch, n, 5 + classes]'
 )
 
 
@@ -255,6 +266,30 @@ def numbering(outputs: Outputs, scores: TensorSpec) -> Numbering:
     return Numbering(next(iter(counts), None), background, from_one=True)
 
 
+def yolo_columns(outputs: Outputs, axis: int, beside: int) -> YoloColumns:
+    """The reader of `yolo`, whose values lie along `axis`, the classes after so many others.
+
+    Raises `SpecError`.
+    """
+    found = outputs.rows()
+    length = found.shape[axis]
+    if (length or 6) <= beside or outputs.declared.activation == "softmax":
+        raise SpecError(
+            f"[detection] format = {outputs.declared.format!r} needs at least one class, scored by "
+            f'itself (activation "none" or "sigmoid"), but the model\'s output is {found}. '
+            f"{FORMATS_IN_WORDS}."
+        )
+    boxes = outputs.declared.box_format or YOLO_BOXES
+    classes = Numbering(length and length - beside, outputs.background(None))
+    return YoloColumns(found, boxes, classes, outputs.declared.activation, beside == 5)
+
+
 READERS: Mapping[str, Callable[[Outputs], Reader]] = MappingProxyType(
-    {"ssd": prior_rows, "boxes": separate_outputs, "builtin": decided_rows}
+    {
+        "ssd": prior_rows,
+        "boxes": separate_outputs,
+        "builtin": decided_rows,
+        "yolo": partial(yolo_columns, axis=1, beside=4),
+        "yolov5": partial(yolo_columns, axis=2, beside=5),
+    }
 )

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from plumbline.errors import SpecError
 from plumbline.signature import TEXT, Signature, TensorSpec
+from plumbline.spec.labels import NumberedLabels, by_class
 from plumbline.spec.model_spec import ModelSpec
 
 
@@ -36,10 +39,18 @@ def chosen_output(task: str, needed: str, spec: ModelSpec, signature: Signature)
     raise SpecError(f"plumbline.toml: {said}, but it must be one of {', '.join(named)}.")
 
 
-def check_labels(labels: tuple[str, ...] | None, classes: int, found: TensorSpec) -> None:
-    """Raise `SpecError` if there are labels, and not one for each class."""
-    if labels and len(labels) != classes:
-        raise SpecError(
-            f"There are {len(labels)} labels, but the model has {classes} classes ({found}). "
-            "Give one label for each class, in the order of training."
-        )
+def named_classes(
+    labels: tuple[str, ...] | None, classes: int, found: TensorSpec
+) -> Mapping[int, str]:
+    """Each class's label. Raises `SpecError` if there are labels, and not of so many classes."""
+    if not labels:
+        return {}
+    if (names := by_class(labels, classes)) is not None:
+        return names
+    counted = f"There are {len(labels)} labels"
+    if isinstance(labels, NumberedLabels):
+        counted += f", numbered from {labels.class_ids[0]} to {labels.class_ids[-1]}"
+    raise SpecError(
+        f"{counted}, but the model has {classes} classes ({found}). "
+        "Give one label for each class, in the order of training."
+    )

@@ -13,8 +13,9 @@ from plumbline.parity.agreement import Pairs
 from plumbline.results import palette
 from plumbline.results.task_results import Result, Segments
 from plumbline.signature import Signature, TensorSpec
+from plumbline.spec.labels import numbers_of
 from plumbline.tasks.base import Task
-from plumbline.tasks.output_choice import check_input, check_labels, chosen_output
+from plumbline.tasks.output_choice import check_input, chosen_output, named_classes
 from plumbline.vision import masks
 from plumbline.vision.activations import ACTIVATIONS
 from plumbline.vision.arrays import Tensor, Tensors
@@ -33,6 +34,7 @@ class SegmentationTask(Task):
 
     output: str
     classes: int
+    names: Mapping[int, str]
     numbered: bool
     """Whether the model gives the classes themselves."""
 
@@ -48,7 +50,7 @@ class SegmentationTask(Task):
         self.output = found.name
         self.numbered = is_numbered(found)
         self.classes = self.count_of(found)
-        check_labels(self.labels, self.classes, found)
+        self.names = named_classes(self.labels, self.classes, found)
         self.check_palette()
         self.check_activation(found)
 
@@ -60,11 +62,11 @@ class SegmentationTask(Task):
     def count_of(self, found: TensorSpec) -> int:
         """How many classes there are; where the output does not tell, the labels do."""
         if self.numbered:
-            named = len(self.labels or self.spec.segmentation.palette or ())
+            named = numbers_of(self.labels or self.spec.segmentation.palette or ())
             return 2 if found.dtype == "bool" else named or masks.UNSEEN
         channels = channels_of(found)
         if channels is None and self.labels:
-            return len(self.labels)
+            return numbers_of(self.labels)
         if channels is None:
             raise SpecError(
                 f"The model's output {found} does not say how many classes it has; "
@@ -118,7 +120,7 @@ class SegmentationTask(Task):
         options: Mapping[str, Any],  # noqa: ARG002
     ) -> list[Result]:
         """The mask of each picture, as large as the upright picture."""
-        names = self.labels or tuple(map(str, range(self.classes)))
+        names = tuple(self.names.get(number) or str(number) for number in range(self.classes))
         colors = self.spec.segmentation.palette or palette.colors(self.classes)
         return [
             Segments(self.mask(values, geometry), names, colors, geometry)

@@ -257,3 +257,38 @@ def _pillow(name: str, source: int, target: int) -> Taps:
 
 
 pillow_taps: dict[str, TapsOf] = {name: partial(_pillow, name) for name in PILLOW_KERNELS}
+
+
+# -- scikit-image: a Gaussian, then two taps, in float64 --------------------------------------
+
+
+def skimage_linear(source: int, target: int) -> Taps:
+    """`skimage.transform.resize` of order 1 with its anti-aliasing; edges are mirrored."""
+    factor = source / target
+    sigma = max(0.0, (factor - 1) / 2)
+    reach = int(4 * sigma + 0.5)
+    around = np.arange(-reach, reach + 1)
+    kernel = np.exp(-0.5 * (around / sigma) ** 2) if reach else np.ones(1)
+    kernel /= kernel.sum()
+    centre = (np.arange(target) + 0.5) * factor - 0.5
+    floor = np.floor(centre)
+    part = centre - floor
+    dense = np.zeros((target, source))
+    rows = np.arange(target)[:, None]
+    for step, share in ((0, 1 - part), (1, part)):
+        middle = _mirrored(floor.astype(np.intp) + step, source)
+        places = _mirrored(middle[:, None] + around, source)
+        np.add.at(dense, (rows, places), share[:, None] * kernel)
+    used = [np.flatnonzero(row) for row in dense]
+    taps = max(int(each[-1] - each[0]) + 1 for each in used)
+    start = np.minimum([each[0] for each in used], source - taps)
+    index = start[:, None] + np.arange(taps)
+    return Taps(index, np.take_along_axis(dense, index, axis=1).astype(np.float32))
+
+
+def _mirrored(index: NDArray[np.intp], source: int) -> NDArray[np.intp]:
+    """Places beyond the edges, mirrored at the middle of the outermost pixels."""
+    if source == 1:
+        return np.zeros_like(index)
+    folded = np.abs(index) % (2 * source - 2)
+    return np.asarray(np.minimum(folded, 2 * source - 2 - folded), np.intp)

@@ -13,7 +13,8 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from plumbline.vision.geometry import Geometry, Rect, Size
+from plumbline.vision.geometry import Area, Geometry, Rect, Size
+from plumbline.vision.parts import resizer_of_part
 from plumbline.vision.resize import Resized, Resizer
 
 Bytes = NDArray[np.uint8]
@@ -24,7 +25,7 @@ YOLO_GREY = 114
 class Placement(NamedTuple):
     """`window` of the source goes to `inner` of the target; the rest is `fill`."""
 
-    window: Rect
+    window: Rect | Area
     inner: Rect
     fill: int = 0
 
@@ -32,7 +33,8 @@ class Placement(NamedTuple):
 Fit = Callable[[Size, Size], Placement]
 
 
-def _whole(size: Size) -> Rect:
+def whole(size: Size) -> Rect:
+    """All of a picture."""
     return Rect(0, 0, size[1], size[0])
 
 
@@ -43,7 +45,7 @@ def _share(length: int, numerator: int, denominator: int) -> int:
 
 def stretch(source: Size, target: Size) -> Placement:
     """Resize the whole picture, whatever its shape."""
-    return Placement(_whole(source), _whole(target))
+    return Placement(whole(source), whole(target))
 
 
 def crop(source: Size, target: Size) -> Placement:
@@ -51,7 +53,7 @@ def crop(source: Size, target: Size) -> Placement:
     height = max(1, min(source[0], _share(source[1], target[0], target[1])))
     width = max(1, min(source[1], _share(source[0], target[1], target[0])))
     window = Rect((source[1] - width) // 2, (source[0] - height) // 2, width, height)
-    return Placement(window, _whole(target))
+    return Placement(window, whole(target))
 
 
 def pad(source: Size, target: Size) -> Placement:
@@ -60,7 +62,7 @@ def pad(source: Size, target: Size) -> Placement:
     width = max(source[1], _share(source[0], target[1], target[0]))
     left, top = (width - source[1]) // 2, (height - source[0]) // 2
     window = Rect(-left, -top, source[1] + 2 * left, source[0] + 2 * top)
-    return Placement(window, _whole(target))
+    return Placement(window, whole(target))
 
 
 def letterbox(source: Size, target: Size) -> Placement:
@@ -69,7 +71,7 @@ def letterbox(source: Size, target: Size) -> Placement:
     fitting = sides / (sides / room).max()
     top, left = np.maximum(np.floor((room - fitting) / 2), 0).astype(int).tolist()
     height, width = np.maximum(np.floor(fitting), 1).astype(int).tolist()
-    return Placement(_whole(source), Rect(left, top, width, height))
+    return Placement(whole(source), Rect(left, top, width, height))
 
 
 def yolo(source: Size, target: Size) -> Placement:
@@ -79,7 +81,7 @@ def yolo(source: Size, target: Size) -> Placement:
     top, left = (
         round((room - side) / 2 - 0.1) for room, side in zip(target, (height, width), strict=True)
     )
-    return Placement(_whole(source), Rect(left, top, width, height), YOLO_GREY)
+    return Placement(whole(source), Rect(left, top, width, height), YOLO_GREY)
 
 
 FITS: Mapping[str, Fit] = MappingProxyType(
@@ -88,12 +90,14 @@ FITS: Mapping[str, Fit] = MappingProxyType(
 
 
 def _lay(pixels: NDArray[Scalar], size: Size, left: int, top: int, fill: int) -> NDArray[Scalar]:
-    """Lay pixels on a ground of `fill`."""
+    """Lay pixels on a ground of `fill`; what reaches beyond it is cut off."""
     height, width, channels = pixels.shape
-    if (height, width) == size:
+    if (height, width) == size and not (left or top):
         return pixels
     ground = np.full((*size, channels), fill, pixels.dtype)
-    ground[top : top + height, left : left + width] = pixels
+    seen = pixels[max(0, -top) : size[0] - top, max(0, -left) : size[1] - left]
+    top, left = max(0, top), max(0, left)
+    ground[top : top + seen.shape[0], left : left + seen.shape[1]] = seen
     return ground
 
 
@@ -111,7 +115,37 @@ def place(
     """Fit upright pixels `[h, w, c]` into `size`; the geometry leads back to the sent picture."""
     height, width, _ = pixels.shape
     window, inner, fill = fit((height, width), size)
-    resized = resizer(_look(pixels, window, fill), (inner.height, inner.width))
+    room = (inner.height, inner.width)
+    if isinstance(window, Area):
+        resized = resizer_of_part(resizer)(pixels, room, window)
+    else:
+        resized = resizer(_look(pixels, window, fill), room)
     laid: Resized = _lay(resized, size, inner.left, inner.top, fill)
     sent = (width, height) if orientation >= 5 else (height, width)
-    return laid, Geometry(sent, window, inner, size, orientation)
+    return laid, Geometry(sent, *visible(window, inner, size), size, orientation)
+
+
+def visible(window: Rect | Area, inner: Rect, size: Size) -> tuple[Rect | Area, Rect]:
+    """The window and where it goes, without what is cut off of the latter."""
+    if (
+        inner.left >= 0
+        and inner.top >= 0
+        and all(
+            start + length <= room
+            for start, length, room in zip(inner[:2], inner[2:], size[::-1], strict=True)
+        )
+    ):
+        return window, inner
+    seen = [
+        (max(0, start), min(room, start + length))
+        for start, length, room in zip(inner[:2], inner[2:], size[::-1], strict=True)
+    ]
+    (left, right), (top, bottom) = seen
+    across, down = window.width / inner.width, window.height / inner.height
+    part = Area(
+        window.left + (left - inner.left) * across,
+        window.top + (top - inner.top) * down,
+        (right - left) * across,
+        (bottom - top) * down,
+    )
+    return part, Rect(left, top, right - left, bottom - top)

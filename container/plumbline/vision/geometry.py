@@ -26,6 +26,15 @@ class Rect(NamedTuple):
     height: int
 
 
+class Area(NamedTuple):
+    """A rectangle that need not be of whole pixels."""
+
+    left: float
+    top: float
+    width: float
+    height: float
+
+
 class Turn(NamedTuple):
     """How a stored picture becomes upright, read backwards: swap x and y, then mirror."""
 
@@ -66,7 +75,7 @@ class Geometry:
     """
 
     source: Size
-    window: Rect
+    window: Rect | Area
     inner: Rect
     canvas: Size
     orientation: int = 1

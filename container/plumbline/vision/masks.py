@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import product
 from typing import Any, NamedTuple, TypeAlias
 
@@ -53,7 +54,7 @@ class Axis(NamedTuple):
 
 
 def axis_of(
-    pixels: int, window: tuple[int, int], inner: tuple[int, int], canvas: int, grid: int
+    pixels: int, window: tuple[float, float], inner: tuple[int, int], canvas: int, grid: int
 ) -> Axis:
     """Lay one axis of a picture onto a grid that covers the model's input.
 
@@ -63,7 +64,7 @@ def axis_of(
     """
     first, rest = divmod(inner[0] * grid, canvas)
     last = -(-sum(inner) * grid // canvas) - 1
-    start, stop = max(0, window[0]), min(pixels, sum(window))
+    start, stop = max(0, math.floor(window[0])), min(pixels, math.ceil(sum(window)))
     scale = np.float32(inner[1] * grid / canvas) / np.float32(window[1])
     middle = (np.arange(start, stop, dtype=np.float32) - window[0] + np.float32(0.5)) * scale
     middle += np.float32(rest / canvas)

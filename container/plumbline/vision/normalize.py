@@ -28,9 +28,11 @@ class Normalization:
     mean: tuple[float, ...] = (0.0,)
     std: tuple[float, ...] = (1.0,)
     reverse: bool = False
+    per_image: bool = False
+    """Whether each picture's own mean and standard deviation are what is taken."""
 
     def __call__(self, pixels: NDArray[np.uint8] | Float) -> Float:
-        """Normalize `[..., channels]`, 0..255, into a new float32 array."""
+        """Normalize `[..., height, width, channels]`, 0..255, into a new float32 array."""
         values = (pixels[..., ::-1] if self.reverse else pixels).astype(np.float32, order="C")
         # Dividing or multiplying by one and taking nothing away change no bit, and are left out.
         if self.divisor != 1:
@@ -41,7 +43,18 @@ class Normalization:
             values -= np.array(self.mean, np.float32)
         if set(self.std) != {1.0}:
             values /= np.array(self.std, np.float32)
-        return values
+        return standardized(values) if self.per_image else values
+
+
+def standardized(values: Float) -> Float:
+    """`tf.image.per_image_standardization` of `[..., height, width, channels]`, in float32."""
+    axes = tuple(range(-min(3, values.ndim), 0))
+    mean = values.mean(axes, np.float64, keepdims=True)
+    spread = values.std(axes, np.float64, keepdims=True)
+    least = 1 / np.sqrt(np.prod([values.shape[axis] for axis in axes]))
+    centred: Float = values - mean.astype(np.float32)
+    centred /= np.maximum(spread, least).astype(np.float32)
+    return centred
 
 
 def rescaling(scale: float, offset: float = 0.0) -> Normalization:
@@ -57,5 +70,6 @@ NORMALIZATIONS: Mapping[str, Normalization] = MappingProxyType(
         "tf": Normalization(divisor=127.5, mean=(1.0,)),
         "torch": Normalization(divisor=255, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)),
         "caffe": Normalization(mean=(103.939, 116.779, 123.68), reverse=True),
+        "standardize": Normalization(per_image=True),
     }
 )

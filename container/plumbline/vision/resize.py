@@ -1,4 +1,4 @@
-"""Fifteen resize filters, each equal to the library it is named after.
+"""Sixteen resize filters, each equal to the library it is named after.
 
 `FILTERS` maps `LIBRARY-FILTER` to a function `(pixels, size) -> pixels`, where `pixels` is uint8
 `[height, width, channels]` with one or three channels and `size` is `(height, width)`. The answer
@@ -33,6 +33,7 @@ from plumbline.vision.filter_taps import (
     opencv_factor,
     opencv_linear,
     pillow_taps,
+    skimage_linear,
     tensorflow_antialias,
     tensorflow_area,
     tensorflow_bicubic,
@@ -282,6 +283,7 @@ FILTERS: Mapping[str, Resizer] = MappingProxyType(
         "opencv-linear": _opencv_linear,
         "opencv-cubic": _opencv_cubic,
         "opencv-area": _opencv_area,
+        "skimage-linear": partial(_blend, skimage_linear),
     }
 )
 

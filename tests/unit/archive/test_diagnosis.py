@@ -178,8 +178,10 @@ ZOO: dict[Callable[[Path], None], str] = {
     + "There is an archive inside the archive, model.tar.gz: unpack it, and pack what is in it.",
     frozen: NONE
     + "frozen_inference_graph.pb is a frozen graph of TensorFlow 1, not a SavedModel: it does not "
-    "say which tensors are its inputs and outputs; export it with "
-    "tf.compat.v1.saved_model.simple_save.",
+    "say which tensors are its inputs and outputs. Read it with tf.compat.v1.GraphDef.FromString, "
+    "import it with tf.import_graph_def, and export it with "
+    "tf.compat.v1.saved_model.simple_save(session, folder, {'image': input tensor}, "
+    "{'scores': output tensor}).",
     tflite: NONE
     + "mobilenet.tflite is a TensorFlow Lite model, which was made for phones; pack the Keras "
     "model that it was converted from.",

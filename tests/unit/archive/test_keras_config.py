@@ -144,7 +144,10 @@ def test_what_is_not_keras_is_named_and_packing_told(entry: Config, name: str) -
         keras_config.check(model(entry), "model.keras")
     assert caught.value.message == (
         f"model.keras needs {name}, which Keras does not have. Convert it where that code is: "
-        "plumbline pack MODEL --custom-objects FILE makes an archive that needs no Python code."
+        "plumbline pack MODEL --custom-objects FILE makes an archive that needs no Python code. "
+        "FILE defines them or imports them; of a package that registers its classes with Keras, "
+        "import PACKAGE is enough. Or write it as a graph where it was trained: "
+        "model.export('saved_model'), which needs none of this."
     )
 
 

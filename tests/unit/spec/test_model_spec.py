@@ -22,6 +22,7 @@ from plumbline.spec.model_spec import (
     Preprocess,
     parse,
 )
+from plumbline.vision.crops import CentralCrop, ShorterSide
 from plumbline.vision.decoders import DECODERS
 from plumbline.vision.fit import FITS
 from plumbline.vision.images import COLORS
@@ -85,8 +86,9 @@ def as_toml(values: dict[str, Any]) -> str:
 
 
 def inline(normalize: dict[str, Any]) -> str:
-    """Numbers of one's own; `reverse` is for those that have a name."""
-    numbers = {key: value for key, value in normalize.items() if key != "reverse"}
+    """Numbers of one's own; `reverse` and `per_image` are for those that have a name."""
+    named = ("reverse", "per_image")
+    numbers = {key: value for key, value in normalize.items() if key not in named}
     items = ", ".join(f"{key} = {json.dumps(value)}" for key, value in numbers.items())
     return f"normalize = {{{items}}}"
 
@@ -204,9 +206,9 @@ WRONG = {
     "[classification]\nthreshold = [0.5, true]": (
         "plumbline.toml: classification.threshold[1] = True, but it must be a number from 0 to 1."
     ),
-    "[detection]\nformat = 'yolo'": (
-        "plumbline.toml: detection.format = 'yolo', but it must be one of 'ssd', 'boxes', "
-        "'builtin'."
+    "[detection]\nformat = 'rcnn'": (
+        "plumbline.toml: detection.format = 'rcnn', but it must be one of 'ssd', 'boxes', "
+        "'builtin', 'yolo', 'yolov5'."
     ),
     "[detection]\nnms = 'per_class'": (
         "plumbline.toml: detection.nms = 'per_class', but it must be one of 'per-class', "
@@ -305,7 +307,7 @@ WRONG = {
     ),
     "[preprocess]\nfit = 'squash'": (
         "plumbline.toml: preprocess.fit = 'squash', but it must be one of 'stretch', 'crop', "
-        "'pad', 'letterbox', 'yolo'."
+        "'pad', 'letterbox', 'yolo', 'pillow-fit'."
     ),
     "[preprocess]\nresize = 'pillow-bilinar'": (
         f"plumbline.toml: preprocess.resize = 'pillow-bilinar', but it must be one of "
@@ -313,7 +315,7 @@ WRONG = {
     ),
     "[preprocess]\nnormalize = 'x'": (
         "plumbline.toml: preprocess.normalize = 'x', but it must be one of 'none', 'unit', 'tf', "
-        "'torch', 'caffe'."
+        "'torch', 'caffe', 'standardize'."
     ),
     "[preprocess]\nnormalize = {div = 255}": (
         "[preprocess.normalize] in plumbline.toml has a key 'div' that means nothing here. "
@@ -408,3 +410,18 @@ def test_any_text_is_read_or_refused_as_a_spec(text: str) -> None:
     except SpecError as error:
         sentence = error.message
     assert "plumbline.toml" in sentence
+
+
+def test_crops_are_declared_with_their_numbers() -> None:
+    assert parse("[preprocess]\nfit = {shorter_side = 256}").preprocess.fit == ShorterSide(256)
+    assert parse("[preprocess]\nfit = {central_crop = 0.875}").preprocess.fit == CentralCrop(0.875)
+    unusable = ("{shorter_side = 0}", "{central_crop = 0}", "{central_crop = 2}", "{crop = 1}")
+    for wrong in (*unusable, "{}", "'fit'"):
+        with pytest.raises(SpecError, match=r"preprocess\.fit"):
+            parse(f"[preprocess]\nfit = {wrong}")
+
+
+def test_image_ops_fit_is_pillows_alone() -> None:
+    for other in ("resize = 'opencv-linear'", "pillow = 12"):
+        with pytest.raises(SpecError, match="one of Pillow's filters"):
+            parse(f"[preprocess]\nfit = 'pillow-fit'\n{other}")

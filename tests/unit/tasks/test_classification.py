@@ -8,6 +8,7 @@ import pytest
 from plumbline.errors import SpecError
 from plumbline.results.task_results import Classes
 from plumbline.signature import Signature, TensorSpec
+from plumbline.spec.labels import NumberedLabels
 from plumbline.spec.model_spec import Classification, ModelChoice, ModelSpec
 from plumbline.tasks.classification import ClassificationTask
 from plumbline.vision.geometry import Geometry
@@ -51,6 +52,28 @@ def test_the_best_come_first_with_their_labels() -> None:
             {"label": "dog", "class_id": 1, "score": 0.125},
         ]
     }
+
+
+@pytest.mark.parametrize(
+    ("numbered", "first"),
+    [
+        ({0: "cat", 1: "dog", 2: "bee"}, "bee"),
+        ({1: "cat", 2: "dog", 3: "bee"}, "bee"),
+        ({1: "cat", 2: "dog"}, "dog"),
+        ({0: "cat", 2: "bee"}, "bee"),
+    ],
+)
+def test_labels_with_numbers_are_of_their_classes(numbered: dict[int, str], first: str) -> None:
+    labels = NumberedLabels.of(numbered)
+    assert answered(fitted(labels), [0.25, 0.125, 0.5]).labels[0] == first
+    if min(numbered) == 0:
+        assert answered(fitted(labels, classes=None), [0.25, 0.125, 0.5]).labels[0] == first
+
+
+@pytest.mark.parametrize("numbered", [{0: "cat", 1: "dog"}, {1: "a", 2: "b", 3: "c", 4: "d"}])
+def test_labels_with_numbers_must_reach_the_last_class(numbered: dict[int, str]) -> None:
+    with pytest.raises(SpecError, match=r"labels, numbered from . to ., but the model has 3"):
+        fitted(NumberedLabels.of(numbered))
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.float16, np.float64])

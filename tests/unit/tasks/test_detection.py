@@ -12,6 +12,7 @@ import pytest
 from plumbline.errors import SpecError
 from plumbline.results.task_results import Detections
 from plumbline.signature import Signature, TensorSpec
+from plumbline.spec.labels import NumberedLabels
 from plumbline.spec.model_spec import Detection, ModelChoice, ModelSpec
 from plumbline.tasks.detection import DetectionTask
 from plumbline.vision.fit import FITS, place
@@ -287,6 +288,43 @@ def test_a_class_without_a_label_is_its_number() -> None:
     assert only(fitted(API, ("cat",)), FOUND).labels == ("cat", "2")
 
 
+def test_labels_with_numbers_keep_them() -> None:
+    labels = NumberedLabels.of({1: "cat", 2: "dog", 90: "brush"})
+    task = fitted(API, labels)
+    assert only(task, FOUND).labels == ("cat", "dog")
+    assert task.names[90] == "brush"
+    from_zero = NumberedLabels.of({0: "cat", 1: "dog"})
+    assert only(fitted(API, from_zero), FOUND).labels == ("dog", "2")
+    assert "first_class = 1, but the labels' own numbers begin at 0" in (
+        refused(API, from_zero, first_class=1)
+    )
+
+
+def test_labels_with_numbers_are_counted_too() -> None:
+    more = {**API, "raw_detection_scores": (None, 3, 4), "raw_detection_boxes": (None, 3, 4)}
+    assert fitted(more, NumberedLabels.of({1: "cat", 3: "bee"})).names == {1: "cat", 3: "bee"}
+    assert "The labels are numbered from 1 to 2, but the model has 4 classes" in (
+        refused(more, NumberedLabels.of({1: "cat", 2: "dog"}))
+    )
+
+
+def test_labels_with_numbers_leave_the_background_out() -> None:
+    """Keras's class_indices count from 0; the background of an SSD is class 0."""
+    found = fitted(SSD, NumberedLabels.of({0: "cat", 1: "dog"}), format="ssd")
+    assert found.names == {1: "cat", 2: "dog"}
+    named = fitted(SSD, NumberedLabels.of({1: "cat", 2: "dog"}), format="ssd")
+    assert named.names == {1: "cat", 2: "dog"}
+    whole = fitted(SSD, NumberedLabels.of({0: "background", 1: "cat", 2: "dog"}), format="ssd")
+    assert whole.names[2] == "dog"
+
+
+def test_classes_without_a_label_are_found() -> None:
+    task = fitted(API, ("cat",))
+    [gist] = [only(task, FOUND).array()]
+    assert list(task.unlabelled(gist)) == [2]
+    assert not fitted(API).unlabelled(gist)
+
+
 @pytest.mark.parametrize("name", ["detection_multiclass_scores", "raw_detection_scores"])
 def test_labels_are_counted_where_the_model_says_how_many_there_are(name: str) -> None:
     more = {**API, name: (None, 3, 4), "raw_detection_boxes": (None, 3, 4)}
@@ -523,7 +561,8 @@ def test_what_could_mean_several_things_must_be_declared(shapes: Shapes, labels:
         'mean several things, or nothing. "ssd" reads one output [batch, priors, 4 + classes + 8] '
         'of offsets, class scores, prior and variances; "boxes" reads outputs of boxes '
         '[batch, n, 4] and scores; "builtin" reads one output [batch, n, 6] of class, score, xmin, '
-        "ymin, xmax, ymax."
+        'ymin, xmax, ymax; "yolo" reads one output [batch, 4 + classes, n] of boxes and class '
+        'scores, as YOLOv8 and later are exported, and "yolov5" one [batch, n, 5 + classes].'
     )
 
 
@@ -625,3 +664,49 @@ def test_boxes_without_area_stay_what_the_model_says() -> None:
     """The usual decoder gives those that it clipped to nothing, too."""
     found = only(fitted(ROWS), {"rows": [[1, 0.9, 1, 0.2, 1, 0.4]] * 3})
     assert found.builtin()["prediction"].shape == (3, 6)
+
+
+YOLO = {"output0": (1, 4 + 3, 400)}
+FLAT = {"output0": (1, 400, 5 + 3)}
+
+
+def test_a_yolos_columns_are_boxes_of_every_class() -> None:
+    columns = np.zeros((7, 400), np.float32)
+    columns[:, 7] = [0.5, 0.5, 0.2, 0.4, 0.1, 0.9, 0.3]
+    columns[:, 9] = [0.51, 0.5, 0.2, 0.4, 0.05, 0.8, 0.1]
+    task = fitted(YOLO, ("cat", "dog", "bee"), format="yolo")
+    height, width = WHOLE.upright
+    box = [0.4 * width, 0.3 * height, 0.6 * width, 0.7 * height]
+    assert seen(only(task, {"output0": columns})) == [
+        ("dog", 1, 0.9, rounded(box)),
+        ("bee", 2, 0.3, rounded(box)),
+    ]
+
+
+def test_a_yolo_with_objectness_multiplies_it_in() -> None:
+    rows = np.zeros((400, 8), np.float32)
+    rows[3] = [0.5, 0.5, 0.2, 0.4, 0.5, 0.1, 0.9, 0.3]
+    found = only(fitted(FLAT, format="yolov5"), {"output0": rows})
+    assert (found.labels, found.scores.tolist()) == (("1",), [pytest.approx(0.45)])
+
+
+def test_a_yolo_in_pixels_is_declared() -> None:
+    columns = np.zeros((7, 400), np.float32)
+    columns[:, 7] = [50, 40, 20, 10, 0, 1, 0]
+    found = only(fitted(YOLO, format="yolo", box_format="center_xywh"), {"output0": columns})
+    share = np.array(WHOLE.upright[::-1] * 2) / np.array(WHOLE.canvas[::-1] * 2)
+    expected = np.array([40, 35, 60, 45]) * share
+    np.testing.assert_allclose(found.pixel_boxes()[0], expected, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("shapes", "declared"),
+    [
+        ({"o": (1, 4, 400)}, {"format": "yolo"}),
+        ({"o": (1, 400, 5)}, {"format": "yolov5"}),
+        (YOLO, {"format": "yolo", "activation": "softmax"}),
+    ],
+)
+def test_what_is_no_yolo_head_is_refused(shapes: Shapes, declared: dict[str, str]) -> None:
+    assert "needs at least one class, scored by itself" in refused(shapes, **declared)
+    assert "There are 2 labels" in refused(YOLO, ("a", "b"), format="yolo")

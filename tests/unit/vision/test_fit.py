@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from plumbline.vision.fit import FITS, Placement, place
+from plumbline.vision.crops import CentralCrop, ShorterSide, pillow_fit
+from plumbline.vision.fit import FITS, Fit, Placement, place
 from plumbline.vision.geometry import Rect
+from plumbline.vision.masks import UNSEEN, from_classes
 from plumbline.vision.resize import FILTERS
 
 LANDSCAPE, PORTRAIT, SQUARE = (480, 640), (640, 480), (224, 224)
@@ -39,3 +41,37 @@ def test_what_a_fit_leaves_empty_is_filled() -> None:
         assert (placed[10:30] == 200).all()
         assert (placed[30:] == fill).all()
         assert geometry.to_source([0, 10, 40, 30]).tolist() == [0, 0, 20, 10]
+
+
+CROPS: list[Fit] = [ShorterSide(48), ShorterSide(30), CentralCrop(0.75), pillow_fit]
+
+
+@pytest.mark.parametrize("fit", CROPS, ids=["48 pixels", "30 pixels", "three quarters", "pillow"])
+@pytest.mark.parametrize("size", [(90, 60), (60, 90), (41, 200)])
+def test_what_crops_leave_lies_where_the_geometry_says(fit: Fit, size: tuple[int, int]) -> None:
+    """A ramp across the picture says of each pixel of the input where it came from."""
+    height, width = size
+    across = np.tile(np.linspace(0, 255, width), (height, 1))
+    down = np.tile(np.linspace(0, 255, height)[:, None], (1, width))
+    pixels = np.rint(np.stack([across, down, across], 2)).astype(np.uint8)
+    placed, geometry = place(pixels, (40, 40), fit, FILTERS["pillow-bilinear"])
+    assert placed.shape == (40, 40, 3)
+    left, top, wide, high = geometry.inner
+    assert 0 <= left <= left + wide <= 40
+    assert 0 <= top <= top + high <= 40
+    y, x = top + high // 2, left + wide // 2
+    box = geometry.to_upright([x, y, x + 1, y + 1])
+    middle = (box[:2] + box[2:]) / 2 - 0.5
+    expected = middle * 255 / (np.array([width, height]) - 1)
+    np.testing.assert_allclose(placed[y, x, :2], expected, atol=5)
+
+
+def test_a_mask_of_a_crop_leaves_unseen_what_was_cut_off() -> None:
+    _, geometry = place(
+        np.zeros((60, 120, 3), np.uint8), (30, 30), ShorterSide(30), FILTERS["pillow-bilinear"]
+    )
+    mask = from_classes(np.ones((30, 30), np.uint8), geometry)
+    assert mask.shape == (60, 120)
+    assert (mask[:, 30:90] == 1).all()
+    assert (mask[:, :29] == UNSEEN).all()
+    assert (mask[:, 91:] == UNSEEN).all()

@@ -17,7 +17,9 @@ from strategies import nasty, related, sizes
 from strategies import pictures as any_picture
 
 PILLOW = [name for name in FILTERS if name.startswith("pillow-")]
-FLOAT = {name for name in FILTERS if name.startswith("tensorflow-")} - {"tensorflow-nearest"}
+FLOAT = {name for name in FILTERS if name.startswith(("tensorflow-", "skimage-"))} - {
+    "tensorflow-nearest"
+}
 SMALL = [pair for pair in SIZES if pair[0][0] * pair[0][1] < 100_000]
 """Those that take no time; tests/parity has all of them."""
 
@@ -31,9 +33,10 @@ def path(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(resize, "_products_pay", lambda *_: products)
 
 
-def test_all_fifteen_are_there() -> None:
-    assert len(FILTERS) == 15
-    assert {name.split("-")[0] for name in FILTERS} == {"tensorflow", "pillow", "opencv"}
+def test_all_sixteen_are_there() -> None:
+    assert len(FILTERS) == 16
+    libraries = {name.split("-")[0] for name in FILTERS}
+    assert libraries == {"tensorflow", "pillow", "opencv", "skimage"}
 
 
 @pytest.mark.parametrize("name", FILTERS)
