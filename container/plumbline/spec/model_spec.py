@@ -25,7 +25,7 @@ from plumbline.spec.checks import (
     whole,
     wrong,
 )
-from plumbline.spec.fits import fit
+from plumbline.spec.fit_values import fit
 from plumbline.spec.scaling import normalization
 from plumbline.vision.boxes import FORMATS
 from plumbline.vision.decoders import DECODERS
