@@ -134,11 +134,16 @@ def said(archive: Path) -> str:
 
 
 def test_a_signature_of_another_name_is_told(tmp_path: Path) -> None:
+    """It answers who asks for it by name, as TensorFlow Serving lets it; pictures need it named."""
     save_tagged(tmp_path / "1", ["serve"], name="classify_image")
-    assert said(tmp_path) == (
+    asked = {"path": str(tmp_path / "1"), "pictures": ["a.png"], "spec": ""}
+    with pytest.raises(ModelError) as packed:
+        convert_process.load_saved_model(asked)
+    assert packed.value.message == (
         "The SavedModel has no signature 'serving_default'; it has 'classify_image'. Set [model] "
         'signature in plumbline.toml: signature = "classify_image", say.'
     )
+    assert "set [model] signature in plumbline.toml" in inspect(tmp_path).no_pictures
     (tmp_path / "plumbline.toml").write_text('[model]\nsignature = "classify_image"\n')
     assert inspect(tmp_path).signature.outputs[0].name == "y"
 
