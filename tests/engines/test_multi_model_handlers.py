@@ -81,7 +81,7 @@ def test_each_model_is_handled_by_its_own_code_or_by_that_of_all(
     assert ask(client, "c").text == "c by its own"
 
 
-@pytest.mark.parametrize("name", ["b", "b/c/d"])
+@pytest.mark.parametrize("name", ["near", "far/down/below"])
 def test_the_handler_of_all_is_in_one_of_two_folders_however_deep_a_model_is(
     name: str, client: FlaskClient, tmp_path: Path
 ) -> None:

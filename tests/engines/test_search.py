@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import re
 import time
 import tomllib
@@ -372,7 +373,8 @@ def test_the_command_prints_a_table_to_paste(
     classifier((32, 32, 3)).save(tmp_path / "model.keras")
     (tmp_path / "notebook.py").write_text(NOTEBOOK)
     command = ["-m", "plumbline", "find-preprocess", "model.keras", "--images", photos]
-    done = warm.run(*command, "--expected", "notebook.py:predict", cwd=tmp_path)
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}  # for its photographs
+    done = warm.run(*command, "--expected", "notebook.py:predict", cwd=tmp_path, env=environment)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Searching: normalisation and colour (" in done.stdout
     assert "one reproduces the outputs, to" in done.stdout
