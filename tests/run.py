@@ -47,7 +47,7 @@ GROUPS = {
     "http": Plan(4, "worksteal"),
     "parity": Plan(2, "worksteal"),
     "engines": Plan(2, "loadfile"),
-    "deployment": Plan(2, "loadfile"),
+    "deployment": Plan(2, "worksteal"),
     "container": Plan(3, "loadfile"),
 }
 """In this order: what fails in seconds comes before engines and images."""

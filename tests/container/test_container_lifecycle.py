@@ -40,7 +40,7 @@ def test_a_server_gets_ready_replaces_a_killed_worker_and_finishes_what_it_has_a
 
 def test_a_broken_model_ends_the_container_and_the_log_says_why(start, broken_model) -> None:
     server: Running = start(
-        model_folder=broken_model, environment={"PLUMBLINE_FAILURE_GRACE_SECONDS": "3"}
+        model_folder=broken_model, environment={"PLUMBLINE_FAILURE_GRACE_SECONDS": "12"}
     )
 
     wait_until(server.listens)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -115,6 +115,25 @@ def died() -> None:
 
 
 REFUSED = refused("ValidationException", "Something is not as it should be.")
+
+
+def worth_breaking(calls: Sequence[Seen], fault: Fault) -> list[tuple[int, Seen]]:
+    """The calls of a run that are to go wrong, each in its turn, with their numbers.
+
+    Of those that only look, refusals are enough, and the first and the last time that each is
+    asked: what waits asks the same again and again.
+    """
+    operations = [call.operation for call in calls]
+    ends = {
+        number
+        for name in {*operations}
+        for number in (operations.index(name), len(operations) - 1 - operations[::-1].index(name))
+    }
+    return [
+        (number, call)
+        for number, call in enumerate(calls)
+        if call.changes or (fault is REFUSED and number in ends)
+    ]
 
 
 FAULTS: dict[str, tuple[Fault, str]] = {

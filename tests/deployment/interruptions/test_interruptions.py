@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from aws_account import Account, Deploy, inventory
-from faults import REFUSED, Died, Fault, Seen, Weather, each_fault
+from faults import Died, Fault, Seen, Weather, each_fault, worth_breaking
 from moto import mock_aws
 
 KINDS: dict[str, tuple[object, ...]] = {
@@ -39,12 +39,8 @@ def usual(request: pytest.FixtureRequest, account: Account, up: Deploy) -> Usual
 
 
 def each_call(calls: list[Seen], fault: Fault, when: str) -> list[Weather]:
-    """A weather for each call; of those that only look, refusals are enough."""
-    return [
-        Weather(**{when: {number: fault}})
-        for number, call in enumerate(calls)
-        if call.changes or fault is REFUSED
-    ]
+    """A weather for each call that is to go wrong."""
+    return [Weather(**{when: {number: fault}}) for number, _ in worth_breaking(calls, fault)]
 
 
 @each_fault

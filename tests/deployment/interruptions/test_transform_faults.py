@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from aws_account import IMAGE, ROLE, Account, Deploy, inventory
 from batching import Batch, filled
-from faults import REFUSED, Died, Fault, Seen, Weather, each_fault
+from faults import Died, Fault, Seen, Weather, each_fault, worth_breaking
 from moto.moto_api._internal.models import moto_api_backend
 
 
@@ -41,13 +41,12 @@ def each_broken(
     """In an empty account each: a job that broke off at one call; that call, and its SageMaker."""
     with Batch(filled(account("s3")), looks=4).weather().prevailing() as fair:
         assert alone().exit_code == 0
-    for number, call in enumerate(fair.calls):
-        if call.changes or fault is REFUSED:
-            moto_api_backend.reset()
-            sagemaker = Batch(filled(account("s3")), looks=4)
-            with broken(sagemaker, call, number, fault, when).prevailing(), suppress(Died):
-                alone()
-            yield call, sagemaker
+    for number, call in worth_breaking(fair.calls, fault):
+        moto_api_backend.reset()
+        sagemaker = Batch(filled(account("s3")), looks=4)
+        with broken(sagemaker, call, number, fault, when).prevailing(), suppress(Died):
+            alone()
+        yield call, sagemaker
 
 
 def states(sagemaker: Batch) -> set[str]:

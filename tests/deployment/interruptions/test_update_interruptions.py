@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from aws_account import Account, Deploy, inventory, runs
-from faults import FAULTS, REFUSED, Died, Weather
+from faults import FAULTS, Died, Weather, worth_breaking
 from moto import mock_aws
 from rolling import Rolling
 
@@ -40,17 +40,16 @@ def usual(account: Account, up: Deploy, change: Deploy) -> Any:
 def each_broken(up: Deploy, change: Deploy, calls: list[Any], kind: str) -> Iterator[Weather]:
     """In an account of its own each: an endpoint whose `update` went wrong at one call."""
     fault, when = FAULTS[kind]
-    for number, call in enumerate(calls):
-        if call.changes or fault is REFUSED:
-            with mock_aws():
-                up()
-                sagemaker = Rolling()
-                weather = Weather(**{when: {number: fault}}, stubs=sagemaker.stubs)
-                with weather.prevailing(), suppress(Died):
-                    change()
-                with Weather(stubs=sagemaker.stubs).prevailing() as fair:
-                    fair.calls = weather.calls
-                    yield fair
+    for number, _ in worth_breaking(calls, fault):
+        with mock_aws():
+            up()
+            sagemaker = Rolling()
+            weather = Weather(**{when: {number: fault}}, stubs=sagemaker.stubs)
+            with weather.prevailing(), suppress(Died):
+                change()
+            with Weather(stubs=sagemaker.stubs).prevailing() as fair:
+                fair.calls = weather.calls
+                yield fair
 
 
 @pytest.mark.parametrize("kind", FAULTS)
