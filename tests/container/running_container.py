@@ -65,7 +65,7 @@ class Running:
 
     def ask(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
         """One request over the network."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.published, timeout=60)
+        connection = http.client.HTTPConnection("127.0.0.1", self.published, timeout=300)
         try:
             connection.request(method, path, body, headers)
             response = connection.getresponse()
