@@ -5,8 +5,7 @@
 
 A group is a folder beside this file. Each is a pytest session of its own, which pytest-xdist
 spreads over processes. Two run at a time: one that waits for servers leaves the processors to one
-that computes. The containers come last and alone, as they have limits of memory and time that
-others would use up. `GROUPS` says over how many processes, and how tests are dealt to them:
+that computes. `GROUPS` says over how many processes, and how tests are dealt to them:
 
 - `worksteal` deals single tests: the fairest, and what is made once a session is made in each
   process, unless `made_once` shares it;
@@ -71,9 +70,6 @@ SLOWEST = 10
 
 AT_ONCE = 2
 """Groups that run at a time."""
-
-ALONE = frozenset({"container"})
-"""Those that run when all others have ended."""
 
 
 @dataclass
@@ -170,11 +166,9 @@ def main() -> int:
     ended = []
     # A process for each: pytest is not made to run twice in one.
     with ProcessPoolExecutor(AT_ONCE, get_context("spawn"), max_tasks_per_child=1) as pool:
-        for alone in (False, True):
-            several = [each for each in plans.items() if (each[0] in ALONE) is alone]
-            for told in pool.map(run, several):
-                print(f"\r{told.text}" if sys.stderr.isatty() else told.text, flush=True)
-                ended.append(told)
+        for told in pool.map(run, plans.items()):
+            print(f"\r{told.text}" if sys.stderr.isatty() else told.text, flush=True)
+            ended.append(told)
     show_slowest(ended)
     total = sum((told.counts for told in ended), Counter[str]())
     print(f"\n{counted(total)}")
