@@ -1,11 +1,10 @@
-"""All groups of tests, two at a time, each spread over processes: what `make test` runs.
+"""All groups of tests, one after another, each spread over processes: what `make test` runs.
 
     python tests/run.py              every group, the fast ones first
     python tests/run.py unit http    some of them
 
 A group is a folder beside this file. Each is a pytest session of its own, which pytest-xdist
-spreads over processes. Two run at a time: one that waits for servers leaves the processors to one
-that computes. `GROUPS` says over how many processes, and how tests are dealt to them:
+spreads over processes; `GROUPS` says over how many, and how tests are dealt to them:
 
 - `worksteal` deals single tests: the fairest, and what is made once a session is made in each
   process, unless `made_once` shares it;
@@ -25,15 +24,12 @@ import io
 import sys
 import time
 from collections import Counter, defaultdict
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field
-from functools import partial
 from heapq import nlargest
-from multiprocessing import get_context
 from operator import itemgetter
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TextIO
 
 import pytest
 
@@ -68,17 +64,12 @@ COUNTED = {
 SLOWEST = 10
 
 
-AT_ONCE = 2
-"""Groups that run at a time."""
-
-
 @dataclass
 class Told:
     """What pytest has told of one group; a plugin of its session."""
 
     name: str
-    terminal: bool = False
-    """Whether it is shown meanwhile that it goes on."""
+    screen: TextIO
     counts: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
     """Why tests were skipped, and how many were for that."""
@@ -87,9 +78,6 @@ class Told:
     fixtures: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     """The fixtures' part of that."""
     done: int = 0
-    text: str = ""
-    """What is to be shown of the group once it has ended."""
-    well: bool = True
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Count the seconds; on a terminal, show that it goes on."""
@@ -98,8 +86,8 @@ class Told:
             self.fixtures[report.nodeid] += report.duration
         if report.when == "teardown":
             self.done += 1
-            if self.terminal:
-                print(f"\r{self.name:<12}{self.done} tests ", end="", file=sys.stderr, flush=True)
+            if self.screen.isatty():
+                print(f"\r{self.name:<12}{self.done} tests", end="", file=self.screen, flush=True)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Take over what pytest has counted, errors of collection included."""
@@ -114,26 +102,26 @@ def reason(report: pytest.TestReport | pytest.CollectReport) -> str:
     return why.removeprefix("Skipped: ")
 
 
-def run_group(named: tuple[str, Plan], tests: Path, *, terminal: bool) -> Told:
-    """What came of a group."""
-    name, plan = named
-    told, printed, begun = Told(name, terminal), io.StringIO(), time.monotonic()
+def run_group(name: str, plan: Plan, tests: Path, screen: TextIO) -> tuple[Told, bool]:
+    """What came of a group, and whether all is well; told on `screen`."""
+    told, printed, begun = Told(name, screen), io.StringIO(), time.monotonic()
     options = ["-q", f"--numprocesses={plan.processes}"]
     options += [f"--dist={plan.dealt}"] if plan.processes else []
     with redirect_stdout(printed):
         status = pytest.main([*options, str(tests / name)], plugins=[told])
-    lines = []
+    if screen.isatty():
+        print(end="\r", file=screen)
     if status not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
         shown = printed.getvalue()
-        lines.append(shown[max(shown.find("\n==="), 0) :])
+        print(shown[max(shown.find("\n==="), 0) :], file=screen)
         told.counts["failed"] = max(told.counts["failed"], 1)
     if status == pytest.ExitCode.NO_TESTS_COLLECTED:
-        lines.append(f"{name}: there is no test in {tests / name}")
+        print(f"{name}: there is no test in {tests / name}", file=screen)
     took = f"{time.monotonic() - begun:.0f} s, {plan.processes} processes"
-    lines.append(f"{name:<12}{counted(told.counts)} ({took})")
-    lines += [f"{'':<12}{count} skipped: {why}" for why, count in told.reasons.items()]
-    told.text, told.well = "\n".join(lines), status == pytest.ExitCode.OK
-    return told
+    print(f"{name:<12}{counted(told.counts)} ({took})", file=screen)
+    for why, count in told.reasons.items():
+        print(f"{'':<12}{count} skipped: {why}", file=screen, flush=True)
+    return told, status == pytest.ExitCode.OK
 
 
 def counted(counts: Counter[str]) -> str:
@@ -141,12 +129,12 @@ def counted(counts: Counter[str]) -> str:
     return ", ".join(f"{counts[kind]} {kind}" for kind in ("passed", "failed", "skipped"))
 
 
-def show_slowest(groups: list[Told]) -> None:
+def show_slowest(groups: list[Told], screen: TextIO) -> None:
     """A line for each of the slowest tests."""
-    print(f"\nThe slowest {SLOWEST}, and their fixtures' part:")
+    print(f"\nThe slowest {SLOWEST}, and their fixtures' part:", file=screen)
     all_of_them = ((took, test, group) for group in groups for test, took in group.seconds.items())
     for took, test, group in nlargest(SLOWEST, all_of_them, key=itemgetter(0)):
-        print(f"{took:6.1f} s {group.fixtures[test]:6.1f} s  {test}")
+        print(f"{took:6.1f} s {group.fixtures[test]:6.1f} s  {test}", file=screen)
 
 
 def main() -> int:
@@ -159,20 +147,15 @@ def main() -> int:
     unknown = sorted(set(chosen.groups) - set(GROUPS))
     if unknown:
         parser.error(f"there is no group {', '.join(unknown)}; there are {', '.join(GROUPS)}")
+    screen = sys.stdout
     plans = {name: plan for name, plan in GROUPS.items() if name in (chosen.groups or GROUPS)}
     if chosen.processes is not None:
         plans = {name: plan._replace(processes=chosen.processes) for name, plan in plans.items()}
-    run = partial(run_group, tests=chosen.tests, terminal=sys.stderr.isatty())
-    ended = []
-    # A process for each: pytest is not made to run twice in one.
-    with ProcessPoolExecutor(AT_ONCE, get_context("spawn"), max_tasks_per_child=1) as pool:
-        for told in pool.map(run, plans.items()):
-            print(f"\r{told.text}" if sys.stderr.isatty() else told.text, flush=True)
-            ended.append(told)
-    show_slowest(ended)
-    total = sum((told.counts for told in ended), Counter[str]())
-    print(f"\n{counted(total)}")
-    return 0 if all(told.well for told in ended) else 1
+    ended = [run_group(name, plan, chosen.tests, screen) for name, plan in plans.items()]
+    show_slowest([told for told, _ in ended], screen)
+    total = sum((told.counts for told, _ in ended), Counter[str]())
+    print(f"\n{counted(total)}", file=screen)
+    return 0 if all(well for _, well in ended) else 1
 
 
 if __name__ == "__main__":
