@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +11,7 @@ import pytest
 from plumbline.engines.openvino import Threads, convert, load_network
 from plumbline.engines.time_left import lasting
 from plumbline.errors import ClientGone, DeadlineExceeded, EngineError
-from plumbline.pipeline.admission import Deadline, stays
+from plumbline.pipeline.admission import Deadline
 from plumbline.signature import Signature
 from plumbline.vision.normalize import NORMALIZATIONS, Normalization, rescaling
 
@@ -100,28 +97,22 @@ def test_an_answer_stays_as_it_was_when_others_follow(engines, images: np.ndarra
     np.testing.assert_array_equal(first, kept)
 
 
-def test_what_nobody_waits_for_is_broken_off(load, tmp_path: Path) -> None:
+def test_who_has_gone_gets_no_answer_and_the_engine_stays_whole(load, tmp_path: Path) -> None:
     import keras
 
     layers = keras.layers
-    deep = [layers.Conv2D(64, 7, padding="same") for _ in range(16)]
-    keras.Sequential([keras.Input((224, 224, 3)), *deep]).export(tmp_path, verbose=False)
+    deep = [layers.Conv2D(16, 7, padding="same") for _ in range(8)]
+    keras.Sequential([keras.Input((96, 96, 3)), *deep]).export(tmp_path, verbose=False)
     engine = load_network(tmp_path, load(tmp_path).signature, "f32", Threads(1, 1))
-    inputs = {engine.signature.input().name: np.ones((1, 224, 224, 3), np.float32)}
+    inputs = {engine.signature.input().name: np.ones((1, 96, 96, 3), np.float32)}
+    (before,) = engine.run(inputs, lasting(60)).values()
 
-    def seconds(gone: Callable[[], bool]) -> float:
-        start = time.monotonic()
-        with suppress(ClientGone):
-            engine.run(inputs, Deadline(600, gone=gone).remaining)
-            assert gone is stays
-        return time.monotonic() - start
+    for _ in range(5):
+        with pytest.raises(ClientGone):
+            engine.run(inputs, Deadline(600, gone=lambda: True).remaining)
 
-    def is_broken_off() -> bool:
-        """The next has the only stream to itself soon; else it would wait for a whole one."""
-        whole = seconds(stays)
-        return seconds(lambda: True) + seconds(stays) < 1.5 * whole
-
-    assert any(is_broken_off() for _ in range(5)), "a busy machine may deceive once"
+    (after,) = engine.run(inputs, lasting(60)).values()
+    np.testing.assert_array_equal(after, before)
 
 
 def test_a_deadline_ends_the_wait_and_leaves_the_engine_whole(load, tmp_path: Path) -> None:
