@@ -71,7 +71,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         wanted = Path(folder) / "uv.txt"
         wanted.write_text(line_of_uv(LOCK.read_text("utf-8")), "utf-8")
-        run(*pip, "install", "--quiet", "--require-hashes", "--no-deps", "-r", str(wanted))
+        run(*pip, "install", "-qq", "--require-hashes", "--no-deps", "-r", str(wanted))
     listed = subprocess.run([*pip, "config", "list"], check=False, capture_output=True, text=True)
     os.environ.update(uv_variables(listed.stdout.splitlines(), os.environ))
     uv = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--python", sys.executable]
