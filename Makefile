@@ -16,11 +16,11 @@ DEMO := build/demo/model.tar.gz
 DEMO_SOURCES := $(wildcard model/examples/digits.py model/examples/digits/*) \
 	$(shell find container/plumbline/packing -name '*.py')
 
-TYPED := container/plumbline benchmarks requirements/install.py tests/run.py $(wildcard deploy.py deployment local_test/*.py model/examples/*.py)
-SCRIPTS := container/serve $(wildcard .ci/run .ci/*.sh benchmarks/peers/*/serve.sh local_test/*.sh *.sh)
+TYPED := container/plumbline benchmarks requirements/install.py $(wildcard images/*.py) tests/run.py $(wildcard deploy.py deployment local_test/*.py model/examples/*.py)
+SCRIPTS := container/serve $(wildcard .ci/run .ci/*.sh images/*.sh benchmarks/peers/*/serve.sh local_test/*.sh *.sh)
 
 .DELETE_ON_ERROR:
-.PHONY: help venv demo test bench bench-full bench-preprocess parity lint format image lock clean
+.PHONY: help venv demo test bench bench-full bench-preprocess bench-training parity lint format image lock clean
 
 help:  ## show this list
 	@echo 'Plumbline serves a Keras or TensorFlow image model as Amazon SageMaker wants it served.'
@@ -40,9 +40,9 @@ $(VENV): requirements/dev.txt requirements/install.py pyproject.toml
 		echo "$(PYTHON) is $$($(PYTHON) -V 2>&1); Plumbline and TensorFlow need Python 3.11, 3.12 or 3.13 (make PYTHON=python3.12 names one)." >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 		echo "$(PYTHON) lacks the venv module; on Debian and Ubuntu: sudo apt-get install python3-venv" >&2; exit 1; }
-	@echo 'Installing into .venv, once: TensorFlow and its company, 2 GB on disk; this takes about a minute.'
-	@$(PYTHON) -m venv --clear .venv
-	@$(PY) requirements/install.py
+	@test -w . || { \
+		echo "$(CURDIR) can't be written to, and .venv belongs into it. Clone it where you may write." >&2; exit 1; }
+	@$(PYTHON) requirements/install.py
 	@touch $@
 
 demo: $(DEMO) $(if $(DOCKER),image)  ## train, pack and serve the demo model (PORT=8080; DOCKER=1 serves it in the container)
@@ -55,14 +55,18 @@ $(DEMO): $(DEMO_SOURCES) | $(VENV)
 test: $(VENV)  ## run every test that this machine can run, and say what was skipped and why (GROUPS="unit http" runs some)
 	@$(PY) tests/run.py $(GROUPS)
 
-bench: $(VENV)  ## measure the server beside the AWS sample stack, in three minutes (benchmarks/README.md)
+bench: $(VENV)  ## measure the server beside the AWS sample stack, and what each layer costs, in four minutes (benchmarks/README.md)
 	@$(PY) benchmarks/servers.py
+	@$(PY) benchmarks/ladder.py
 
 bench-full: $(VENV)  ## the same with all peers, models and pictures, for two hours; write docs/performance.md
 	@$(PY) benchmarks/servers.py --full --page
 
 bench-preprocess: $(VENV)  ## time preprocessing beside the libraries that it equals
 	@$(PY) benchmarks/preprocess.py
+
+bench-training: $(VENV)  ## train beside plain Keras with the same networks, three seeds each (benchmarks/README.md measures parts)
+	@$(PY) benchmarks/training.py
 
 parity: $(VENV)  ## measure how far preprocessing is from those libraries, and write docs/parity.md
 	@$(PY) benchmarks/parity.py
@@ -71,6 +75,7 @@ lint: $(VENV)  ## check style, types and shell scripts
 	$(PY) -m ruff check
 	$(PY) -m ruff format --check
 	$(PY) -m mypy $(TYPED)
+	.venv/bin/hadolint --no-color Dockerfile
 	@if command -v shellcheck >/dev/null; then echo shellcheck $(SCRIPTS); shellcheck $(SCRIPTS); \
 	else echo 'shellcheck is not installed; the shell scripts were not checked.'; fi
 
@@ -85,11 +90,31 @@ image:  ## build the container (IMAGE=plumbline, TARGET=slim, BASE_IMAGE=, DOCKE
 COMPILE = $(PY) -m uv pip compile pyproject.toml --quiet --no-config --no-emit-index-url --universal \
 	--python-version 3.11 --override requirements/overrides.txt --generate-hashes --custom-compile-command 'make lock' $(LOCK_FLAGS)
 
+# TensorFlow under its own name, for the one platform that SageMaker has GPUs on, so without the
+# overrides, which are about others.
+COMPILE_GPU = $(PY) -m uv pip compile pyproject.toml --quiet --no-config --no-emit-index-url \
+	--python-platform $(call GLIBC,x86_64) --python-version $(IMAGE_PYTHON) --only-binary :all: --generate-hashes \
+	--custom-compile-command 'make lock' $(LOCK_FLAGS)
+
+# What the image has: Debian 13's Python and glibc.
+IMAGE_PYTHON := 3.13
+GLIBC = $(1)-manylinux_2_40
+
+# The image takes nothing but wheels: each lock must have one of each package for each processor.
+define HAS_WHEELS
+	$(PY) -m uv pip install --quiet --dry-run --target build/none --python-platform $(call GLIBC,$(1)) --python-version $(IMAGE_PYTHON) \
+		--only-binary :all: --require-hashes --no-deps --requirement requirements/$(2).txt
+
+endef
+
 lock: $(VENV)  ## pin the dependencies anew (LOCK_FLAGS=--upgrade takes the newest)
 	$(COMPILE) --all-extras --output-file requirements/dev.txt
 	$(COMPILE) --extra tensorflow --constraint requirements/dev.txt --output-file requirements/server.txt
 	$(COMPILE) --constraint requirements/dev.txt --output-file requirements/slim.txt
+	$(COMPILE_GPU) --group gpu --constraint requirements/dev.txt --output-file requirements/gpu.txt
+	$(foreach machine,x86_64 aarch64,$(foreach lock,server slim,$(call HAS_WHEELS,$(machine),$(lock))))
+	$(call HAS_WHEELS,x86_64,gpu)
 
 clean:  ## remove what was made here: .venv, build and caches
-	rm -rf .venv build container/*.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find container benchmarks tests local_test model -name __pycache__ -type d -prune -exec rm -rf {} +

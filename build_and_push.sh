@@ -14,17 +14,22 @@ deploy.py takes. Before anything is made it says which account and region it is 
   --profile NAME     one of the profiles in ~/.aws
   --repository NAME  default plumbline; made where it is missing: images are scanned when pushed,
                      tags stay what they are, untagged images are removed after 14 days
+  --keep N           remove all images but the newest N from a repository that was made here
   --tag TAG          default: version, target, processor and the image's own checksum, so that
                      the same image always has the same tag and another image another
   --target TARGET    default: everything, with TensorFlow; slim: without it, a third as large, for
-                     archives that `plumbline pack` has accelerated
+                     archives that `plumbline pack` has accelerated; gpu: TensorFlow with CUDA, for
+                     ml.g* instances (docs/images.md)
   --platform NAME    linux/amd64 (default) or linux/arm64, for Graviton instances such as ml.c7g
+
+The base image is pulled by the digest that its tag has now, which the image's label base.name tells.
+What the image is made of (CycloneDX) is written to build/sbom/TAG.cdx.json.
 
 Again with the same image it changes nothing and prints the same URI. The URI is the only thing on
 standard output, so that a script can keep it:
 
   image=$(./build_and_push.sh --account 123456789012 --region eu-central-1)
-  python deploy.py up digits --image "$image" --model model.tar.gz --role ROLE
+  plumbline deploy up digits --image "$image" --model model.tar.gz --role ROLE
 
 Needs Docker and Python 3.11 or newer with boto3 and rich (`make venv` installs both), and no AWS
 command line. Environment: PLUMBLINE_REGISTRY (such as registry.example.com:5000) pushes there instead,
@@ -46,14 +51,16 @@ fail() {
 need() { [[ $# -ge 2 && -n $2 ]] || fail "$1 needs a value (--help shows how)"; }
 
 cd "$(dirname "${BASH_SOURCE[0]}")"
-account='' region='' profile='' repository=plumbline tag='' target=default platform=linux/amd64
+account='' region='' profile='' repository=plumbline keep='' tag='' target=default platform=linux/amd64
 while [[ $# -gt 0 ]]; do
     case $1 in
         -h | --help) help >&3 && exit ;;
+        --version) sed -n 's/^__version__ = "\(.*\)"$/plumbline, version \1/p' container/plumbline/__init__.py >&3 && exit ;;
         --account) need "$@" && account=$2 && shift ;;
         --region) need "$@" && region=$2 && shift ;;
         --profile) need "$@" && profile=$2 && shift ;;
         --repository) need "$@" && repository=$2 && shift ;;
+        --keep) need "$@" && keep=$2 && shift ;;
         --tag) need "$@" && tag=$2 && shift ;;
         --target) need "$@" && target=$2 && shift ;;
         --platform) need "$@" && platform=$2 && shift ;;
@@ -66,17 +73,20 @@ registry=${PLUMBLINE_REGISTRY:-}
 matches() { printf '%s\n' "$1" | LC_ALL=C grep -qxE "$2"; }
 case $target in
     default) stage=server ;;
-    slim) stage=slim ;;
-    *) fail "--target $target: it must be default or slim" ;;
+    slim | gpu) stage=$target ;;
+    *) fail "--target $target: it must be default, slim or gpu" ;;
 esac
 case $platform in
     linux/amd64 | linux/arm64) ;;
     *) fail "--platform $platform: it must be linux/amd64 or linux/arm64; SageMaker has no others" ;;
 esac
+[[ $target-$platform != gpu-linux/arm64 ]] ||
+    fail "--target gpu is for linux/amd64 alone: TensorFlow has no wheel with CUDA for other processors"
 [[ -z $account ]] || matches "$account" '[0-9]{12}' ||
     fail "--account $account: it must be the account's 12 digits"
 [[ -z $tag ]] || matches "$tag" '[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}' ||
     fail "--tag $tag: it must be up to 128 letters, digits, dots, dashes and underlines, no dot or dash first"
+[[ -z $keep ]] || matches "$keep" '[1-9][0-9]{0,3}' || fail "--keep $keep: it must be a number such as 10"
 matches "$repository" '[a-z0-9]{2,}([._/-][a-z0-9]+)*' ||
     fail "--repository $repository: it must be of small letters and digits, with single . _ - / between them"
 if [[ -n $registry ]]; then
@@ -163,7 +173,8 @@ find_python() {
 
 aws() {
     "$python" -m deployment.aws.registry "$1" --repository "$repository" \
-        ${account:+--account "$account"} ${region:+--region "$region"} ${profile:+--profile "$profile"}
+        ${account:+--account "$account"} ${region:+--region "$region"} ${profile:+--profile "$profile"} \
+        ${keep:+--keep "$keep"}
 }
 
 relogin="Log in to it first: docker login ${registry%%/*}"
@@ -185,11 +196,16 @@ fi
 [[ $platform == "$native" ]] ||
     say "This engine runs on $native; for $platform it must emulate, which is slow and not always set up."
 built=plumbline:$target-${platform#linux/}
+base=$(images/base.sh "${BASE_IMAGE:-debian:trixie-slim}" "$platform" 2>"$log") || {
+    cat "$log"
+    explain "$(build_meanings)" "the base image can't be had; BASE_IMAGE names another"
+}
+say "It is built on $base."
 say "Building $built …"
 # Attestations would make the image an index of two, which SageMaker does not take.
 export BUILDX_NO_DEFAULT_ATTESTATIONS=1
 flags="--platform $platform${DOCKER_BUILD_FLAGS:+ $DOCKER_BUILD_FLAGS}"
-make image IMAGE="$built" TARGET="$stage" DOCKER_BUILD_FLAGS="$flags" 2>&1 | tee "$log" ||
+make image IMAGE="$built" TARGET="$stage" BASE_IMAGE="$base" DOCKER_BUILD_FLAGS="$flags" 2>&1 | tee "$log" ||
     explain "$(build_meanings)" "the image could not be built; the lines above say why"
 identity=$(docker image inspect --format '{{.Id}}' "$built") ||
     fail "the build left no image $built in Docker's engine; a builder of buildx's own keeps it to itself unless DOCKER_BUILD_FLAGS=--load, and \`docker buildx use default\` takes the engine's"
@@ -204,6 +220,12 @@ if [[ -z $tag ]]; then
     tag=$version-$target-${platform#linux/}-${checksum:0:12}
 fi
 image=$uri:$tag
+mkdir -p build/sbom
+container=$(docker create "$built") || fail "Docker makes no container of $built"
+docker cp "$container:/usr/share/doc/plumbline/sbom.cdx.json" "build/sbom/$tag.cdx.json" >"$log" 2>&1 ||
+    { cat "$log" && fail "the image's own list of what it is made of could not be read"; }
+docker rm "$container" >"$log" 2>&1 || cat "$log"
+say "What it is made of: build/sbom/$tag.cdx.json"
 
 # -- push ---------------------------------------------------------------------------------------
 

@@ -13,11 +13,13 @@ if sys.version_info < (3, 11):  # noqa: UP036 - whoever has an older one should 
 
 try:
     from deployment.cli import main
+    from deployment.terminal.program import script_name
 except ModuleNotFoundError as missing:
     sys.exit(
-        f"deploy.py needs {missing.name}, which this Python has not: python -m pip install boto3 "
-        "click rich, or take the environment that `make venv` makes: .venv/bin/python deploy.py"
+        f"deploy.py needs {missing.name}, which this Python has not: {sys.executable} -m pip "
+        "install boto3 click rich, or take the environment that `make venv` makes: "
+        ".venv/bin/python deploy.py"
     )
 
 if __name__ == "__main__":
-    main(prog_name="deploy.py")
+    main(prog_name=script_name())

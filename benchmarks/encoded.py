@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from functools import cache
 from typing import Any
 
@@ -16,6 +17,9 @@ from corpus import photographs
 Size = tuple[int, int]
 JPEG_SIZES: tuple[Size, ...] = ((213, 320), (107, 161), (9, 17), (200, 3), (1, 1))
 SUBSAMPLINGS = ("4:4:4", "4:2:2", "4:2:0", "4:1:1")
+RARE = ((4, 2), (2, 4), (3, 1), (1, 3), (4, 4))
+"""Pixels across and down for a sample of colour; 4x2 is 4:1:0."""
+
 ORIENTATION = 0x0112
 
 
@@ -58,6 +62,33 @@ def without_adobe(jpeg: bytes) -> bytes:
     return jpeg[:start] + jpeg[start + 2 + length :]
 
 
+def with_strays(jpeg: bytes) -> bytes:
+    """Put bytes that mean nothing in front of a table."""
+    start = jpeg.index(b"\xff\xdb")
+    return jpeg[:start] + b"\0\1junk" + jpeg[start:]
+
+
+def sampled(picture: Image.Image, across: int, down: int) -> bytes:
+    """A JPEG with a sample of colour for so many pixels, a scan for each component.
+
+    Put together of three gray ones, as Pillow writes few ways of sampling.
+    """
+    width, height = picture.size
+    small = -(-width // across), -(-height // down)
+    bands = picture.convert("YCbCr").split()
+    parts = [encode(bands[0], "JPEG"), *(encode(band.resize(small), "JPEG") for band in bands[1:])]
+    tables = parts[0][parts[0].index(b"\xff\xdb") : parts[0].index(b"\xff\xc0")]
+    codes = parts[0][parts[0].index(b"\xff\xc4") : parts[0].index(b"\xff\xda")]
+    frame = struct.pack(">HHBHHB", 0xFFC0, 17, 8, height, width, 3)
+    frame += bytes([1, across << 4 | down, 0, 2, 0x11, 0, 3, 0x11, 0])
+    scans = (
+        struct.pack(">HHBBBBBB", 0xFFDA, 8, 1, number, 0, 0, 63, 0)
+        + part[part.index(b"\xff\xda") + 10 : -2]
+        for number, part in enumerate(parts, start=1)
+    )
+    return b"\xff\xd8" + tables + frame + codes + b"".join(scans) + b"\xff\xd9"
+
+
 @cache
 def jpegs() -> dict[str, bytes]:
     """JPEGs: subsamplings, odd sizes, progressive, gray, inks, EXIF, restart markers."""
@@ -81,8 +112,20 @@ def jpegs() -> dict[str, bytes]:
         "turned": encode(picture, "JPEG", exif=turned(6)),
         "restarts": encode(picture, "JPEG", restart_marker_rows=1),
         "trailing": encode(picture, "JPEG") + b"trailing",
+        "strays between segments": with_strays(encode(picture, "JPEG")),
+        **{f"sampled {h}x{v}": sampled(picture, h, v) for h, v in RARE},
         "two in one": encode(picture, "MPO", save_all=True, append_images=[picture]),
     }
+
+
+def bitfields(layered: Image.Image) -> bytes:
+    """A BMP of 32 bits whose masks say that alpha comes first, and red last."""
+    width, height = layered.size
+    pixels = np.asarray(layered)[::-1, :, ::-1].tobytes()
+    masks = struct.pack("<3I", 0xFF000000, 0xFF0000, 0xFF00)
+    told = struct.pack("<IiiHHIIiiII", 40, width, height, 1, 32, 3, len(pixels), 1, 1, 0, 0)
+    start = 14 + len(told) + len(masks)
+    return struct.pack("<2sIHHI", b"BM", start + len(pixels), 0, 0, start) + told + masks + pixels
 
 
 @cache
@@ -105,7 +148,10 @@ def others() -> dict[str, bytes]:
         "png palette alpha": encode(palette, "PNG", transparency=bytes(range(100))),
         "png colour key": encode(picture, "PNG", transparency=(10, 20, 30)),
         "png 16 bits": encode(Image.fromarray(deep), "PNG"),
+        "png gray of 2 bits": encode(picture.convert("L"), "PNG", bits=2),
+        "png gray key": encode(picture.convert("L"), "PNG", transparency=77),
         "bmp": encode(picture, "BMP"),
+        "bmp masks": bitfields(layered),
         "bmp gray": encode(picture.convert("L"), "BMP"),
         "bmp palette": encode(palette, "BMP"),
         "bmp alpha": encode(layered, "BMP"),
@@ -149,6 +195,7 @@ def refused() -> dict[str, bytes]:
     layered = Image.fromarray(np.dstack([np.asarray(picture), alpha((61, 97))]))
     return {
         "bmp 1 bit": encode(picture.convert("1"), "BMP"),
+        "bmp and more": encode(picture, "BMP") + b"more",
         "webp alpha": encode(layered, "WEBP"),
         "tiff": encode(picture, "TIFF"),
     }

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageOps
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -48,7 +48,7 @@ def tensorflow_resize(method: str, antialias: bool, pixels: Bytes, size: Size) -
 
 def pillow_resize(name: str, pixels: Bytes, *sizes: Size) -> Array:
     """`Image.resize`, to one size after another."""
-    picture = Image.fromarray(pixels if pixels.shape[2] == 3 else pixels[..., 0])
+    picture = Image.fromarray(pixels if pixels.shape[2] > 1 else pixels[..., 0])
     for height, width in sizes:
         picture = picture.resize((width, height), Image.Resampling[name.upper()])
     return np.asarray(picture).reshape(*sizes[-1], pixels.shape[2])
@@ -88,7 +88,8 @@ RESIZERS: Mapping[str, Resizer] = MappingProxyType(
 
 def pillow_decode(data: bytes, channels: int = 3) -> Array:
     """`Image.open(…).convert(…)`."""
-    pixels = np.asarray(Image.open(io.BytesIO(data)).convert("RGB" if channels == 3 else "L"))
+    mode = {1: "L", 3: "RGB", 4: "RGBA"}[channels]
+    pixels = np.asarray(Image.open(io.BytesIO(data)).convert(mode))
     return pixels.reshape(*pixels.shape[:2], channels)
 
 
@@ -161,6 +162,41 @@ def yolo(pixels: Bytes, size: Size) -> Array:
     return np.asarray(framed)
 
 
+def image_ops_fit(pixels: Bytes, size: Size) -> Array:
+    """`PIL.ImageOps.fit`."""
+    return np.asarray(ImageOps.fit(Image.fromarray(pixels), size[::-1], Image.Resampling.LANCZOS))
+
+
+def image_ops_pad(pixels: Bytes, size: Size) -> Array:
+    """`PIL.ImageOps.pad`."""
+    return np.asarray(ImageOps.pad(Image.fromarray(pixels), size[::-1], Image.Resampling.BICUBIC))
+
+
+def resize_with_crop_or_pad(pixels: Bytes, size: Size) -> Array:
+    """`tf.image.resize_with_crop_or_pad`."""
+    import tensorflow as tf
+
+    return np.asarray(tf.image.resize_with_crop_or_pad(pixels, *size))
+
+
+def shorter_side(pixels: Bytes, size: Size) -> Array:
+    """The calls of Pillow that torchvision's `Resize(256)` and `CenterCrop` make of a picture."""
+    picture = Image.fromarray(pixels)
+    short = min(picture.size)
+    sides = [int(256 * side / short) for side in picture.size]
+    picture = picture.resize(sides, Image.Resampling.BILINEAR)
+    height, width = size
+    left, top = round((picture.width - width) / 2.0), round((picture.height - height) / 2.0)
+    return np.asarray(picture.crop((left, top, left + width, top + height)))
+
+
+def central_crop(pixels: Bytes, size: Size) -> Array:
+    """`tf.image.central_crop` and `tf.image.resize`."""
+    import tensorflow as tf
+
+    return np.asarray(tf.image.resize(tf.image.central_crop(pixels, 0.875), size))
+
+
 FITS: Mapping[str, tuple[str, Resizer]] = MappingProxyType(
     {
         "stretch": ("tensorflow-bilinear", resizing_layer),
@@ -168,6 +204,11 @@ FITS: Mapping[str, tuple[str, Resizer]] = MappingProxyType(
         "pad": ("tensorflow-bilinear", partial(resizing_layer, pad_to_aspect_ratio=True)),
         "letterbox": ("tensorflow-bilinear", resize_with_pad),
         "yolo": ("opencv-linear", yolo),
+        "pillow-fit": ("pillow-lanczos", image_ops_fit),
+        "pillow-pad": ("pillow-bicubic", image_ops_pad),
+        "crop-or-pad": ("pillow-nearest", resize_with_crop_or_pad),
+        "{shorter_side = 256}": ("pillow-bilinear", shorter_side),
+        "{central_crop = 0.875}": ("tensorflow-bilinear", central_crop),
     }
 )
 """For each fit the filter it is compared by, and the library's function."""
@@ -196,6 +237,14 @@ def rescaling_layer(scale: float, offset: float) -> Any:
     return keras.layers.Rescaling(scale, offset)
 
 
+def standardized(pixels: Array) -> Array:
+    """`tf.image.per_image_standardization`."""
+    import tensorflow as tf
+
+    return np.asarray(tf.image.per_image_standardization(pixels))
+
+
 NORMALIZERS: Mapping[str, Colored] = MappingProxyType(
-    {"unit": by_hand} | {mode: partial(preprocess_input, mode) for mode in ("tf", "torch", "caffe")}
+    {"unit": by_hand, "standardize": standardized}
+    | {mode: partial(preprocess_input, mode) for mode in ("tf", "torch", "caffe")}
 )

@@ -28,6 +28,7 @@ from pipelines import PIPELINES
 from plumbline.pipeline.preprocess import preprocess
 from plumbline.spec.model_spec import parse
 from plumbline.vision import fit
+from plumbline.vision.crops import NAMED, CentralCrop, ShorterSide
 from plumbline.vision.images import COLORS, Limits, decode
 from plumbline.vision.normalize import NORMALIZATIONS, rescaling
 from plumbline.vision.resize import FILTERS, pillow_filters
@@ -59,7 +60,7 @@ def decoded(data: bytes, color: str, decoder: str) -> Array:
 def decoders() -> Tallies:
     """Every decoder and color, over all files that the library takes."""
     tallies: Tallies = {}
-    channels = {"rgb": 3, "gray": 1}
+    channels = {"rgb": 3, "rgba": 4, "gray": 1}
     by_library = {"pillow": libraries.pillow_decode, "tensorflow": libraries.tensorflow_decode}
     for decoder, library in by_library.items():
         for kind, files in (("JPEG", jpegs()), ("PNG, BMP, GIF, WebP", others())):
@@ -69,7 +70,7 @@ def decoders() -> Tallies:
                     theirs = taken(library, data, count)
                     if theirs is not None and (decoder, name) != ("pillow", "png 16 bits"):
                         tally.add(decoded(data, color, decoder), theirs)
-    return tallies
+    return {name: tally for name, tally in tallies.items() if tally.values}
 
 
 def taken(library: Callable[[bytes, int], Array], data: bytes, channels: int) -> Array | None:
@@ -95,11 +96,16 @@ def grays() -> Tallies:
 
 def fits() -> Tallies:
     """Photographs into squares, landscapes and portraits."""
+    every: dict[str, fit.Fit] = {
+        **NAMED,
+        "{shorter_side = 256}": ShorterSide(256),
+        "{central_crop = 0.875}": CentralCrop(0.875),
+    }
     tallies = {name: Tally() for name in FITS}
     for pixels in photographs().values():
         for size in ((224, 224), (97, 131), (180, 120)):
             for name, (filter_name, library) in FITS.items():
-                ours, _ = fit.place(pixels, size, fit.FITS[name], FILTERS[filter_name])
+                ours, _ = fit.place(pixels, size, every[name], FILTERS[filter_name])
                 tallies[name].add(ours, library(pixels, size))
     return {f"`{name}`": tally for name, tally in tallies.items()}
 

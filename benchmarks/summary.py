@@ -199,7 +199,7 @@ TARGETS = (
         lambda results: throughput(results, WITHIN_98),
     ),
     Target(
-        "p50 of a lone caller, MobileNetV2, against the quickest peer",
+        "p50 of a single request, MobileNetV2, against the quickest peer",
         0.5,
         False,
         lambda results: lone_latency(results, OURS),

@@ -6,7 +6,10 @@
      ├── Refused                       4: AWS was asked and said no
      ├── NotReached                    5: AWS did not answer
      ├── EndpointFailed                6: SageMaker could not start the container
-     └── AnsweredWrong                 7: the endpoint answers, and not as the golden pictures say
+     ├── AnsweredWrong                 7: the endpoint answers, and not as the golden pictures say
+     ├── TrainingFailed                8: a training job, or a whole search, failed or was stopped
+     ├── Vulnerable                    9: an image has vulnerabilities as severe as was asked about
+     └── NotScanned                   10: nobody knows whether an image has some
 
 Each message says what happened, where, what was expected and what to do.
 """
@@ -42,6 +45,10 @@ class Refused(DeploymentError):
         self.code = code
 
 
+class NotYet(Refused):
+    """AWS refused a role, as it does for some seconds after one has been made."""
+
+
 class NotReached(DeploymentError):
     """AWS did not answer."""
 
@@ -58,3 +65,21 @@ class AnsweredWrong(DeploymentError):
     """A golden picture came out otherwise through the endpoint."""
 
     exit_code = 7
+
+
+class TrainingFailed(DeploymentError):
+    """A training job has ended without what it was to make."""
+
+    exit_code = 8
+
+
+class Vulnerable(DeploymentError):
+    """Amazon ECR knows of vulnerabilities in an image."""
+
+    exit_code = 9
+
+
+class NotScanned(DeploymentError):
+    """Amazon ECR has no finished scan of an image."""
+
+    exit_code = 10

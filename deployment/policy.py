@@ -1,6 +1,7 @@
 """What a person, and what the container, must be allowed in an AWS account: as IAM policies.
 
-`python -m deployment.policy person|role|trust` prints them, with --region and --account filled in.
+`python -m deployment.policy person|admin|role|trust` prints them, with --region and --account
+filled in.
 A test holds the first to the calls that deployment/ makes, so that nothing is missing or too much.
 """
 
@@ -9,167 +10,10 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
 
-Document = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Grant:
-    """Actions on resources; what belongs to them beyond the calls themselves is `implied`."""
-
-    resources: tuple[str, ...]
-    actions: tuple[str, ...]
-    implied: tuple[str, ...] = ()
-    condition: Mapping[str, Any] | None = None
-
-
-SAGEMAKER = "arn:aws:sagemaker:{region}:{account}"
-
-SERVICE_ROLES = "arn:aws:iam::{account}:role/aws-service-role"
-
-GRANTS: Mapping[str, Grant] = {
-    "Image": Grant(
-        ("arn:aws:ecr:{region}:{account}:repository/*",),
-        (
-            "ecr:DescribeRepositories",
-            "ecr:CreateRepository",
-            "ecr:ListTagsForResource",
-            "ecr:GetLifecyclePolicy",
-            "ecr:PutLifecyclePolicy",
-        ),
-        # What Docker asks when it pushes, and when it looks whether an image is there.
-        (
-            "ecr:TagResource",
-            "ecr:BatchCheckLayerAvailability",
-            "ecr:InitiateLayerUpload",
-            "ecr:UploadLayerPart",
-            "ecr:CompleteLayerUpload",
-            "ecr:PutImage",
-            "ecr:BatchGetImage",
-            "ecr:GetDownloadUrlForLayer",
-        ),
-    ),
-    "Archives": Grant(
-        ("arn:aws:s3:::{bucket}",),
-        ("s3:CreateBucket", "s3:ListBucket", "s3:ListBucketMultipartUploads"),
-    ),
-    "ArchivesInside": Grant(
-        ("arn:aws:s3:::{bucket}/*",),
-        ("s3:PutObject", "s3:GetObject", "s3:DeleteObject", "s3:AbortMultipartUpload"),
-        ("s3:PutObjectTagging",),
-    ),
-    "Endpoint": Grant(
-        (
-            *(f"{SAGEMAKER}:{kind}/*" for kind in ("model", "endpoint-config", "endpoint")),
-            f"{SAGEMAKER}:transform-job/*",
-        ),
-        (
-            *(f"sagemaker:{verb}Model" for verb in ("Create", "Describe", "Delete")),
-            *(f"sagemaker:{verb}EndpointConfig" for verb in ("Create", "Describe", "Delete")),
-            *(f"sagemaker:{verb}Endpoint" for verb in ("Create", "Describe", "Delete")),
-            "sagemaker:UpdateEndpoint",
-            "sagemaker:UpdateEndpointWeightsAndCapacities",
-            *(f"sagemaker:{verb}TransformJob" for verb in ("Create", "Describe", "Stop")),
-            "sagemaker:AddTags",
-            "sagemaker:ListTags",
-            "sagemaker:InvokeEndpoint",
-            "sagemaker:InvokeEndpointAsync",
-        ),
-    ),
-    "Role": Grant(
-        ("arn:aws:iam::{account}:role/{role}",),
-        (),
-        ("iam:PassRole",),
-        {"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}},
-    ),
-    "Scaling": Grant(
-        ("arn:aws:application-autoscaling:{region}:{account}:scalable-target/*",),
-        (
-            "application-autoscaling:RegisterScalableTarget",
-            "application-autoscaling:DeregisterScalableTarget",
-            "application-autoscaling:PutScalingPolicy",
-            "application-autoscaling:DeleteScalingPolicy",
-        ),
-        ("application-autoscaling:TagResource",),
-    ),
-    "ScalingItself": Grant(
-        (f"{SERVICE_ROLES}/sagemaker.application-autoscaling.amazonaws.com/*",),
-        (),
-        ("iam:CreateServiceLinkedRole",),
-    ),
-    "Alarms": Grant(
-        (
-            "arn:aws:cloudwatch:{region}:{account}:alarm:plumbline/*",
-            "arn:aws:cloudwatch:{region}:{account}:alarm:TargetTracking-endpoint/*",
-        ),
-        ("cloudwatch:PutMetricAlarm", "cloudwatch:DeleteAlarms"),
-        ("cloudwatch:TagResource",),
-    ),
-    "Logs": Grant(
-        ("arn:aws:logs:{region}:{account}:log-group:/aws/sagemaker/*",),
-        (
-            "logs:DescribeLogStreams",
-            "logs:FilterLogEvents",
-            "logs:GetLogEvents",
-            "logs:DeleteLogGroup",
-            "logs:DeleteLogStream",
-        ),
-    ),
-    "Everywhere": Grant(
-        ("*",),  # AWS lets nobody say more precisely on what
-        (
-            "ecr:GetAuthorizationToken",
-            "sagemaker:ListModels",
-            "sagemaker:ListEndpointConfigs",
-            "sagemaker:ListEndpoints",
-            "sagemaker:ListTransformJobs",
-            "application-autoscaling:DescribeScalableTargets",
-            "application-autoscaling:DescribeScalingPolicies",
-            "cloudwatch:DescribeAlarms",
-            "cloudwatch:PutMetricData",
-            "logs:DescribeLogGroups",
-        ),
-    ),
-}
-"""What build_and_push.sh and deploy.py do, by what they do it to."""
-
-FREE = ("sts:GetCallerIdentity",)
-"""Everybody may ask who they are."""
-
-TRUST: Document = {
-    "Version": "2012-10-17",
-    "Statement": [
-        {
-            "Effect": "Allow",
-            "Principal": {"Service": "sagemaker.amazonaws.com"},
-            "Action": "sts:AssumeRole",
-        }
-    ],
-}
-"""Who may take the container's role: SageMaker."""
-
-CONTAINER: Mapping[str, Grant] = {
-    "Archives": Grant(("arn:aws:s3:::{bucket}",), ("s3:ListBucket",)),
-    "ArchivesInside": Grant(("arn:aws:s3:::{bucket}/*",), ("s3:GetObject", "s3:PutObject")),
-    "Image": Grant(
-        ("arn:aws:ecr:{region}:{account}:repository/*",),
-        ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"),
-    ),
-    "Logs": Grant(
-        ("arn:aws:logs:{region}:{account}:log-group:/aws/sagemaker/*",),
-        (
-            "logs:CreateLogGroup",
-            "logs:CreateLogStream",
-            "logs:DescribeLogStreams",
-            "logs:PutLogEvents",
-        ),
-    ),
-    "Everywhere": Grant(("*",), ("ecr:GetAuthorizationToken", "cloudwatch:PutMetricData")),
-}
-"""What SageMaker does in the container's role: fetch image and archive, write logs and answers."""
+from deployment.grants import ADMIN, CONTAINER, GRANTS, PASSING, TAGGING, TRUST, Document, Grant
 
 
 @dataclass(frozen=True)
@@ -190,6 +34,11 @@ class Place:
 def person(place: Place) -> Document:
     """For whoever pushes and deploys."""
     return document(GRANTS, place)
+
+
+def admin(place: Place) -> Document:
+    """For whoever makes the account ready, once, by `deploy.py account`."""
+    return document(ADMIN, place)
 
 
 def role(place: Place) -> Document:
@@ -215,12 +64,42 @@ def statements(grants: Mapping[str, Grant], place: Place) -> Iterator[Document]:
         }
 
 
+def needed(actions: Collection[str], place: Place, buckets: Collection[str]) -> Document:
+    """What a person must be allowed for some actions alone, and for passing on the role with them.
+
+    The data in these buckets is looked at.
+    """
+    passed = bool({*actions} & PASSING)
+    wanted = {
+        name: replace(grant, actions=tuple(each for each in grant.actions if each in actions))
+        for name, grant in GRANTS.items()
+        if {*actions} & {*grant.actions} - TAGGING or (name == "Role" and passed)
+    }
+    return document({**wanted, **read_from(buckets)}, place)
+
+
+def reading(buckets: Collection[str], place: Place) -> Document:
+    """For the role of a job that also reads from these buckets."""
+    return document({**CONTAINER, **read_from(buckets)}, place)
+
+
+def read_from(buckets: Collection[str]) -> Mapping[str, Grant]:
+    """What lets somebody read what lies in these buckets."""
+    if not buckets:
+        return {}
+    inside = tuple(f"arn:aws:s3:::{each}/*" for each in buckets)
+    return {
+        "Data": Grant(tuple(f"arn:aws:s3:::{each}" for each in buckets), ("s3:ListBucket",)),
+        "DataInside": Grant(inside, ("s3:GetObject",)),
+    }
+
+
 def trust(_place: Place) -> Document:
     """Who may take that role."""
     return TRUST
 
 
-DOCUMENTS = {"person": person, "role": role, "trust": trust}
+DOCUMENTS = {"person": person, "admin": admin, "role": role, "trust": trust}
 
 
 def main() -> None:

@@ -143,8 +143,8 @@ def show_how_to_try(port: int) -> None:
     """What to type into another terminal."""
     shown = PICTURE.relative_to(ROOT).with_name("seven.png")
     console.print(
-        f"Serving at [bold]http://localhost:{port}[/]; the golden pictures came out right.\n"
-        "Try it yourself, in another terminal:\n"
+        "The golden pictures came out right.\n"
+        "Try it yourself, on the page above or in another terminal:\n"
     )
     console.print(
         f"    curl --data-binary @{shown} -H 'Content-Type: image/png' \\\n"
@@ -165,6 +165,8 @@ def main() -> None:
     refuse_taken(chosen.port)
     with server(command_for(chosen.port, docker=chosen.docker)) as process:
         try:
+            address = f"http://localhost:{chosen.port}/"
+            console.print(f"A page to drop pictures on: [bold cyan]{address}[/]")
             seconds = wait_until_ready(process, chosen.port)
             console.print(f"The server was ready after {seconds:.1f} s.")
             show_answer(chosen.port)

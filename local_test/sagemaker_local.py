@@ -1,11 +1,13 @@
-"""SageMaker's own local mode: an endpoint or a batch transform of an archive, on this machine.
+"""SageMaker on this machine: an endpoint or a batch transform of an archive, or a training job.
 
     python local_test/sagemaker_local.py endpoint model.tar.gz cat.jpg dog.jpg
     python local_test/sagemaker_local.py transform model.tar.gz photos/ --out answers/
+    python local_test/sagemaker_local.py training --channel training=photos/ --out results/
 
-The SageMaker Python SDK runs the image as SageMaker does, and sends what SageMaker sends. It needs
-Docker with Docker Compose and the image (`make image`), but no AWS account. The answers, or the
-files that they are in, go to standard output, the server's log to standard error.
+A training job is emulated (training_emulator.py). For the others the SageMaker Python SDK runs the
+image as SageMaker does, and sends what SageMaker sends; they need Docker Compose, too. All need
+Docker and the image (`make image`), but no AWS account. The answers, or the files that they are in,
+go to standard output, the container's log to standard error.
 """
 
 from __future__ import annotations
@@ -24,6 +26,8 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import training_command
 
 NAME = "plumbline"
 """Of the model, the endpoint and the job: local mode forgets them when this program ends."""
@@ -201,7 +205,8 @@ def variable(text: str) -> tuple[str, str]:
 def arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    commands = parser.add_subparsers(required=True, metavar="endpoint | transform")
+    commands = parser.add_subparsers(required=True, metavar="endpoint | transform | training")
+    training_command.add_to(commands)
 
     endpoint = commands.add_parser("endpoint", help="ask an endpoint for some pictures")
     endpoint.set_defaults(run=run_endpoint)
@@ -233,6 +238,9 @@ def arguments() -> argparse.Namespace:
 def main() -> None:
     """Start, ask, and leave nothing behind."""
     chosen = arguments()
+    if "emulate" in chosen:
+        chosen.emulate(chosen)
+        return
     refuse_what_can_not_work(chosen)
     # The SDK's thread ends in an error when it has stopped Docker Compose itself.
     threading.excepthook = lambda failure: print(failure.exc_value, file=sys.stderr)

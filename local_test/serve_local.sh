@@ -9,7 +9,8 @@ Runs the container the way SageMaker runs it: `docker run IMAGE serve`, the mode
   local_test/serve_local.sh [OPTIONS] [MODEL]
 
 MODEL is a model.tar.gz or a folder with the same files in it; `make demo` leaves one at
-build/demo/model.tar.gz, which is served where none is named.
+build/demo/model.tar.gz, which is served where none is named. A browser finds a page at / to try
+it with; PLUMBLINE_PAGE=false leaves that out.
 
   --port PORT        where it listens on this machine (default 8080); Ctrl-C stops it
   --memory LIMIT     what the container may use, as docker writes it (default 2g)
@@ -81,7 +82,8 @@ options=(--name "$container" --memory "$memory" --read-only --tmpfs /tmp --volum
 if [[ -z $isolated ]]; then
     # A terminal goes through to the server, which then logs for people.
     [[ ! -t 0 || ! -t 1 ]] || options+=(--interactive --tty)
-    echo "Serving on http://localhost:$port; Ctrl-C stops it." >&2
+    options+=(--env "PLUMBLINE_PAGE=${PLUMBLINE_PAGE:-true}")
+    echo "Serving on http://localhost:$port, with a page to try the model with; Ctrl-C stops it." >&2
     # In the background, because bash acts on a signal only once a foreground command has ended.
     docker run --rm --publish "$port:8080" "${options[@]}" "$image" serve <&0 &
     wait $!

@@ -1,7 +1,7 @@
 """What the machine lacks is skipped, in a line each that says why; CI demands that nothing is.
 
-`PLUMBLINE_TEST_REQUIRE=compose,docker,opencv,registry,tensorflow` turns the skips of those into
-failures.
+`PLUMBLINE_TEST_REQUIRE=browser,compose,docker,opencv,prometheus,registry,tensorflow` turns the
+skips of those into failures.
 """
 
 from __future__ import annotations
@@ -9,13 +9,25 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable
 from functools import cache
 
 import pytest
 
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # So a shell without job control starts what runs in its background; Ctrl-C is tested, too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 REQUIRED = frozenset(filter(None, os.environ.get("PLUMBLINE_TEST_REQUIRE", "").split(",")))
+
+
+@cache
+def browser_problem() -> str | None:
+    """Why there is no browser that tests can drive, or None."""
+    lacking = [name for name in ("chromium", "chromedriver") if shutil.which(name) is None]
+    return f"{' and '.join(lacking)} can't be found (Debian: chromium-driver)" if lacking else None
 
 
 @cache
@@ -55,10 +67,19 @@ def opencv_problem() -> str | None:
     return None if importlib.util.find_spec("cv2") else "OpenCV is not installed"
 
 
+@cache
+def prometheus_problem() -> str | None:
+    """Why there is no Prometheus here, or None."""
+    found = shutil.which("prometheus") and shutil.which("promtool")
+    return None if found else "prometheus and promtool are not installed"
+
+
 NEEDS: dict[str, Callable[[], str | None]] = {
+    "browser": browser_problem,
     "docker": docker_problem,
     "compose": compose_problem,
     "opencv": opencv_problem,
+    "prometheus": prometheus_problem,
     "registry": registry_problem,
     "tensorflow": tensorflow_problem,
 }

@@ -45,6 +45,7 @@ class Plan(NamedTuple):
 GROUPS = {
     "unit": Plan(2, "worksteal"),
     "http": Plan(4, "worksteal"),
+    "browser": Plan(2, "loadfile"),
     "parity": Plan(2, "worksteal"),
     "engines": Plan(2, "loadfile"),
     "deployment": Plan(2, "worksteal"),

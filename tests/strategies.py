@@ -16,7 +16,7 @@ nasty = settings(max_examples=3 * settings().max_examples)
 
 lengths = st.one_of(st.integers(1, 12), st.integers(13, 90))
 sizes = st.tuples(lengths, lengths)
-channels = st.sampled_from([1, 3])
+channels = st.sampled_from([1, 3, 4])
 
 
 @st.composite
@@ -34,9 +34,12 @@ def related(draw: st.DrawFn) -> tuple[Size, Size]:
 
 
 @st.composite
-def pictures(draw: st.DrawFn, size: Size) -> Bytes:
-    """Uint8 `[*size, 1 or 3]`: noise, black and white, few levels, or hypothesis's own."""
-    shape = (*size, draw(channels))
+def pictures(draw: st.DrawFn, size: Size, alpha: bool = True) -> Bytes:
+    """Uint8 `[*size, 1, 3 or 4]`: noise, black and white, few levels, or hypothesis's own.
+
+    Four channels come only with `alpha`.
+    """
+    shape = (*size, draw(channels if alpha else channels.filter(lambda count: count < 4)))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     levels = draw(st.sampled_from([256, 2, 5]))
     made = st.just((rng.integers(0, levels, shape) * (255 // (levels - 1))).astype(np.uint8))

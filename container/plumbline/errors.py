@@ -41,8 +41,8 @@
      ├── ClientGone                    499: nobody is there to read the answer
      └── CommandError                  what a command meets; no server answers with it
 
-Those of handlers are in archive/handler_errors.py, and those that only a multi-model endpoint
-meets in hosting/errors.py.
+Those of handlers are in archive/handler_errors.py, those that only a multi-model endpoint meets in
+hosting/errors.py, and those of training jobs in training/errors.py.
 
 The message of an error is written for whoever reads the answer: what happened, what was
 expected, what to do. What a request provokes never holds a path of the

@@ -7,12 +7,22 @@ import json
 import logging
 import sys
 import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import IO, Any, TextIO
+
+Reword = Callable[[str], str]
 
 FIELDS = "fields"
 """The record attribute that holds what a line says beside its message."""
 
+NOTHING: Mapping[str, str] = MappingProxyType({})
+
+OF_REQUEST: ContextVar[Mapping[str, str]] = ContextVar("plumbline", default=NOTHING)
+"""What every line says that is written while a request is in work: the trace it belongs to."""
 
 ENCODER = json.JSONEncoder(ensure_ascii=False, default=str)
 
@@ -27,6 +37,7 @@ class JSONFormatter(logging.Formatter):
             "level": record.levelname.lower(),
             "message": record.getMessage(),
             **getattr(record, FIELDS, {}),
+            **OF_REQUEST.get(),
         }
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
@@ -34,10 +45,15 @@ class JSONFormatter(logging.Formatter):
 
 
 class TextFormatter(logging.Formatter):
-    """What a person at a terminal reads."""
+    """What a person at a terminal reads; `reword` says it in the words of that place."""
 
-    def __init__(self) -> None:
+    def __init__(self, reword: Reword = str) -> None:
         super().__init__("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S")
+        self.reword = reword
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's own name
+        """The line, without a traceback."""
+        return self.reword(super().formatMessage(record))
 
 
 class Printed(io.TextIOBase):
@@ -75,17 +91,36 @@ class Printed(io.TextIOBase):
         return self._original.buffer
 
 
-FORMATTERS: dict[str, type[JSONFormatter] | type[TextFormatter]] = {
-    "json": JSONFormatter,
-    "text": TextFormatter,
-}
-
-
-def formatter(name: str) -> logging.Formatter:
+def formatter(name: str, reword: Reword = str) -> logging.Formatter:
     """The formatter by name; "auto" is text on a terminal and JSON elsewhere."""
     if name == "auto":
         name = "text" if sys.stderr.isatty() else "json"
-    return FORMATTERS[name]()
+    return TextFormatter(reword) if name == "text" else JSONFormatter()
+
+
+class ToldAlready(logging.Filter):
+    """Keeps back what a thread says, errors aside, where another process has said the same."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.thread = threading.get_ident()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the line is new."""
+        return record.thread != self.thread or record.levelno >= logging.ERROR
+
+
+@contextmanager
+def told_already() -> Iterator[None]:
+    """In this block only errors of this thread are logged."""
+    known, handlers = ToldAlready(), logging.getLogger().handlers
+    for handler in handlers:
+        handler.addFilter(known)
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            handler.removeFilter(known)
 
 
 class ModelName(logging.Filter):
@@ -103,12 +138,13 @@ def name_model(name: str) -> None:
         handler.filters = [ModelName(name)]
 
 
-def configuration(level: str, form: str) -> dict[str, Any]:
+def configuration(level: str, form: str, reword: Reword = str) -> dict[str, Any]:
     """What `logging.config.dictConfig` takes: everything to standard error, in one form."""
+    made = {"()": "plumbline.logs.formatter", "name": form, "reword": reword}
     return {
         "version": 1,
         "disable_existing_loggers": False,
-        "formatters": {"plumbline": {"()": "plumbline.logs.formatter", "name": form}},
+        "formatters": {"plumbline": made},
         "handlers": {
             "stderr": {
                 "class": "logging.StreamHandler",

@@ -15,6 +15,9 @@ from deployment.aws.refusals import is_missing, refusal, unreached
 from deployment.errors import Misuse
 from deployment.plan.calls import Answer, Call, Look
 
+ELSEWHERE = {"pricing": "us-east-1"}
+"""Services that answer in few regions, for all."""
+
 ATTEMPTS = 8
 """AWS throttles those who ask often; botocore asks again after 1, 2, 4 … at most 20 seconds."""
 
@@ -51,10 +54,17 @@ class Aws:
             retries = {"total_max_attempts": ATTEMPTS, "mode": "standard"}
             config = Config(retries=retries, connect_timeout=10, read_timeout=70)
             try:
-                self._clients[service] = self.session.client(service, config=config)
+                self._clients[service] = self.session.client(
+                    service, config=config, region_name=ELSEWHERE.get(service, self.region)
+                )
             except (BotoCoreError, ValueError) as exc:
                 raise unreached(exc) from exc
         return self._clients[service]
+
+    def bound(self, service: str, operation: str, member: str) -> int:
+        """The most that botocore's model lets an argument of a call have; 0 where it knows none."""
+        shape = self.client(service).meta.service_model.operation_model(operation).input_shape
+        return int(shape.members[member].metadata["max"]) if member in shape.members else 0
 
     def ask(self, call: Call) -> dict[str, Any]:
         """The answer. Raises a `DeploymentError`."""
@@ -96,9 +106,21 @@ class Aws:
         except (BotoCoreError, OSError) as exc:
             raise unreached(exc) from exc
 
+    def caller(self) -> dict[str, Any]:
+        """Whose credentials are used: Account, and Arn."""
+        return self.ask(Call("sts", "GetCallerIdentity", {}))
+
     def account(self) -> str:
-        """The number of the account whose credentials are used."""
-        return str(self.ask(Call("sts", "GetCallerIdentity", {}))["Account"])
+        """The number of their account."""
+        return str(self.caller()["Account"])
+
+
+def body(answer: Mapping[str, Any]) -> bytes:
+    """All bytes of an answer that comes as a stream. Raises `NotReached` where it breaks off."""
+    try:
+        return bytes(answer["Body"].read())
+    except (BotoCoreError, OSError) as exc:
+        raise unreached(exc) from exc
 
 
 def filled(parameters: Mapping[str, Any], answers: Mapping[str, Mapping[str, Any]]) -> Any:

@@ -12,9 +12,20 @@ import jmespath
 
 from deployment.aws import s3
 from deployment.aws.client import Aws, filled
+from deployment.aws.outage import Outage, Say, silent
 from deployment.aws.refusals import in_another_region
-from deployment.errors import DeploymentError, EndpointFailed, NotReached, Refused
-from deployment.plan.calls import Call, Look, Make, Plan, Remove, Step, Upload, Wait
+from deployment.errors import DeploymentError, EndpointFailed, NotReached, NotYet, Refused
+from deployment.plan.calls import (
+    Call,
+    Look,
+    Make,
+    Plan,
+    Remove,
+    Step,
+    Upload,
+    UploadFolder,
+    Wait,
+)
 
 PAUSE = 10.0
 """Seconds between two looks."""
@@ -22,17 +33,14 @@ PAUSE = 10.0
 MOST_SECONDS = 3 * 3600.0
 """More than SageMaker takes for anything."""
 
+ROLE_LOOKS = 6
+"""How often a role is tried again: it takes IAM seconds to let all of AWS know one."""
+
 PRECISION = 1e-6
 """What single precision, in which AWS keeps weights, may differ by."""
 
 GOING = (None, "Deleting", "Stopping")
 """What is found of a thing that is gone, or goes by itself: AWS removes no such thing."""
-
-Say = Callable[[str], None]
-
-
-def silent(_text: str) -> None:
-    """Say nothing."""
 
 
 def idle(_found: Any) -> None:
@@ -50,6 +58,8 @@ class Performer:
     meanwhile: Callable[[Any], None] = idle
     """Called, while something is waited for, with what there is of it."""
     done: list[str] = field(default_factory=list)
+    begun: str = ""
+    """What AWS was asked to make, and has not answered; it may be there."""
     answers: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     changed: int = 0
 
@@ -69,15 +79,31 @@ class Performer:
             return
         self.say(f"{step.doing} the {step.what} …")
         call = self.filled(step.call)
-        self.keep(step.what, self.made(step, untagged(call) if found else call), made=True)
+        self.begun = step.what
+        self.keep(step.what, self.assumed(step, untagged(call) if found else call), made=True)
+
+    def assumed(self, step: Make, call: Call) -> Any:
+        """The answer to making, also with a role that AWS does not know yet."""
+        for left in reversed(range(ROLE_LOOKS)):
+            try:
+                return self.made(step, call)
+            except NotYet:
+                if left == ROLE_LOOKS - 1:
+                    self.say(
+                        "SageMaker can't use the role, or not yet: AWS needs some seconds to know "
+                        f"a new one. Trying again for {ROLE_LOOKS * PAUSE:.0f} s …"
+                    )
+                self.pause()
+        return self.made(step, call)
 
     def made(self, step: Make, call: Call) -> Any:
         """The answer to making; what is there by now as it should be was made all the same."""
         try:
             return self.aws.ask(call)
-        except (Refused, NotReached):
+        except (Refused, NotReached) as exc:
             found = self.look(step.look)
             if found is None or (step.again and differing(step.expected, found)):
+                self.begun = "" if isinstance(exc, Refused) else self.begun
                 raise
             return found
 
@@ -89,32 +115,46 @@ class Performer:
         """Upload a file that is not there yet."""
         found = self.aws.look(step.look)
         if found is None:
+            self.begun = step.what
             s3.upload(self.aws, step, self.say)
         self.keep(step.what, found or {}, made=found is None)
 
+    def upload_folder(self, step: UploadFolder) -> None:
+        """Upload the files that are not there yet."""
+        lacking = s3.missing(self.aws, step)
+        if lacking:
+            self.say(f"Uploading {len(lacking):,} of {len(step.files):,} files: {step.what} …")
+            self.begun = step.what
+            s3.upload_all(self.aws, step, lacking)
+        self.keep(step.what, {}, made=bool(lacking))
+
     def wait(self, step: Wait) -> None:
         """Look again and again. Raises `EndpointFailed`."""
-        deadline = time.monotonic() + MOST_SECONDS
         started = time.monotonic()
-        while True:
-            found = self.aws.look(step.look)
-            state = jmespath.search(step.status, found) if found else "missing"
-            if state in step.good:
-                return
-            if state in step.bad or found is None:
-                raise failed(step, found or {}, str(state))
-            if time.monotonic() > deadline:
-                raise NotReached(f"The {step.what} is still {state} after hours; look again later.")
-            self.status(f"The {step.what}: {state}, {time.monotonic() - started:.0f} s")
-            self.meanwhile(found)
+        outage = Outage(self.say)
+        while not outage.borne(lambda: self.arrived(step, started)):
+            if time.monotonic() > started + MOST_SECONDS:
+                raise NotReached(f"The {step.what} is not ready after hours; look again later.")
             self.pause()
+
+    def arrived(self, step: Wait, started: float) -> bool:
+        """Whether what is waited for is there; how it is. Raises `EndpointFailed`."""
+        found = self.aws.look(step.look)
+        state = jmespath.search(step.status, found) if found else "missing"
+        if state in step.good:
+            return True
+        if state in step.bad or found is None:
+            raise failed(step, found or {}, str(state))
+        self.status(f"The {step.what}: {state}, {time.monotonic() - started:.0f} s")
+        self.meanwhile(found)
+        return False
 
     def remove(self, step: Remove) -> None:
         """Remove a thing, and wait until it is gone."""
         self.say(f"Removing the {step.what} …")
         try:
             self.aws.look(Look(step.call))  # what is gone already counts as removed
-        except Refused:
+        except (Refused, NotReached):
             if step.gone is None or self.aws.look(step.gone) not in GOING:
                 raise
         if step.gone:
@@ -125,7 +165,8 @@ class Performer:
     def wait_until_gone(self, what: str, gone: Look) -> None:
         """Look until nothing is found. Raises `NotReached`."""
         deadline = time.monotonic() + MOST_SECONDS
-        while self.aws.look(gone) is not None:
+        outage = Outage(self.say)
+        while not outage.borne(lambda: self.aws.look(gone) is None):
             if time.monotonic() > deadline:
                 raise NotReached(f"The {what} is still there after hours; look again later.")
             self.status(f"The {what} is going …")
@@ -141,6 +182,7 @@ class Performer:
 
     def keep(self, what: str, answer: Mapping[str, Any], *, made: bool = False) -> None:
         """Remember what is there."""
+        self.begun = ""
         self.answers[what] = answer
         self.changed += made
         self.done.append(what)
@@ -178,9 +220,13 @@ def taken(step: Make, different: list[str]) -> DeploymentError:
     """A thing of this name is there, and another one."""
     if region := step.expected.get("BucketRegion"):
         return in_another_region(step.call.parameters["Bucket"], region)
+    advice = "`python deploy.py update` changes it; `down` removes it; or choose another name."
+    if step.call.operation == "CreateInferenceComponent":
+        advice = "`python deploy.py down` removes it, with its endpoint; or choose another name."
+    if step.doing == "Starting":
+        advice = "Give the same command again: another time makes another name."
     return Refused(
-        f"The {step.what} is there already, and not as asked for: {'; '.join(different)}. "
-        "`python deploy.py update` changes it; `down` removes it; or choose another name.",
+        f"The {step.what} is there already, and not as asked for: {'; '.join(different)}. {advice}",
         "taken",
     )
 
@@ -194,6 +240,7 @@ def failed(step: Wait, found: Mapping[str, Any], state: str) -> EndpointFailed:
 STEPS: Mapping[type[Step], Callable[[Performer, Any], None]] = {
     Make: Performer.make,
     Upload: Performer.upload,
+    UploadFolder: Performer.upload_folder,
     Wait: Performer.wait,
     Remove: Performer.remove,
 }

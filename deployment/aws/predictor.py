@@ -6,10 +6,12 @@ import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from deployment import names
-from deployment.aws.client import Aws
+from deployment.aws.client import Aws, body
+from deployment.aws.outage import Outage, Say, silent
 from deployment.aws.s3 import place
 from deployment.errors import NotReached, Refused
 from deployment.plan.calls import Call, Look
@@ -29,6 +31,7 @@ class Endpoint:
 
     aws: Aws
     described: Mapping[str, Any]
+    say: Say
 
     @property
     def name(self) -> str:
@@ -44,7 +47,7 @@ class Endpoint:
         path = config.get("OutputConfig", {}).get("S3OutputPath")
         return None if path is None else str(path)
 
-    @property
+    @cached_property
     def config(self) -> Mapping[str, Any]:
         """Its configuration."""
         name = self.described["EndpointConfigName"]
@@ -52,9 +55,10 @@ class Endpoint:
         return self.aws.look(Look(call)) or {}
 
     @property
-    def variants(self) -> tuple[str, ...]:
-        """The names of the variants that answer."""
-        return tuple(each["VariantName"] for each in self.config.get("ProductionVariants", ()))
+    def component(self) -> str:
+        """The inference component that answers; empty where variants have models themselves."""
+        variants = self.config.get("ProductionVariants") or [{"ModelName": ""}]
+        return "" if "ModelName" in variants[0] else names.component(self.name)
 
     @property
     def requests_bucket(self) -> str:
@@ -73,30 +77,35 @@ class Endpoint:
         """The answer. Raises a `DeploymentError`, which a container's error is, too."""
         if self.answers_to:
             return self.ask_async(picture, asked)
-        return bytes(self.aws.ask(invocation(self.name, picture, asked))["Body"].read())
+        return body(self.aws.ask(invocation(self.name, picture, asked)))
 
     def ask_async(self, picture: bytes, asked: Asked) -> bytes:
-        """Put the picture into S3, have it answered, and wait for the answer there."""
-        put, invoke = self.async_calls(picture, asked)
-        self.aws.ask(put)
+        """Have the picture answered, by way of S3 if it is large, and wait for the answer there."""
+        *puts, invoke = self.async_calls(picture, len(picture), asked)
+        for put in puts:
+            self.aws.ask(put)
         answer = self.aws.ask(invoke)
         return self.awaited(answer["OutputLocation"], answer.get("FailureLocation", ""))
 
-    def async_calls(self, picture: Any, asked: Asked) -> tuple[Call, Call]:
-        """The picture into S3, and the request that it be answered there."""
+    def async_calls(self, picture: Any, size: int, asked: Asked) -> tuple[Call, ...]:
+        """The request that a picture of so many bytes be answered; a large one into S3 first."""
+        if size <= self.aws.bound("sagemaker-runtime", "InvokeEndpointAsync", "Body"):
+            return (async_invocation(self.name, {"Body": picture}, asked),)
         bucket = self.requests_bucket
         key = f"{names.prefix(self.name)}requests/{uuid.uuid4()}"
         put = Call("s3", "PutObject", {"Bucket": bucket, "Key": key, "Body": picture})
-        return put, async_invocation(self.name, f"s3://{bucket}/{key}", asked)
+        place = {"InputLocation": f"s3://{bucket}/{key}"}
+        return put, async_invocation(self.name, place, asked)
 
     def awaited(self, output: str, failure: str) -> bytes:
         """What appears in S3. Raises `Refused` with what the container said of a failure."""
         deadline = time.monotonic() + ASYNC_SECONDS
+        outage = Outage(self.say)
         while time.monotonic() < deadline:
-            if (body := self.fetched(output)) is not None:
-                return body
-            if failure and (body := self.fetched(failure)) is not None:
-                raise Refused(body.decode(errors="replace")[:2048], "ModelError")
+            if (found := outage.borne(lambda: self.fetched(output))) is not None:
+                return bytes(found)
+            if failure and (found := outage.borne(lambda: self.fetched(failure))) is not None:
+                raise Refused(found.decode(errors="replace")[:2048], "ModelError")
             time.sleep(PAUSE)
         raise NotReached(
             f"No answer appeared at {output} within an hour; `python deploy.py logs {self.name}` "
@@ -107,11 +116,14 @@ class Endpoint:
         """An object's bytes, if it is there."""
         bucket, key = place(url)
         found = self.aws.look(Look(Call("s3", "GetObject", {"Bucket": bucket, "Key": key})))
-        return None if found is None else bytes(found["Body"].read())
+        return None if found is None else body(found)
 
 
-def endpoint(aws: Aws, name: str) -> Endpoint:
-    """The endpoint of a name. Raises `Refused` where there is none that answers."""
+def endpoint(aws: Aws, name: str, say: Say = silent) -> Endpoint:
+    """The endpoint of a name. Raises `Refused` where there is none.
+
+    An outage while an answer is waited for is told by `say`.
+    """
     described = aws.look(look_at(name))
     if described is None:
         raise Refused(
@@ -119,4 +131,4 @@ def endpoint(aws: Aws, name: str) -> Endpoint:
             "there are; --region looks elsewhere.",
             "not found",
         )
-    return Endpoint(aws, described)
+    return Endpoint(aws, described, say)

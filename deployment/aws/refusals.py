@@ -10,18 +10,17 @@ from typing import Any
 from botocore import exceptions as boto
 from botocore.exceptions import ClientError
 
-from deployment.errors import DeploymentError, Misuse, NotAllowed, NotReached, Refused
+from deployment.aws.advice import ADVICE
+from deployment.errors import DeploymentError, Misuse, NotAllowed, NotReached, NotYet, Refused
 from deployment.plan.calls import Call
 
 MISSING = ("could not find", "does not exist", "not found", "no scalable target", "no scaling")
 """How services say that a thing is not there; SageMaker has no code for it."""
 
 MISSING_CODES = (
-    "404",
-    "NoSuchKey",
-    "NoSuchBucket",
-    "ResourceNotFoundException",
-    "ResourceNotFound",
+    *("404", "NoSuchKey", "NoSuchBucket"),
+    *("ResourceNotFound", "ResourceNotFoundException"),
+    "NoSuchEntity",
 )
 
 EXPIRED = ("ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired")
@@ -37,7 +36,16 @@ UNKNOWN_CALLER = (
 
 DENIED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403")
 
-THROTTLED = ("Throttling", "ThrottlingException", "TooManyRequestsException", "SlowDown")
+THROTTLED = (
+    *("Throttling", "ThrottlingException", "ThrottledException", "TooManyRequestsException"),
+    *("RequestThrottled", "RequestThrottledException", "RequestLimitExceeded", "SlowDown"),
+)
+
+ASSUMING = ("CreateModel", "CreateTrainingJob", "CreateHyperParameterTuningJob")
+"""What SageMaker does not do for a role that it can't take."""
+
+NEW_ROLE = r"assume (the )?role|ensure that the role .* exists|security token .*invalid"
+"""How SageMaker refuses a role that it does not know yet, or that does not suit."""
 
 S3_ACTIONS = {
     "HeadBucket": "ListBucket",
@@ -45,10 +53,12 @@ S3_ACTIONS = {
     "DeleteObjects": "DeleteObject",
     "ListMultipartUploads": "ListBucketMultipartUploads",
     "ListObjectsV2": "ListBucket",
+    "GetPublicAccessBlock": "GetBucketPublicAccessBlock",
+    "PutPublicAccessBlock": "PutBucketPublicAccessBlock",
 }
 """Where the permission is called otherwise than the call."""
 
-PREFIXES = {"cloudwatch": "cloudwatch", "sagemaker-runtime": "sagemaker"}
+PREFIXES = {"sagemaker-runtime": "sagemaker", "service-quotas": "servicequotas"}
 
 
 def action(call: Call) -> str:
@@ -69,8 +79,15 @@ def said(error: ClientError) -> str:
     return words if words.endswith((".", "!")) or not words else f"{words}."
 
 
+def is_no_answer(error: ClientError) -> bool:
+    """Whether AWS has failed, which says nothing of what it was asked."""
+    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)) >= 500
+
+
 def is_missing(error: ClientError) -> bool:
     """Whether this says no more than that a thing is not there."""
+    if is_no_answer(error):
+        return False
     if code_of(error) in MISSING_CODES:
         return True
     words = said(error).lower()
@@ -83,11 +100,15 @@ def refusal(error: ClientError, call: Call, region: str) -> DeploymentError:
     for codes, tell in CODES:
         if code in codes:
             return tell(error, call, region)
+    if is_no_answer(error):
+        return unanswered(error, call)
     words = said(error)
+    new = call.operation in ASSUMING and re.search(NEW_ROLE, words, re.IGNORECASE)
+    kind = NotYet if new else Refused
     for pattern, advice in ADVICE:
         if re.search(pattern, words, re.IGNORECASE):
-            return Refused(f"{words} {advice}", code)
-    return Refused(f"AWS refuses {action(call)} ({code}): {words}", code)
+            return kind(f"{words} {advice}", code)
+    return kind(f"AWS refuses {action(call)} ({code}): {words}", code)
 
 
 def expired(_error: ClientError, _call: Call, _region: str) -> DeploymentError:
@@ -151,6 +172,16 @@ def throttled(_error: ClientError, call: Call, _region: str) -> DeploymentError:
     )
 
 
+def unanswered(error: ClientError, call: Call) -> DeploymentError:
+    """A failure of AWS's own, still there after all attempts."""
+    status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+    return NotReached(
+        f"AWS did not answer {action(call)}, also after several attempts: it failed with "
+        f"{status} ({code_of(error)}). {said(error)} Give the same command again in a few minutes: "
+        "it goes on where it stopped."
+    )
+
+
 def answered(error: ClientError, call: Call, _region: str) -> DeploymentError:
     """The container answered with an error of its own."""
     words = error.response.get("OriginalMessage") or said(error)
@@ -165,7 +196,7 @@ def answered(error: ClientError, call: Call, _region: str) -> DeploymentError:
 def limited(error: ClientError, _call: Call, region: str) -> DeploymentError:
     """A quota of the account is used up."""
     return Refused(
-        f"{said(error)} A new account may use few machines, or none of a kind. Choose another "
+        f"{said(error)} A new account may use few instances, or none of a kind. Choose another "
         f"--instance, or have the quota raised: AWS console, Service Quotas, Amazon SageMaker, in "
         f"{region}. `python deploy.py list` shows what runs already.",
         code_of(error),
@@ -180,9 +211,20 @@ def elsewhere(_error: ClientError, call: Call, region: str) -> DeploymentError:
 def in_another_region(bucket: str, region: str) -> DeploymentError:
     """What SageMaker can't read from."""
     return Refused(
-        f"The bucket {bucket} is in another region than {region}. SageMaker reads archives in its "
-        "own region only: name a bucket there with --bucket.",
+        f"The bucket {bucket} is in another region than {region}. SageMaker reads in its own "
+        "region only: for what is uploaded, name a bucket there with --bucket; copy what lies in "
+        "S3 already into one.",
         "301",
+    )
+
+
+def in_use(error: ClientError, call: Call, _region: str) -> DeploymentError:
+    """A name that something has, or a thing that something else is at work on."""
+    advice = "Give the same command again: another time makes another name."
+    if call.operation not in ASSUMING:
+        advice = "Give the same command again when that has ended."
+    return Refused(
+        f"AWS refuses {action(call)} (ResourceInUse): {said(error)} {advice}", "ResourceInUse"
     )
 
 
@@ -204,36 +246,8 @@ CODES: tuple[tuple[tuple[str, ...], Callable[[ClientError, Call, str], Deploymen
     (("ResourceLimitExceeded",), limited),
     (("301", "PermanentRedirect", "IllegalLocationConstraintException"), elsewhere),
     (("BucketAlreadyExists",), taken),
+    (("ResourceInUse",), in_use),
 )
-
-ADVICE: tuple[tuple[str, str], ...] = (
-    (
-        r"image .*(not found|does not exist)|repository .* does not exist",
-        "Push it with ./build_and_push.sh, which prints the URI to take.",
-    ),
-    (
-        r"cross-account pass role|assume (the )?role|role .*(invalid|not authorized)",
-        (
-            "The role must be of this account, and one that sagemaker.amazonaws.com may assume: "
-            "in its trust policy, that service is the principal of sts:AssumeRole."
-        ),
-    ),
-    (
-        r"could not (access|find) model data|no objects? .*found|ModelDataUrl",
-        (
-            "The role of --role must be allowed to read the archive (s3:GetObject), and the "
-            "bucket must be in this region."
-        ),
-    ),
-    (
-        r"manifest media type|unsupported .*media type",
-        (
-            "SageMaker takes Docker's own manifests: build with ./build_and_push.sh, which asks "
-            "for them."
-        ),
-    ),
-)
-"""What to do, by AWS's words."""
 
 
 def unreached(error: Any) -> DeploymentError:
@@ -264,7 +278,7 @@ KINDS: tuple[tuple[Any, Callable[[Any], DeploymentError]], ...] = (
     (
         (boto.EndpointConnectionError, boto.InvalidRegionError),
         lambda error: NotReached(
-            f"Nobody answers where AWS should be: {str(error).rstrip('.')}. Is the region spelled "
+            f"There is no response from AWS: {str(error).rstrip('.')}. Is the region spelled "
             "as AWS spells it, such as eu-central-1, and is there a network?"
         ),
     ),

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import base64
-import json
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -17,26 +16,8 @@ from deployment import names
 from deployment.aws.client import Aws
 from deployment.aws.performer import Performer
 from deployment.errors import DeploymentError, Misuse
-from deployment.plan.calls import Call, Look, Make
-
-DAYS = 14
-"""How long an image that has lost its tag is kept."""
-
-LIFECYCLE = {
-    "rules": [
-        {
-            "rulePriority": 1,
-            "description": "Images without a tag are removed",
-            "selection": {
-                "tagStatus": "untagged",
-                "countType": "sinceImagePushed",
-                "countUnit": "days",
-                "countNumber": DAYS,
-            },
-            "action": {"type": "expire"},
-        }
-    ]
-}
+from deployment.plan.calls import Call
+from deployment.plan.images import make_repository, make_rule, repository
 
 OURS = {"Key": names.MADE_BY, "Value": "build_and_push.sh"}
 """The tag of repositories that were made here; those of others keep their own rules."""
@@ -46,42 +27,15 @@ WHO = Call("sts", "GetCallerIdentity", {})
 PASSWORD = Call("ecr", "GetAuthorizationToken", {})
 
 
-def repository(name: str) -> Look:
-    """The repository as it is."""
-    return Look(Call("ecr", "DescribeRepositories", {"repositoryNames": [name]}), "repositories[0]")
-
-
-def make_repository(name: str) -> Make:
-    """The repository: its images are scanned when pushed, and its tags stay what they are."""
-    parameters = {
-        "repositoryName": name,
-        "imageTagMutability": "IMMUTABLE",
-        "imageScanningConfiguration": {"scanOnPush": True},
-        "tags": [OURS],
-    }
-    return Make(f"repository {name}", Call("ecr", "CreateRepository", parameters), repository(name))
-
-
 def tags(arn: str) -> Call:
     """What says who made it."""
     return Call("ecr", "ListTagsForResource", {"resourceArn": arn})
 
 
-def make_rule(name: str) -> Make:
-    """What removes images without a tag, of which there are some after a push that broke off."""
-    place = {"repositoryName": name}
-    parameters = {**place, "lifecyclePolicyText": json.dumps(LIFECYCLE)}
-    return Make(
-        f"rule that removes its images without a tag after {DAYS} days",
-        Call("ecr", "PutLifecyclePolicy", parameters),
-        Look(Call("ecr", "GetLifecyclePolicy", place)),
-    )
-
-
 def calls(name: str, arn: str = "*") -> Iterator[Call]:
     """Every call that is made here."""
     yield WHO
-    for step in (make_repository(name), make_rule(name)):
+    for step in (make_repository(name, [OURS]), make_rule(name)):
         yield step.call
         yield step.look.call
     yield from (tags(arn), PASSWORD)
@@ -100,13 +54,13 @@ def identify(aws: Aws, account: str | None) -> None:
         )
 
 
-def prepare(aws: Aws, name: str) -> str:
+def prepare(aws: Aws, name: str, keep: int | None = None) -> str:
     """The URI of the repository; made, if it is missing, or finished, if it was made by half."""
     performer = Performer(aws, say)
-    performer.make(make_repository(name))
+    performer.make(make_repository(name, [OURS]))
     there: dict[str, Any] = aws.look(repository(name))
     if OURS in aws.ask(tags(there["repositoryArn"]))["tags"]:
-        performer.make(make_rule(name))
+        performer.make(make_rule(name, keep))
     return str(there["repositoryUri"])
 
 
@@ -129,6 +83,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--account")
     parser.add_argument("--region")
     parser.add_argument("--profile")
+    parser.add_argument("--keep", type=int)
     return parser.parse_args()
 
 
@@ -138,7 +93,7 @@ def run(chosen: argparse.Namespace) -> str:
     if chosen.command == "password":
         return password(aws)
     identify(aws, chosen.account)
-    return prepare(aws, chosen.repository)
+    return prepare(aws, chosen.repository, chosen.keep)
 
 
 def main() -> None:

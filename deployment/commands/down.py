@@ -28,10 +28,11 @@ from deployment.terminal.progress import say
 @click.option("--yes", is_flag=True, help="Don't ask.")
 @options(DRY_RUN, WHERE)
 def down(name: str, data: bool, bucket: tuple[str, ...], yes: bool, **asked: Any) -> None:
-    """Remove the endpoint NAME and everything that was made for it.
+    """Remove the endpoint NAME and everything that was created for it.
 
-    That is what ends the bill: machines, configurations, models, scaling and alarms. Archives in
-    S3 and logs stay, unless you say --data. What is still there afterwards is listed.
+    This ends the bill: instances, configurations, models, scaling and alarms, running training jobs
+    and searches. Archives and data in S3, logs, and SageMaker's records of finished jobs are kept,
+    unless you pass --data. Whatever is left afterwards is listed.
 
     \b
     python deploy.py down cats
@@ -49,6 +50,11 @@ def down(name: str, data: bool, bucket: tuple[str, ...], yes: bool, **asked: Any
         say(f"There is nothing of {name} in {aws.region} that could cost anything.")
     else:
         agree(found, data=data, yes=yes)
+        ending = teardown.plan_ending(found, aws.region)
+        if ending.steps:
+            progress.performer(aws).perform(ending)
+            found = look(aws, name, bucket)  # with what the jobs have written to their end
+            plan = teardown.plan_down(found, aws.region, data=data)
         progress.performer(aws).perform(plan)
     tell_what_stays(aws, inventory.find(aws, name, found.buckets), data=data)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from deployment.terminal.dry_run import show_calls
 from deployment.terminal.options import DRY_RUN, NAME, WHERE, connect, options
 from deployment.terminal.progress import say
 
+PLAIN = Asked()
+
 PICTURE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -29,6 +32,7 @@ PICTURE = click.Path(exists=True, dir_okay=False, path_type=Path)
     "--out", type=click.Path(path_type=Path), help="Also draw: a .png, or a folder for several."
 )
 @click.option("--variant", help="The variant that is to answer.  [default: by their weights]")
+@click.option("--model", help="Of a multi-model endpoint: the archive that is to answer.")
 @click.option("--json", "as_json", is_flag=True, help="For scripts: a line of JSON each.")
 @options(DRY_RUN, WHERE)
 def invoke(
@@ -36,12 +40,13 @@ def invoke(
     pictures: tuple[Path, ...],
     out: Path | None,
     variant: str | None,
+    model: str | None,
     as_json: bool,
     **asked: Any,
 ) -> None:
-    """Send each PICTURE to the endpoint NAME, and show what it says.
+    """Send each PICTURE to the endpoint NAME, and show the prediction.
 
-    An async endpoint is waited for. The exit status is 1 if a picture could not be answered.
+    For an asynchronous endpoint, the command waits. The exit status is 1 if a picture failed.
 
     \b
     python deploy.py invoke cats cat.jpg
@@ -49,15 +54,24 @@ def invoke(
     """  # noqa: D301 - \b keeps click from rewrapping
     aws = connect(asked)
     if asked["dry_run"]:
-        show_asking(aws, name, pictures, Asked(variant=variant or ""))
+        wanted = Asked(variant=variant or "", model=with_ending(model))
+        show_asking(aws, name, pictures, wanted)
         return
-    endpoint = predictor.endpoint(aws, name)
+    endpoint = predictor.endpoint(aws, name, say)
     if endpoint.answers_to:
         refuse_choice(variant, as_json=as_json)
-        sys.exit(ask_async(endpoint, pictures, out))
+        sys.exit(ask_each(endpoint, pictures, out))
+    if endpoint.component or model:
+        wanted = Asked(component=endpoint.component, model=with_ending(model))
+        sys.exit(ask_each(endpoint, pictures, out, wanted))
     arguments = predict_arguments(endpoint, pictures, out, variant, as_json)
     done = inspection.plumbline(*arguments, shown=True, profile=asked["profile"])
     sys.exit(done.returncode)
+
+
+def with_ending(model: str | None) -> str:
+    """An archive's name, as SageMaker is told it."""
+    return f"{model.removesuffix('.tar.gz')}.tar.gz" if model else ""
 
 
 def show_asking(aws: Aws, name: str, pictures: tuple[Path, ...], wanted: Asked) -> None:
@@ -69,10 +83,12 @@ def show_asking(aws: Aws, name: str, pictures: tuple[Path, ...], wanted: Asked) 
         endpoint = None
     if endpoint and endpoint.answers_to:
         refuse_choice(wanted.variant, as_json=False)
-        pairs = [endpoint.async_calls(str(each), wanted) for each in pictures]
+        pairs = [endpoint.async_calls(str(each), each.stat().st_size, wanted) for each in pictures]
         cost = f"Pictures and answers stay in S3: billed as storage, until `down {name} --data`."
         show_calls(name, aws.region, [call for pair in pairs for call in pair], cost)
         return
+    if endpoint and endpoint.component:
+        wanted = replace(wanted, variant="", component=endpoint.component)
     calls = [invocation(name, str(each), wanted) for each in pictures]
     show_calls(name, aws.region, calls)
 
@@ -103,15 +119,18 @@ def predict_arguments(
     yield from ("--", *map(str, pictures))
 
 
-def ask_async(endpoint: Endpoint, pictures: tuple[Path, ...], out: Path | None) -> int:
+def ask_each(
+    endpoint: Endpoint, pictures: tuple[Path, ...], out: Path | None, wanted: Asked = PLAIN
+) -> int:
     """Each answer as a line of JSON; 1 if a picture could not be answered, and 0."""
     if out and len(pictures) > 1:
-        raise Misuse("--out of an async endpoint takes one picture; send them one by one.")
+        raise Misuse("--out of such an endpoint takes one picture; send them one by one.")
     status = 0
     for picture in pictures:
-        say(f"{picture}: waiting for the answer in {endpoint.answers_to} …")
+        if endpoint.answers_to:
+            say(f"{picture}: waiting for the answer in {endpoint.answers_to} …")
         try:
-            ask_for(endpoint, picture, out)
+            ask_for(endpoint, picture, out, wanted)
         except Refused as exc:
             if exc.code != "ModelError":
                 raise
@@ -120,9 +139,10 @@ def ask_async(endpoint: Endpoint, pictures: tuple[Path, ...], out: Path | None) 
     return status
 
 
-def ask_for(endpoint: Endpoint, picture: Path, out: Path | None) -> None:
+def ask_for(endpoint: Endpoint, picture: Path, out: Path | None, wanted: Asked) -> None:
     """One answer; the drawing, if one is wanted, is asked for by itself."""
-    click.echo(endpoint.ask(picture.read_bytes(), Asked()).decode())
+    click.echo(endpoint.ask(picture.read_bytes(), wanted).decode())
     if out:
-        out.write_bytes(endpoint.ask(picture.read_bytes(), Asked("image/png")))
+        drawn = replace(wanted, accept="image/png")
+        out.write_bytes(endpoint.ask(picture.read_bytes(), drawn))
         say(f"drawn: {out}")

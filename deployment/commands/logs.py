@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import Any
 
 import click
 
 from deployment import names
 from deployment.aws.client import Aws
+from deployment.aws.outage import Outage
 from deployment.current import cloudwatch as logbook
 from deployment.current.cloudwatch import Line
 from deployment.plan.calls import Call
@@ -28,10 +30,10 @@ PAUSE = 3.0
 @click.option("--follow", is_flag=True, help="Go on showing what comes, until Ctrl-C.")
 @options(DRY_RUN, WHERE)
 def logs(name: str, lines: int, follow: bool, **asked: Any) -> None:
-    """Show the last lines that the containers of NAME have written.
+    """Show the last log lines of the containers of NAME.
 
-    Every request has a line, and so has the loading of the model. SageMaker keeps the log in
-    CloudWatch, also of an endpoint that failed or is gone.
+    Every request has a line, and so has loading the model. SageMaker keeps the log in CloudWatch,
+    also that of an endpoint that failed or was removed.
 
     \b
     python deploy.py logs cats
@@ -53,11 +55,17 @@ def logs(name: str, lines: int, follow: bool, **asked: Any) -> None:
 
 def go_on(aws: Aws, name: str, seen: list[Line]) -> None:
     """Show each new line once, until the terminal says to stop."""
-    known = set(seen)
+    known, outage = set(seen), Outage(say)
     while True:
         time.sleep(PAUSE)
         start = max((line.time for line in known), default=0)
-        fresh = [line for line in logbook.since(aws, name, start) if line not in known]
+        found = outage.borne(partial(fetched, aws, name, start)) or ()
+        fresh = [line for line in found if line not in known]
         for line in fresh:
             click.echo(str(line))
         known = {line for line in (*known, *fresh) if line.time >= start}
+
+
+def fetched(aws: Aws, name: str, start: int) -> list[Line]:
+    """All lines from a time on."""
+    return list(logbook.since(aws, name, start))

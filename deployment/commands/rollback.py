@@ -8,11 +8,11 @@ import click
 
 from deployment.aws.client import Aws
 from deployment.aws.performer import Performer
-from deployment.current import cloudwatch
-from deployment.current.running import read, variants_of
+from deployment.current import cloudwatch, inventory
+from deployment.current.running import read
 from deployment.errors import EndpointFailed, Refused
 from deployment.plan import rollout
-from deployment.plan.calls import Call, Look, Plan
+from deployment.plan.calls import Plan
 from deployment.plan.endpoint import wait_for
 from deployment.plan.state import Running
 from deployment.plan.transition import plan_rollback
@@ -28,11 +28,11 @@ NOTHING = "nothing before"
 @click.command()
 @options(NAME, DRY_RUN, WHERE)
 def rollback(name: str, **asked: Any) -> None:
-    """Let NAME run again what it ran before the last update.
+    """Return the endpoint NAME to what it ran before the last update.
 
-    Also while an update is being rolled out, and from any machine: SageMaker keeps what ran before.
-    The machines of then start beside those of now, which answer until they do. What is rolled away
-    from is removed; `update` brings it again.
+    Also while an update is in progress, and from any machine: SageMaker keeps the previous
+    configuration. Its instances start next to the present ones, which serve until they are ready.
+    What is rolled back from is deleted; `update` deploys it again.
 
     \b
     python deploy.py rollback cats
@@ -50,6 +50,7 @@ def rollback(name: str, **asked: Any) -> None:
     with causes.explained(aws, name):
         performer.perform(plan_or_tidy(performer, running))
     guard.prune(performer, name, {running.before})
+    guard.watch_again(performer, running)
     say(f"{name} runs {running.before} again.")
 
 
@@ -86,12 +87,12 @@ def plan_or_tidy(performer: Performer, running: Running) -> Plan:
 def way_back(aws: Aws, running: Running) -> Plan:
     """The plan. Raises `Refused` where nothing is kept from before."""
     name, config = running.order.name, running.before
-    call = Call("sagemaker", "DescribeEndpointConfig", {"EndpointConfigName": config})
-    if not config or aws.look(Look(call)) is None:
+    variants = inventory.of_variants(aws, config, "VariantName") if config else ()
+    if not variants:
         raise Refused(
             f"There is nothing to go back to: {name} runs {running.config}, and nothing is kept "
             f"from before. `python deploy.py update {name} --model …` takes an older archive as "
             "well.",
             NOTHING,
         )
-    return plan_rollback(running, config, variants_of(aws, config))
+    return plan_rollback(running, config, variants)

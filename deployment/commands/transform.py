@@ -10,11 +10,14 @@ from typing import Any
 
 import click
 
+from deployment import names
+from deployment.aws import service_model
 from deployment.aws.client import Aws
 from deployment.aws.performer import Performer
 from deployment.current import cloudwatch, jobs
-from deployment.current.running import check_account, read
+from deployment.current.running import read
 from deployment.errors import DeploymentError, EndpointFailed, Misuse, Refused
+from deployment.flows import preflight
 from deployment.plan import batch, limits
 from deployment.plan.amendment import Changes, changed
 from deployment.plan.batch import Job
@@ -36,13 +39,13 @@ LINES = 15
 @click.argument("target", metavar="S3_OUT")
 @options(BATCH, CHECK, DRY_RUN, WHERE)
 def transform(name: str, source: str, target: str, **asked: Any) -> None:
-    """Answer for every picture under S3_IN, into S3_OUT.
+    """Run a batch transform: predict every picture under S3_IN, into S3_OUT.
 
-    Machines start, send each file to the model of the endpoint NAME, write what it says into
-    FILE.out, and go. Without an endpoint of that name, say --image, --model and --role. Files
-    without an answer are listed on standard output, a line each; the exit status is then 1.
+    Instances start, send each file to the model of the endpoint NAME, write the prediction to
+    FILE.out, and are released. Without an endpoint of that name, pass --image, --model and --role.
+    Files without a prediction are listed on standard output, one per line; the exit status is 1.
 
-    The same command, while the job is at work, waits for that job; --stop ends it.
+    While the job runs, the same command waits for that job; --stop stops it.
 
     \b
     python deploy.py transform cats s3://my-bucket/photos/ s3://my-bucket/answers/
@@ -67,11 +70,13 @@ def transform(name: str, source: str, target: str, **asked: Any) -> None:
         return
     order = ordered(aws, name, asked)
     known = next((each for each in jobs.at_work(aws, name) if jobs.same(each, job)), None)
-    title = known["TransformJobName"] if known else batch.job_name(name, datetime.now(UTC))
+    title = known["TransformJobName"] if known else names.timed(name, datetime.now(UTC))
+    plan = batch.plan_job(order, job, title)
+    service_model.check(aws, plan)
     if asked["dry_run"]:
-        show(batch.plan_job(order, job, title))
+        show(plan, order)
         return
-    check_account(aws, order)
+    preflight.introduce(aws, order, plan.cost)
     Run(progress.performer(aws), order, job, title).go(skip=asked["no_check"])
 
 
@@ -82,10 +87,11 @@ def ordered(aws: Aws, name: str, asked: Mapping[str, Any]) -> Order:
     archive = parsing.archive(asked["model"]) if asked["model"] else None
     environment = parsing.environment(asked["env"])
     image, bucket = asked["image"] or "", asked["bucket"] or ""
+    tags = parsing.tags(asked["tags"])
     if there:
         running = read(aws, name)
         chosen = one_variant(running.order, asked["variant"])
-        changes = Changes(archive, image=image, environment=environment, bucket=bucket)
+        changes = Changes(archive, image=image, environment=environment, bucket=bucket, tags=tags)
         return changed(replace(running, order=chosen), changes)
     if not (archive and image and asked["role"]):
         raise Misuse(
@@ -94,7 +100,16 @@ def ordered(aws: Aws, name: str, asked: Mapping[str, Any]) -> Order:
         )
     only = (Variant(DEFAULT_VARIANT, archive),)
     return limits.check(
-        Order(name, aws.region, asked["role"], image, only, bucket=bucket, environment=environment)
+        Order(
+            name,
+            aws.region,
+            asked["role"],
+            image,
+            only,
+            bucket=bucket,
+            environment=environment,
+            tags=tags,
+        )
     )
 
 
@@ -142,13 +157,11 @@ class Run:
         """Raise `DeploymentError` where something stays without an answer."""
         wanted = jobs.inputs(self.performer.aws, self.job)
         plan = batch.plan_job(self.order, self.job, self.title)
-        for sentence in plan.cost:
-            say(sentence)
         self.performer.meanwhile = lambda found: self.progress(found, wanted)
         with golden.inspected(self.performer.aws, self.order, skip=skip or not self.local):
             try:
                 self.performer.perform(plan)
-            except KeyboardInterrupt:
+            except BaseException:
                 self.offer()
                 raise
         self.conclude(wanted)
@@ -169,11 +182,12 @@ class Run:
 
     def offer(self) -> None:
         """What stops the job; it does not stop by itself."""
-        if f"job {self.title}" in self.performer.done:
+        if f"job {self.title}" in (*self.performer.done, self.performer.begun):
             command = shlex.join(
                 ("transform", self.order.name, self.job.source, self.job.target, "--stop")
             )
-            say(f"The job {self.title} goes on; the same command waits for it again.")
+            stands = "may be at work" if self.performer.begun else "goes on"
+            say(f"The job {self.title} {stands}; the same command waits for it again.")
             say("This stops it, and its bill:")
             say(f"  python deploy.py {command} {self.performer.aws.where}")
 

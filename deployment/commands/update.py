@@ -9,21 +9,22 @@ from typing import Any
 
 import click
 
+from deployment.aws import service_model
 from deployment.aws.client import Aws
 from deployment.aws.performer import Performer
 from deployment.current.running import read
-from deployment.errors import AnsweredWrong, DeploymentError, Misuse, Refused
+from deployment.errors import AnsweredWrong, Misuse, Refused
+from deployment.flows import preflight
 from deployment.plan.amendment import Changes, changed, check_rollout, guarded, unscaled
 from deployment.plan.calls import Plan, Remove
-from deployment.plan.cost import costs
 from deployment.plan.endpoint import config_parameters
-from deployment.plan.order import Order
+from deployment.plan.order import Alarms, Order
 from deployment.plan.rollout import RollOut, parse_seconds, parse_size
 from deployment.plan.state import Running
 from deployment.plan.transition import plan_scaling, plan_update
 from deployment.proof import causes, golden, guard
 from deployment.proof.inspection import Inspected
-from deployment.terminal import parsing, progress
+from deployment.terminal import parsing, progress, watching
 from deployment.terminal.dry_run import show
 from deployment.terminal.options import (
     CHANGES,
@@ -41,11 +42,11 @@ from deployment.terminal.progress import say
 @click.command()
 @options(NAME, CHANGES, STEPS, CHECK, DRY_RUN, WHERE)
 def update(name: str, **asked: Any) -> None:
-    """Change what runs under NAME: the model, the image, the machines.
+    """Replace what runs under NAME without downtime: the model, the image, the instances.
 
-    What you don't name stays as it is. New machines start beside the old ones, which answer until
-    the new ones do; then golden pictures are sent through the endpoint. Errors, slowness or a wrong
-    answer take it back to what ran before. The same command goes on where it was interrupted.
+    What you don't specify stays the same. New instances start next to the old ones, which serve
+    until the new ones are ready; then golden pictures are sent through the endpoint. Errors,
+    latency or a wrong prediction roll it back. If it was interrupted, the same command resumes.
 
     \b
     python deploy.py update cats --model better.tar.gz
@@ -55,20 +56,24 @@ def update(name: str, **asked: Any) -> None:
     aws = connect(asked)
     wanted = changes(asked)
     running = read(aws, name)
+    if asked["alarms"] or asked["alarm_latency"]:
+        wanted = replace(wanted, alarms=watching.alarms(asked, running.order.alarms))
     order = changed(running, wanted)
     rollout = steps(asked)
     check_rollout(running, order, rollout, asked=any(asked[each] for each in (*HOW, *WATCHED)))
     plan = plan_update(running, order, rollout, unscaled(running, wanted))
+    service_model.check(aws, plan)
     if asked["dry_run"]:
-        show(replace(plan, steps=(*plan.steps, *plan_scaling(running, order).steps)))
+        show(replace(plan, steps=(*plan.steps, *plan_scaling(running, order).steps)), order)
         return
     refuse_fallen(running)
+    preflight.introduce(aws, order, plan.cost)
+    if not asked["no_check"]:
+        preflight.check(aws, order, fresh=False)
     with golden.inspected(aws, order, skip=asked["no_check"]) as found:
         whole = guarded(running, order) and rollout.how == "all at once"
         watch = guard.Watch(aws, order, found if whole else {})
         roll_out(running, order, plan, found, watch)
-    for sentence in costs(order):
-        say(sentence)
 
 
 HOW = ("canary", "linear", "rolling")
@@ -87,8 +92,14 @@ def changes(asked: Mapping[str, Any]) -> Changes:
         instance=asked["instance"] or "",
         count=asked["count"] or 0,
         bucket=asked["bucket"] or "",
+        metrics=parsing.INTERVALS[asked["metrics"]] if asked["metrics"] else None,
         dropped=asked["drop"],
         unscaled=asked["autoscale"] is not None,
+        unwatched=asked["alarms"] == watching.NO_ALARMS,
+        alarms=Alarms(asked["alarms"] or "") if asked["alarms"] or asked["alarm_latency"] else None,
+        capture=parsing.capture(asked),
+        tags=parsing.tags(asked["tags"]),
+        routing=parsing.ROUTINGS.get(asked["routing"], ""),
         weighed=tuple(name for name, _, weight in map(parsing.parts, asked["variant"]) if weight),
     )
     if made == Changes(bucket=made.bucket):
@@ -169,7 +180,7 @@ def going_on(aws: Aws, name: str) -> Iterator[None]:
         yield
     except AnsweredWrong:
         raise
-    except (DeploymentError, KeyboardInterrupt):
+    except BaseException:
         say(
             f"The same command goes on from here; `python deploy.py rollback {name} {aws.where}` "
             f"goes back, and `python deploy.py status {name} {aws.where}` shows how it is."

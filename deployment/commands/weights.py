@@ -21,10 +21,10 @@ from deployment.terminal.progress import say
 @click.argument("shares", nargs=-1, required=True, metavar="VARIANT=WEIGHT…")
 @options(DRY_RUN, WHERE)
 def weights(name: str, shares: tuple[str, ...], **asked: Any) -> None:
-    """Give each VARIANT of NAME its share of the requests: its weight, by the sum of all.
+    """Set the traffic weights of the production variants of NAME.
 
-    At once, and without new machines. A variant with the weight 0 gets none, and is billed all the
-    same. Variants that you don't name keep their weights.
+    At once, and without new instances. A variant with the weight 0 gets no traffic, and is billed
+    all the same. Variants that you don't name keep their weights.
 
     \b
     python deploy.py weights cats old=90 new=10

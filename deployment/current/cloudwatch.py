@@ -84,15 +84,19 @@ def since(aws: Aws, name: str, time: int) -> Iterator[Line]:
         yield Line(event["timestamp"], event["logStreamName"], event["message"])
 
 
-def of_job(aws: Aws, job: str, count: int) -> list[Line]:
-    """The last lines of a batch job; none where they can't be had, as they only explain."""
-    asked = {"logGroupName": names.JOB_LOGS, "logStreamNamePrefix": f"{job}/"}
+def of_job(aws: Aws, job: str, count: int, group: str = names.JOB_LOGS) -> list[Line]:
+    """The last lines of a job; none where they can't be had, as they only explain."""
     try:
-        found = list(aws.pages(Call("logs", "FilterLogEvents", asked), "events"))
+        return sorted(job_lines(aws, job, group), key=lambda line: line.time)[-count:]
     except DeploymentError:
         return []
-    lines = (Line(each["timestamp"], each["logStreamName"], each["message"]) for each in found)
-    return sorted(lines, key=lambda line: line.time)[-count:]
+
+
+def job_lines(aws: Aws, job: str, group: str, start: int = 0) -> Iterator[Line]:
+    """The lines of a job from a time on, stream by stream."""
+    asked = {"logGroupName": group, "logStreamNamePrefix": f"{job}/", "startTime": start}
+    for each in aws.pages(Call("logs", "FilterLogEvents", asked), "events"):
+        yield Line(each["timestamp"], each["logStreamName"], each["message"])
 
 
 def tried(aws: Aws, name: str, count: int) -> tuple[list[Line], str]:

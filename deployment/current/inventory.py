@@ -10,10 +10,13 @@ from typing import Any
 from deployment import names
 from deployment.aws.client import Aws
 from deployment.aws.s3 import place
+from deployment.current import packages, tags, trainings
 from deployment.current.jobs import at_work
-from deployment.errors import NotAllowed, Refused
-from deployment.plan import batch, rollout
+from deployment.current.tags import is_ours
+from deployment.errors import NotAllowed, NotReached, Refused
+from deployment.plan import rollout
 from deployment.plan.calls import Call, Look
+from deployment.plan.dashboard import look_at_dashboard
 from deployment.plan.endpoint import look_at
 from deployment.plan.scaling import SERVICE, Things
 from deployment.plan.state import Described, Existing, Leftovers
@@ -26,9 +29,14 @@ def find(aws: Aws, name: str, buckets: tuple[str, ...] = ()) -> Existing:
         refuse_foreign(aws, endpoint, name)
     configs, models = versions(aws, name)
     guards = tuple(each["AlarmName"] for each in alarms(aws, name))
-    watched = (*scaled(aws, name), guards, jobs(aws, name))
-    found = Existing(name, endpoint, configs, models, *watched)
-    return with_data(aws, found, (*buckets, *buckets_of(aws, models, configs)))
+    watched = (*scaled(aws, name), guards, dashboards(aws, name), jobs(aws, name))
+    made = Existing(name, endpoint, configs, models, *watched)
+    made = replace(
+        made, components=components(aws, endpoint), versions=packages.versions(aws, name)
+    )
+    found = trainings.added(aws, made)
+    places = (*buckets_of(aws, models, configs), *trainings.buckets_of(aws, found))
+    return with_data(aws, found, (*buckets, *places))
 
 
 def with_data(aws: Aws, found: Existing, buckets: tuple[str, ...]) -> Existing:
@@ -51,27 +59,48 @@ def with_data(aws: Aws, found: Existing, buckets: tuple[str, ...]) -> Existing:
 
 
 def seen(look: Callable[[], Iterator[Any]], unseen: list[str]) -> tuple[Any, ...]:
-    """What a look finds; where it is not allowed, why is added to `unseen`."""
+    """What a look finds; where it can't be made, why is added to `unseen`."""
     try:
         return tuple(look())
-    except (NotAllowed, Refused) as exc:
+    except (NotAllowed, NotReached, Refused) as exc:
         unseen.append(str(exc))
         return ()
 
 
-def is_ours(aws: Aws, arn: str, name: str) -> bool:
-    """Whether a thing of SageMaker's carries the tag of this deployment."""
-    tags = aws.pages(Call("sagemaker", "ListTags", {"ResourceArn": arn}), "Tags")
-    return any(tag["Key"] == names.TAG and tag["Value"] == name for tag in tags)
-
-
-def refuse_foreign(aws: Aws, endpoint: Described, name: str) -> None:
-    """Raise `Refused` for an endpoint of somebody else."""
-    if not is_ours(aws, endpoint["EndpointArn"], name):
+def refuse_foreign(aws: Aws, endpoint: Described, name: str) -> dict[str, str]:
+    """The tags of an endpoint. Raises `Refused` for one of somebody else."""
+    found = tags.of(aws, endpoint["EndpointArn"])
+    if found.get(names.TAG) != name:
         raise Refused(
             f"There is an endpoint {name} in {aws.region}, but deploy.py did not make it, and "
             "leaves it alone.",
             "not ours",
+        )
+    if stack := found.get(names.STACK):
+        raise Refused(
+            f"The endpoint {name} is of the CloudFormation stack {stack}: change or remove it "
+            f"there. `python deploy.py up {name} … --template` writes the stack's next template.",
+            "of a stack",
+        )
+    return found
+
+
+def refuse_unstacked(aws: Aws, name: str) -> None:
+    """Raise `Refused` for an endpoint that is there without a stack, which would not take it over.
+
+    Where nobody lets one look, it is taken for missing.
+    """
+    try:
+        found = aws.look(look_at(name))
+        stacked = found is None or names.STACK in tags.of(aws, found["EndpointArn"])
+    except (NotAllowed, NotReached):
+        return
+    if not stacked:
+        raise Refused(
+            f"There is an endpoint {name} in {aws.region} already, and CloudFormation makes only "
+            f"what is not there. `python deploy.py down {name}` removes it; or choose another name "
+            "for the stack's.",
+            "taken",
         )
 
 
@@ -91,10 +120,13 @@ def listed(aws: Aws, name: str, operation: str, key: str, noun: str) -> tuple[st
     )
 
 
+FOLDER = "ModelDataSource.S3DataSource.S3Uri"
+
+
 def buckets_of(aws: Aws, models: tuple[str, ...], configs: tuple[str, ...]) -> Iterator[str]:
     """The buckets in which models have their archives, and async endpoints their requests."""
     for kind, found, described in (
-        ("Model", "PrimaryContainer.ModelDataUrl", models),
+        ("Model", f"PrimaryContainer.[ModelDataUrl, {FOLDER}][?@] | [0]", models),
         ("EndpointConfig", "AsyncInferenceConfig.OutputConfig.S3OutputPath", configs),
     ):
         for name in described:
@@ -119,15 +151,38 @@ def targets(aws: Aws, name: str) -> Things:
 
 def scalable(aws: Aws, name: str, operation: str, key: str) -> Things:
     """What Application Auto Scaling has for the variants of a deployment."""
-    begins = names.scalable(name, "")
     found = aws.pages(Call(SERVICE, operation, {"ServiceNamespace": "sagemaker"}), key)
-    return tuple(each for each in found if each["ResourceId"].startswith(begins))
+    return tuple(each for each in found if names.is_scaled(name, each["ResourceId"]))
+
+
+def components(aws: Aws, endpoint: Described | None) -> tuple[str, ...]:
+    """The inference components of an endpoint; only one whose variants name no model has some."""
+    if endpoint is None:
+        return ()
+    config = {"EndpointConfigName": endpoint["EndpointConfigName"]}
+    look = Look(Call("sagemaker", "DescribeEndpointConfig", config), "ProductionVariants")
+    variants: list[Described] = aws.look(look) or [{}]
+    if all("ModelName" in each for each in variants):
+        return ()
+    asked = Call(
+        "sagemaker",
+        "ListInferenceComponents",
+        {"EndpointNameEquals": endpoint["EndpointName"]},
+    )
+    found = aws.pages(asked, "InferenceComponents")
+    return tuple(each["InferenceComponentName"] for each in found)
 
 
 def alarms(aws: Aws, name: str) -> Things:
     """The alarms, with their states."""
     asked = Call("cloudwatch", "DescribeAlarms", {"AlarmNamePrefix": names.alarm(name, "")})
     return tuple(aws.pages(asked, "MetricAlarms"))
+
+
+def dashboards(aws: Aws, name: str) -> tuple[str, ...]:
+    """The dashboard's name, if it is there."""
+    called = names.dashboard(name)
+    return (called,) if aws.look(look_at_dashboard(called)) else ()
 
 
 def jobs(aws: Aws, name: str) -> tuple[str, ...]:
@@ -162,12 +217,14 @@ def log_groups(aws: Aws, name: str) -> Iterator[str]:
             yield group
 
 
-def log_streams(aws: Aws, name: str) -> Iterator[str]:
-    """What the batch jobs have written."""
-    asked = {"logGroupName": names.JOB_LOGS, "logStreamNamePrefix": f"{name}-"}
-    for each in aws.pages(Call("logs", "DescribeLogStreams", asked), "logStreams"):
-        if batch.is_of(name, each["logStreamName"].partition("/")[0]):
-            yield each["logStreamName"]
+def log_streams(aws: Aws, name: str) -> Iterator[tuple[str, str]]:
+    """What batch jobs, training jobs and searches have written."""
+    for group in (names.JOB_LOGS, names.TRAINING_LOGS):
+        asked = {"logGroupName": group, "logStreamNamePrefix": f"{name}-"}
+        for each in aws.pages(Call("logs", "DescribeLogStreams", asked), "logStreams"):
+            job = each["logStreamName"].partition("/")[0]
+            if names.is_timed(name, job) or names.is_search(name, names.search_of(job)):
+                yield group, each["logStreamName"]
 
 
 def leftovers(aws: Aws, name: str) -> Leftovers:

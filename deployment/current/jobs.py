@@ -7,10 +7,11 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
+from deployment import names
 from deployment.aws.client import Aws
 from deployment.aws.s3 import place
 from deployment.errors import Misuse, Refused
-from deployment.plan.batch import AT_WORK, MOST_MB, Job, is_of, look_at
+from deployment.plan.batch import AT_WORK, MOST_MB, Job, look_at
 from deployment.plan.calls import Call
 
 MEGABYTE = 1024**2
@@ -23,7 +24,7 @@ def at_work(aws: Aws, name: str) -> list[Mapping[str, Any]]:
         asked = {"NameContains": name, "StatusEquals": state}
         listed = aws.pages(Call("sagemaker", "ListTransformJobs", asked), "TransformJobSummaries")
         for each in listed:
-            if is_of(name, each["TransformJobName"]):
+            if names.is_timed(name, each["TransformJobName"]):
                 found += filter(None, [aws.look(look_at(each["TransformJobName"]))])
     return found
 

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Protocol
 
 from deployment import names
 from deployment.aws import predictor
 from deployment.aws.client import Aws
 from deployment.aws.s3 import place
-from deployment.current import inventory
+from deployment.current import inventory, tags
+from deployment.current.tags import is_ours
 from deployment.errors import Misuse, Refused
+from deployment.plan import observability
 from deployment.plan.calls import Call, Look
 from deployment.plan.endpoint import config_parameters, look_at
 from deployment.plan.order import (
     Archive,
     Async,
     Capture,
+    Component,
     Kind,
     Network,
     Order,
@@ -27,28 +31,38 @@ from deployment.plan.order import (
     as_kept,
 )
 from deployment.plan.scaling import scaling_of
+from deployment.plan.standing_alarms import alarms_of
 from deployment.plan.state import Described, Running
 
 
 def read(aws: Aws, name: str) -> Running:
     """What runs under a name. Raises `Refused` where there is nothing, or nothing of ours."""
     described = predictor.endpoint(aws, name).described
-    inventory.refuse_foreign(aws, described, name)
+    own = names.own_tags(inventory.refuse_foreign(aws, described, name))
     config = describe(aws, "EndpointConfig", described["EndpointConfigName"])
     listed = [*config["ProductionVariants"], *config.get("ShadowProductionVariants", ())]
+    if not all("ModelName" in each for each in listed):
+        raise Refused(
+            f"{name} runs an inference component, which this command does not change: `down` and "
+            "`up` make it anew.",
+            "inference component",
+        )
     models = {
         model: describe(aws, "Model", model) for model in {each["ModelName"] for each in listed}
     }
     targets, policies = inventory.scaled(aws, name)
     made = order(name, aws.region, described, config, models)
-    back = before(aws, config["EndpointConfigArn"])
+    back, alarms = before(aws, config["EndpointConfigArn"]), inventory.alarms(aws, name)
+    watched = alarms_of(name, alarms)
     return Running(
         described,
-        replace(made, scaling=scaling_of(targets, policies)),
+        replace(made, scaling=scaling_of(targets, policies), alarms=watched, tags=own),
         back,
         targets,
         policies,
         inventory.of_variants(aws, back, "VariantName") if back else (),
+        tuple(each["AlarmName"] for each in alarms),
+        inventory.dashboards(aws, name),
     )
 
 
@@ -66,16 +80,9 @@ def describe(aws: Aws, kind: str, name: str) -> Described:
     return found
 
 
-def variants_of(aws: Aws, config: str) -> tuple[str, ...]:
-    """The variants of a configuration. Raises `Refused` where it is gone."""
-    listed = describe(aws, "EndpointConfig", config)["ProductionVariants"]
-    return tuple(each["VariantName"] for each in listed)
-
-
 def before(aws: Aws, arn: str) -> str:
     """What a configuration's tag says of the one before it; empty where it says nothing."""
-    tags = aws.pages(Call("sagemaker", "ListTags", {"ResourceArn": arn}), "Tags")
-    return {tag["Key"]: str(tag["Value"]) for tag in tags}.get(names.BEFORE, "")
+    return tags.of(aws, arn).get(names.BEFORE, "")
 
 
 # -- descriptions → an order ----------------------------------------------------------------------
@@ -93,22 +100,35 @@ def order(
     }
     shadows = [variant(each, models) for each in config.get("ShadowProductionVariants", ())]
     model = models[listed[0]["ModelName"]]
-    bucket, key = place(model["PrimaryContainer"]["ModelDataUrl"])
+    container = model["PrimaryContainer"]
+    bucket, key = place(archive(container).url)
+    metrics, environment = observability.read(name, config, container)
     return Order(
         name,
         region,
         role=model["ExecutionRoleArn"],
-        image=model["PrimaryContainer"]["Image"],
+        image=container.get("Image", ""),
         variants=tuple(variant(each, models, weights) for each in listed),
         kind=kind(config),
         shadow=shadows[0] if shadows else None,
         bucket=bucket if key.startswith(names.prefix(name)) else "",
-        environment=model["PrimaryContainer"].get("Environment", {}),
+        environment=environment,
+        multi=container.get("Mode") == "MultiModel",
         network=network(model),
         kms_key=config.get("KmsKeyId") or "",
         capture=capture(config.get("DataCaptureConfig") or {}),
         timeouts=timeouts(listed[0]),
+        metrics=metrics,
+        routing=(listed[0].get("RoutingConfig") or {}).get("RoutingStrategy", ""),
+        data_key=data_key(config),
     )
+
+
+def data_key(config: Described) -> str:
+    """The key for what is kept in S3."""
+    output = (config.get("AsyncInferenceConfig") or {}).get("OutputConfig") or {}
+    kept = config.get("DataCaptureConfig") or {}
+    return str(output.get("KmsKeyId") or kept.get("KmsKeyId") or "")
 
 
 def variant(
@@ -118,9 +138,17 @@ def variant(
 ) -> Variant:
     """A variant with the share that it has by now."""
     name = described["VariantName"]
-    archive = Archive(url=models[described["ModelName"]]["PrimaryContainer"]["ModelDataUrl"])
+    found = archive(models[described["ModelName"]]["PrimaryContainer"])
     weight = (weights or {}).get(name, described["InitialVariantWeight"])
-    return Variant(name, archive, as_kept(weight))
+    return Variant(name, found, as_kept(weight))
+
+
+def archive(container: Described) -> Archive:
+    """Where a model's archive is."""
+    if package := container.get("ModelPackageName"):
+        return Archive(package=package)
+    folder = (container.get("ModelDataSource") or {}).get("S3DataSource") or {}
+    return Archive(url=folder.get("S3Uri") or container.get("ModelDataUrl") or "")
 
 
 def kind(config: Described) -> Kind:
@@ -130,10 +158,12 @@ def kind(config: Described) -> Kind:
         size = first["ServerlessConfig"]
         provisioned = size.get("ProvisionedConcurrency", 0)
         return Serverless(size["MemorySizeInMB"], size["MaxConcurrency"], provisioned)
-    machines = first["InstanceType"], first["InitialInstanceCount"]
+    pools = sorted(first.get("InstancePools") or (), key=lambda each: each["Priority"])
+    tried = [each["InstanceType"] for each in pools] or [first["InstanceType"]]
+    machines = tried[0], first["InitialInstanceCount"]
     answers = config.get("AsyncInferenceConfig")
     if not answers:
-        return RealTime(*machines)
+        return RealTime(*machines, tuple(tried[1:]))
     output, topics = answers["OutputConfig"], answers["OutputConfig"].get("NotificationConfig", {})
     concurrency = answers.get("ClientConfig", {}).get("MaxConcurrentInvocationsPerInstance", 4)
     told = topics.get("SuccessTopic", ""), topics.get("ErrorTopic", "")
@@ -154,7 +184,11 @@ def capture(described: Described) -> Capture | None:
     """What is kept of requests."""
     if not described.get("EnableCapture"):
         return None
-    return Capture(described["DestinationS3Uri"], described["InitialSamplingPercentage"])
+    return Capture(
+        described["DestinationS3Uri"],
+        described["InitialSamplingPercentage"],
+        "CaptureContentTypeHeader" in described,
+    )
 
 
 def timeouts(variant: Described) -> Timeouts:
@@ -165,18 +199,39 @@ def timeouts(variant: Described) -> Timeouts:
     )
 
 
+class Owned(Protocol):
+    """What names a role, and so an account."""
+
+    @property
+    def account(self) -> str:
+        """The account's number."""
+        ...
+
+
 # -- before something else is made ----------------------------------------------------------------
 
 
-def check_account(aws: Aws, order: Order) -> None:
-    """Raise `Misuse` where the role is of another account than the credentials."""
-    account = aws.account()
+def check_account(aws: Aws, order: Owned) -> Described:
+    """Who asks. Raises `Misuse` where the role is of another account than the credentials."""
+    caller = aws.caller()
+    account = caller["Account"]
     if account != order.account:
         raise Misuse(
             f"--role is of the AWS account {order.account}, and your credentials are of {account}. "
             "SageMaker takes roles of its own account only: name one of yours, or choose other "
             "credentials with --profile."
         )
+    return caller
+
+
+def way(order: Order) -> str:
+    """What makes the endpoint that is there into what is asked for."""
+    if isinstance(order.kind, Component):
+        return "It gets an inference component only when it is made: remove it with `down` first"
+    return (
+        f"`python deploy.py update {order.name}` changes it while it goes on answering; or remove "
+        "it with `down` first"
+    )
 
 
 def state(aws: Aws, order: Order) -> str | None:
@@ -184,7 +239,7 @@ def state(aws: Aws, order: Order) -> str | None:
     name, found = order.name, aws.look(look_at(order.name))
     if found is None:
         return None
-    if not inventory.is_ours(aws, found["EndpointArn"], name):
+    if not is_ours(aws, found["EndpointArn"], name):
         raise Refused(
             f"The name {name} is taken: there is an endpoint of that name in {aws.region}, and "
             "deploy.py did not make it. Choose another name.",
@@ -194,9 +249,8 @@ def state(aws: Aws, order: Order) -> str | None:
     if running != wanted and found["EndpointStatus"] not in ("Failed", "Deleting"):
         raise Refused(
             f"The endpoint {name} is there already, and runs something else: another archive or "
-            f"image, or other options ({running} is not {wanted}). `python deploy.py update "
-            f"{name}` changes it while it goes on answering; or remove it with `down` first, or "
-            "choose another name.",
+            f"image, or other options ({running} is not {wanted}). {way(order)}; or choose another "
+            "name.",
             "taken",
         )
     return str(found["EndpointStatus"])

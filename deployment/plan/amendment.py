@@ -8,7 +8,16 @@ from typing import Any
 
 from deployment.errors import Misuse
 from deployment.plan.limits import check
-from deployment.plan.order import Archive, Order, Serverless, Variant, as_kept
+from deployment.plan.order import (
+    Alarms,
+    Archive,
+    Capture,
+    Order,
+    RealTime,
+    Serverless,
+    Variant,
+    as_kept,
+)
 from deployment.plan.rollout import RollOut, problems
 from deployment.plan.state import Running
 
@@ -29,6 +38,14 @@ class Changes:
     """The variants that go."""
     weighed: tuple[str, ...] = ()
     """The variants whose weight was typed, too."""
+    metrics: int | None = None
+    """Seconds between two collections of the container's metrics, 0 for none."""
+    alarms: Alarms | None = None
+    unwatched: bool = False
+    """Whether there are to be no standing alarms any more."""
+    capture: Capture | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    routing: str = ""
     unscaled: bool = False
     """Whether the number of machines is to follow the load no longer."""
 
@@ -36,6 +53,11 @@ class Changes:
 def changed(running: Running, changes: Changes) -> Order:
     """The order after the changes. Raises `Misuse` for those that can't be."""
     now = running.order
+    if now.multi and (changes.model or changes.variants or changes.shadow):
+        raise Misuse(
+            f"{now.name} serves a folder of models: `python deploy.py models {now.name} --add` "
+            "adds one."
+        )
     check_variants(running, changes)
     named = {variant.name: variant for variant in changes.variants}
     if changes.model:
@@ -56,6 +78,11 @@ def changed(running: Running, changes: Changes) -> Order:
             kind=resized(running, changes),
             bucket=changes.bucket or now.bucket,
             scaling=None if changes.unscaled else now.scaling,
+            metrics=now.metrics if changes.metrics is None else changes.metrics,
+            alarms=None if changes.unwatched else changes.alarms or now.alarms,
+            capture=changes.capture or now.capture,
+            tags={**now.tags, **changes.tags},
+            routing=changes.routing or now.routing,
         )
     )
 
@@ -88,7 +115,7 @@ def check_variants(running: Running, changes: Changes) -> None:
         if as_kept(variant.weight) != before.weight:
             raise Misuse(
                 f"The variant {variant.name} has the weight {before.weight:g}, and `weights` "
-                "changes it, without new machines: leave it out here."
+                "changes it, without new instances: leave it out here."
             )
 
 
@@ -111,16 +138,20 @@ def resized(running: Running, changes: Changes) -> Any:
     if not changes.instance and not changes.count:
         return kind
     if isinstance(kind, Serverless):
-        raise Misuse("A serverless endpoint has no machines: leave out --instance and --count.")
+        raise Misuse("A serverless endpoint has no instances: leave out --instance and --count.")
     scaled = running.scaled and not changes.unscaled
     if scaled and changes.instance not in ("", kind.instance):
         raise Misuse(
-            f"The number of machines of {', '.join(running.scaled)} follows the load, and AWS lets "
-            "nobody change the kind of machine then: add --autoscale none, which ends that."
+            f"The number of instances of {', '.join(running.scaled)} follows the load, and AWS "
+            "does not let the instance type change then: add --autoscale none, which ends that."
         )
-    return replace(
-        kind, instance=changes.instance or kind.instance, count=changes.count or kind.count
-    )
+    instance, *pools = changes.instance.split(",")
+    moved = replace(kind, count=changes.count or kind.count)
+    if not instance:
+        return moved
+    if isinstance(moved, RealTime):
+        return replace(moved, instance=instance, pools=tuple(pools))
+    return replace(moved, instance=changes.instance)
 
 
 def guarded(running: Running, order: Order) -> bool:
@@ -137,7 +168,7 @@ def check_rollout(running: Running, order: Order, rollout: RollOut, *, asked: bo
         if asked:
             raise Misuse(
                 "--canary, --linear, --rolling, --bake, --max-latency and --max-errors are for "
-                "endpoints on machines (but not ml.inf1) whose variants keep their names. "
+                "endpoints with instances (but not ml.inf1) whose variants keep their names. "
                 "SageMaker changes this one all at once: leave them out; deploy.py itself goes "
                 "back if golden pictures come out wrong."
             )

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
 
 from deployment import names
 from deployment.errors import Misuse
 from deployment.plan.calls import Call, Look, Make, Plan, Remove, Wait
-from deployment.plan.endpoint import model_parameters, model_steps, upload_steps
 from deployment.plan.limits import INSTANCE, URL
+from deployment.plan.models import model_parameters, model_steps, upload_steps
 from deployment.plan.order import Order
 from deployment.plan.requests import ANY_PICTURE
 
@@ -79,16 +77,6 @@ def plan_job(order: Order, job: Job, name: str) -> Plan:
     return Plan(order.name, order.region, steps, tuple(costs(job)))
 
 
-def job_name(name: str, now: datetime) -> str:
-    """Jobs can't be removed, and their names not be used again: each has the time in its name."""
-    return f"{name}-{now:%Y%m%d-%H%M%S}"
-
-
-def is_of(name: str, job: str) -> bool:
-    """Whether a job may be one of this deployment, by its name."""
-    return re.fullmatch(rf"{re.escape(name)}-\d{{8}}-\d{{6}}", job) is not None
-
-
 def creation(order: Order, job: Job, name: str, model: str) -> Call:
     """What CreateTransformJob is told."""
     source = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": job.source}}
@@ -106,7 +94,7 @@ def creation(order: Order, job: Job, name: str, model: str) -> Call:
         },
         "TransformOutput": {**target, "Accept": job.accept} if job.accept else target,
         "TransformResources": {"InstanceType": job.instance, "InstanceCount": job.count},
-        "Tags": names.tags(order.name),
+        "Tags": names.tags(order.name, order.tags),
     }
     return Call("sagemaker", "CreateTransformJob", parameters)
 
@@ -133,7 +121,7 @@ def stop(name: str) -> Remove:
 def plan_stop(name: str, region: str, jobs: list[str]) -> Plan:
     """End these jobs."""
     cost = (
-        "The machines of the job go, and their bill ends; what was answered stays, billed as "
+        "The instances of the job go, and their bill ends; what was answered stays, billed as "
         f"storage. An endpoint {name} is billed as before."
     )
     return Plan(name, region, tuple(stop(job) for job in jobs), (cost,))
@@ -145,4 +133,4 @@ def costs(job: Job) -> Iterator[str]:
         f"{job.count} × {job.instance}: billed by the second while the job runs, then gone by "
         "themselves. Prices: https://aws.amazon.com/sagemaker/pricing"
     )
-    yield f"The answers in {job.target}: billed as storage; nobody removes them but you."
+    yield f"The answers in {job.target}: billed as storage, until you delete them."

@@ -1,8 +1,8 @@
 """Calls to AWS as data: what a plan is made of.
 
 A plan's steps are carried out in their order. Each can be done twice without harm: a `Make` looks
-first whether its thing is there, an `Upload` whether the object is, a `Wait` only looks, and a
-`Remove` takes a thing that is gone for removed.
+first whether its thing is there, an `Upload` whether the object is, an `UploadFolder` which are, a
+`Wait` only looks, and a `Remove` takes a thing that is gone for removed.
 """
 
 from __future__ import annotations
@@ -73,6 +73,23 @@ class Upload:
 
 
 @dataclass(frozen=True)
+class UploadFolder:
+    """Put files into S3, each by its key, unless an object of its size is there.
+
+    The folder's part of the keys says what is in it. `look` lists that part; `call` lacks the key.
+    """
+
+    what: str
+    files: Mapping[str, Path]
+    call: Call
+    look: Look
+
+    def one(self, key: str) -> Call:
+        """The call that puts one of them."""
+        return Call(self.call.service, self.call.operation, {**self.call.parameters, "Key": key})
+
+
+@dataclass(frozen=True)
 class Wait:
     """Look until `status` (a JMESPath) is one of `good`; one of `bad` ends the waiting."""
 
@@ -92,7 +109,7 @@ class Remove:
     gone: Look | None = None
 
 
-Step = Make | Upload | Wait | Remove
+Step = Make | Upload | UploadFolder | Wait | Remove
 
 
 @dataclass(frozen=True)
@@ -117,6 +134,9 @@ def calls_of(step: Step) -> Iterator[Call]:
             yield from (look.call, call)
         case Upload(call=call, look=look):
             yield from (look.call, call)
+        case UploadFolder(files=files, look=look):
+            yield look.call
+            yield from (step.one(key) for key in files)
         case Wait(look=look):
             yield look.call
         case Remove(call=call, gone=gone):

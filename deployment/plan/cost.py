@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from deployment.plan.order import Async, Order, Serverless
+from deployment.plan.order import Async, Component, Order, RealTime, Serverless
 
 
 def costs(order: Order) -> Iterator[str]:
@@ -21,7 +21,8 @@ def costs(order: Order) -> Iterator[str]:
                 f"`down {order.name}`."
             )
     else:
-        yield from machines(order, kind.instance, kind.count)
+        tried = " or ".join((kind.instance, *getattr(kind, "pools", ())))
+        yield from machines(order, tried, kind.count)
         if isinstance(kind, Async):
             yield "Requests wait in S3, answers are kept there: billed as storage."
     if any(each.archive.file for each in order.all_variants):
@@ -29,8 +30,31 @@ def costs(order: Order) -> Iterator[str]:
     if order.capture:
         yield (
             f"{order.capture.percent} % of requests and answers are kept in {order.capture.url}: "
-            "billed as storage; nobody removes them but you."
+            "billed as storage, until you delete them."
         )
+    if order.metrics:
+        yield metrics(order)
+    if order.alarms:
+        yield (
+            "The alarms and the dashboard: CloudWatch bills them by the month, until "
+            f"`down {order.name}`. Prices: https://aws.amazon.com/cloudwatch/pricing"
+        )
+
+
+def metrics(order: Order) -> str:
+    """What is known of the price of metrics."""
+    if not isinstance(order.kind, RealTime):
+        return (
+            "The container writes a line of metrics a minute: CloudWatch bills 9 custom metrics a "
+            "variant twice (by the endpoint, and by the variant), and the lines as logs. --metrics "
+            "none saves that. Prices: https://aws.amazon.com/cloudwatch/pricing"
+        )
+    return (
+        f"Metrics, collected every {order.metrics} s: about 260 series of each instance's "
+        "container, and AWS's own. CloudWatch bills them; what detailed observability costs was "
+        "not known when this was written. --metrics none saves that. Prices: "
+        "https://aws.amazon.com/cloudwatch/pricing"
+    )
 
 
 def machines(order: Order, instance: str, count: int) -> Iterator[str]:
@@ -45,6 +69,7 @@ def machines(order: Order, instance: str, count: int) -> Iterator[str]:
     )
     if order.scaling:
         yield (
-            f"With load between {order.scaling.least} and {order.scaling.most} machines a variant."
-            + (" At 0 no machine is billed." if order.scaling.least == 0 else "")
+            f"With load between {order.scaling.least} and {order.scaling.most} "
+            f"{'copies' if isinstance(order.kind, Component) else 'instances a variant'}."
+            + (" At 0 no instance is billed." if order.scaling.least == 0 else "")
         )

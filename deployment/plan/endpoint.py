@@ -4,13 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import urlencode
 
 from deployment import names
-from deployment.plan.calls import Call, Look, Make, Plan, Remove, Step, Upload, Wait
+from deployment.plan import observability
+from deployment.plan.calls import Call, Look, Make, Plan, Remove, Step, Wait
+from deployment.plan.components import component_steps, managed
 from deployment.plan.cost import costs
-from deployment.plan.order import Archive, Async, Order, Serverless, Variant, as_kept
+from deployment.plan.models import (
+    model_parameters,
+    model_steps,
+    network_parameters,
+    upload_steps,
+)
+from deployment.plan.order import (
+    Async,
+    Capture,
+    Component,
+    Order,
+    RealTime,
+    Serverless,
+    Variant,
+    as_kept,
+)
 from deployment.plan.scaling import scaling_steps
+from deployment.plan.standing_alarms import standing_steps
+
+TEXTS = {
+    "CsvContentTypes": ["text/csv"],
+    "JsonContentTypes": ["application/json", "application/jsonlines"],
+}
+"""The media types of answers, and of requests, that are captured as text."""
 
 STARTING = ("Creating", "Updating", "SystemUpdating", "RollingBack")
 
@@ -26,99 +49,14 @@ def plan_up(order: Order, state: str | None = None) -> Plan:
         *upload_steps(order),
         *model_steps(order),
         make_config(config),
+        *log_steps(order),
         make_endpoint(order, config["EndpointConfigName"]),
         wait_for(order.name),
+        *component_steps(order),
         *scaling_steps(order),
+        *standing_steps(order),
     )
     return Plan(order.name, order.region, steps, tuple(costs(order)))
-
-
-# -- the archive --------------------------------------------------------------------------------
-
-
-def bucket(order: Order) -> str:
-    """The bucket for archives: the one that was named, or the account's own."""
-    return order.bucket or names.default_bucket(order.region, order.account)
-
-
-def data_url(order: Order, archive: Archive) -> str:
-    """Where SageMaker finds an archive."""
-    if archive.url:
-        return archive.url
-    return f"s3://{bucket(order)}/{names.archive_key(order.name, archive.sha256)}"
-
-
-def upload_steps(order: Order) -> Iterator[Step]:
-    """The bucket, if an archive is to be uploaded, and each archive once."""
-    local = {each.archive.sha256: each.archive for each in order.all_variants if each.archive.file}
-    if local:
-        yield make_bucket(order)
-    for archive in local.values():
-        yield upload(order, archive)
-
-
-def make_bucket(order: Order) -> Make:
-    """The bucket; one that is there must belong to this account."""
-    owned = {"Bucket": bucket(order), "ExpectedBucketOwner": order.account}
-    parameters: dict[str, Any] = {"Bucket": bucket(order)}
-    if order.region != "us-east-1":  # the one region that must not be said
-        parameters["CreateBucketConfiguration"] = {"LocationConstraint": order.region}
-    return Make(
-        f"bucket {bucket(order)}",
-        Call("s3", "CreateBucket", parameters),
-        Look(Call("s3", "HeadBucket", owned)),
-        expected={"BucketRegion": order.region},
-    )
-
-
-def upload(order: Order, archive: Archive) -> Upload:
-    """One archive, under a key that follows from its content."""
-    if archive.file is None:
-        raise ValueError(archive)
-    key = names.archive_key(order.name, archive.sha256)
-    place = {"Bucket": bucket(order), "Key": key, "ExpectedBucketOwner": order.account}
-    tagging = urlencode({tag["Key"]: tag["Value"] for tag in names.tags(order.name)})
-    return Upload(
-        f"archive s3://{bucket(order)}/{key}",
-        archive.file,
-        Call("s3", "PutObject", {**place, "Tagging": tagging}),
-        Look(Call("s3", "HeadObject", place)),
-    )
-
-
-# -- the models ---------------------------------------------------------------------------------
-
-
-def model_parameters(order: Order, variant: Variant) -> dict[str, Any]:
-    """What CreateModel is told: the image, the archive and how the container runs."""
-    container = {
-        "Image": order.image,
-        "ModelDataUrl": data_url(order, variant.archive),
-        "Environment": dict(order.environment),
-    }
-    parameters: dict[str, Any] = {
-        "ExecutionRoleArn": order.role,
-        "PrimaryContainer": container,
-        "EnableNetworkIsolation": order.network.isolated,
-    }
-    if order.network.subnets:
-        parameters["VpcConfig"] = {
-            "Subnets": list(order.network.subnets),
-            "SecurityGroupIds": list(order.network.security_groups),
-        }
-    name = names.versioned(order.name, parameters)
-    return {"ModelName": name, **parameters, "Tags": names.tags(order.name)}
-
-
-def model_steps(order: Order) -> Iterator[Make]:
-    """A model for each archive; variants with the same archive share it."""
-    models = [model_parameters(order, variant) for variant in order.all_variants]
-    for name, parameters in {model["ModelName"]: model for model in models}.items():
-        yield Make(
-            f"model {name}",
-            Call("sagemaker", "CreateModel", parameters),
-            Look(Call("sagemaker", "DescribeModel", {"ModelName": name})),
-        )
 
 
 # -- the configuration --------------------------------------------------------------------------
@@ -129,25 +67,25 @@ def config_parameters(order: Order) -> dict[str, Any]:
     parameters: dict[str, Any] = {
         "ProductionVariants": [variant_parameters(order, each) for each in order.variants]
     }
+    if isinstance(order.kind, Component):
+        parameters.update({"ExecutionRoleArn": order.role, **network_parameters(order)})
     if order.shadow:
         parameters["ShadowProductionVariants"] = [variant_parameters(order, order.shadow)]
     if order.kms_key:
         parameters["KmsKeyId"] = order.kms_key
     if isinstance(order.kind, Async):
-        parameters["AsyncInferenceConfig"] = async_parameters(order.kind)
+        parameters["AsyncInferenceConfig"] = async_parameters(order, order.kind)
     if order.capture:
-        parameters["DataCaptureConfig"] = {
-            "EnableCapture": True,
-            "InitialSamplingPercentage": order.capture.percent,
-            "DestinationS3Uri": order.capture.url,
-            "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}],
-        }
+        parameters["DataCaptureConfig"] = capture_parameters(order, order.capture)
+    parameters |= observability.of_endpoint(order)
     name = names.versioned(order.name, parameters)
-    return {"EndpointConfigName": name, **parameters, "Tags": names.tags(order.name)}
+    return {"EndpointConfigName": name, **parameters, "Tags": names.tags(order.name, order.tags)}
 
 
 def variant_parameters(order: Order, variant: Variant) -> dict[str, Any]:
     """One variant: its model, its share of the requests and what it runs on."""
+    if isinstance(order.kind, Component):
+        return {"VariantName": variant.name, **managed(order, order.kind), **routing(order)}
     parameters: dict[str, Any] = {
         "VariantName": variant.name,
         "ModelName": model_parameters(order, variant)["ModelName"],
@@ -161,10 +99,24 @@ def variant_parameters(order: Order, variant: Variant) -> dict[str, Any]:
     }
     return {
         **parameters,
-        "InstanceType": order.kind.instance,
-        "InitialInstanceCount": order.kind.count,
+        **machine_parameters(order.kind),
+        **({} if variant is order.shadow or isinstance(order.kind, Async) else routing(order)),
         **{key: value for key, value in limits.items() if value is not None},
     }
+
+
+def machine_parameters(kind: RealTime | Async) -> dict[str, Any]:
+    """The type of the machines, or several in the order in which they are tried."""
+    if not (isinstance(kind, RealTime) and kind.pools):
+        return {"InstanceType": kind.instance, "InitialInstanceCount": kind.count}
+    tried = enumerate((kind.instance, *kind.pools), 1)
+    pools = [{"InstanceType": instance, "Priority": turn} for turn, instance in tried]
+    return {"InstancePools": pools, "InitialInstanceCount": kind.count}
+
+
+def routing(order: Order) -> dict[str, Any]:
+    """Which machine gets a request."""
+    return {"RoutingConfig": {"RoutingStrategy": order.routing}} if order.routing else {}
 
 
 def serverless_parameters(kind: Serverless) -> dict[str, int]:
@@ -175,10 +127,24 @@ def serverless_parameters(kind: Serverless) -> dict[str, int]:
     return parameters
 
 
-def async_parameters(kind: Async) -> dict[str, Any]:
+def capture_parameters(order: Order, capture: Capture) -> dict[str, Any]:
+    """What is kept of requests; JSON and CSV as text, and not in Base64, where that is wanted."""
+    return {
+        "EnableCapture": True,
+        "InitialSamplingPercentage": capture.percent,
+        "DestinationS3Uri": capture.url,
+        "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}],
+        **({"KmsKeyId": order.data_key} if order.data_key else {}),
+        **({"CaptureContentTypeHeader": TEXTS} if capture.json else {}),
+    }
+
+
+def async_parameters(order: Order, kind: Async) -> dict[str, Any]:
     """Where answers go, and who is told."""
     topics = {"SuccessTopic": kind.success_topic, "ErrorTopic": kind.error_topic}
     output: dict[str, Any] = {"S3OutputPath": kind.output}
+    if order.data_key:
+        output["KmsKeyId"] = order.data_key
     if told := {key: topic for key, topic in topics.items() if topic}:
         output["NotificationConfig"] = told
     return {
@@ -198,6 +164,27 @@ def make_config(parameters: dict[str, Any]) -> Make:
 
 
 # -- the endpoint -------------------------------------------------------------------------------
+
+
+def log_steps(order: Order) -> Iterator[Make]:
+    """The endpoint's log, which CloudWatch keeps for so long; SageMaker would make it for ever."""
+    if order.log_days is None:
+        return
+    group = names.log_group(order.name)
+    tags = {tag["Key"]: tag["Value"] for tag in names.tags(order.name, order.tags)}
+    asked = Call("logs", "DescribeLogGroups", {"logGroupNamePrefix": group})
+    found = Look(asked, f"logGroups[?logGroupName=='{group}'] | [0]")
+    made = {"logGroupName": group}
+    kept = {"retentionInDays": order.log_days}
+    yield Make(f"log group {group}", Call("logs", "CreateLogGroup", {**made, "tags": tags}), found)
+    yield Make(
+        f"rule that keeps the log for {order.log_days} days",
+        Call("logs", "PutRetentionPolicy", {**made, **kept}),
+        Look(asked, f"{found.found}.{{retentionInDays: retentionInDays}}"),
+        expected=kept,
+        again=True,
+        doing="Setting",
+    )
 
 
 def look_at(name: str) -> Look:
@@ -224,7 +211,7 @@ def make_endpoint(order: Order, config: str) -> Make:
     parameters = {
         "EndpointName": order.name,
         "EndpointConfigName": config,
-        "Tags": names.tags(order.name),
+        "Tags": names.tags(order.name, order.tags),
     }
     return Make(
         f"endpoint {order.name}",

@@ -15,11 +15,16 @@ IN_COOLDOWN, OUT_COOLDOWN = 300, 60
 
 @dataclass(frozen=True)
 class Archive:
-    """A model.tar.gz: a file here with the SHA-256 of its bytes, or an object in S3."""
+    """A model.tar.gz: a file here with the SHA-256 of its bytes, or an object in S3.
+
+    Or what is in one as a folder in S3, whose `url` ends in /, or a `package` of the registry.
+    """
 
     file: Path | None = None
     sha256: str = ""
     url: str = ""
+    package: str = ""
+    """Its ARN."""
 
 
 @dataclass(frozen=True)
@@ -38,10 +43,11 @@ def as_kept(weight: float) -> float:
 
 @dataclass(frozen=True)
 class RealTime:
-    """Machines that answer at once, and cost while they exist."""
+    """Machines that answer at once, and cost while they exist; `pools` stand in for them."""
 
     instance: str = "ml.c5.large"
     count: int = 1
+    pools: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -65,7 +71,18 @@ class Async:
     error_topic: str = ""
 
 
-Kind = RealTime | Serverless | Async
+@dataclass(frozen=True)
+class Component:
+    """An inference component: copies of a model that share machines; `count` of them at first."""
+
+    memory: int
+    """MB of a copy."""
+    instance: str = "ml.c5.large"
+    count: int = 1
+    cpus: float = 1.0
+
+
+Kind = RealTime | Serverless | Async | Component
 
 
 @dataclass(frozen=True)
@@ -79,10 +96,19 @@ class Network:
 
 @dataclass(frozen=True)
 class Capture:
-    """Requests and answers that are kept in S3, so many of a hundred."""
+    """Requests and answers that are kept in S3, so many of a hundred; JSON as it is, if `json`."""
 
     url: str
     percent: int = 100
+    json: bool = True
+
+
+@dataclass(frozen=True)
+class Alarms:
+    """The SNS topic that alarms tell, and milliseconds that 99 of 100 answers may take."""
+
+    topic: str
+    latency: float = 5000.0
 
 
 @dataclass(frozen=True)
@@ -127,6 +153,19 @@ class Order:
     capture: Capture | None = None
     timeouts: Timeouts = field(default_factory=Timeouts)
     scaling: Scaling | None = None
+    metrics: int = 0
+    """Seconds between two collections of the container's metrics; 0 for none."""
+    alarms: Alarms | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    """Those of one's own."""
+    routing: str = ""
+    """SageMaker's RoutingStrategy; empty leaves it its own, RANDOM."""
+    data_key: str = ""
+    """The KMS key for what is captured, and for the answers of async endpoints."""
+    multi: bool = False
+    """Whether the endpoint serves all archives of a folder, each by its name."""
+    log_days: int | None = None
+    """How long CloudWatch keeps the log; None for ever."""
 
     @property
     def account(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,16 +14,26 @@ ANY_PICTURE = "application/x-image"
 
 @dataclass(frozen=True)
 class Asked:
-    """How an answer is wanted: its media type, custom attributes, and by which variant."""
+    """How an answer is wanted: its media type, custom attributes, and by which variant.
+
+    Or by which inference component, or by which archive of a multi-model endpoint.
+    """
 
     accept: str = "application/json"
     attributes: str = ""
     variant: str = ""
+    component: str = ""
+    model: str = ""
 
 
 def invocation(name: str, picture: Any, asked: Asked) -> Call:
     """A request that is answered at once."""
-    chosen = {"CustomAttributes": asked.attributes, "TargetVariant": asked.variant}
+    chosen = {
+        "CustomAttributes": asked.attributes,
+        "TargetVariant": asked.variant,
+        "InferenceComponentName": asked.component,
+        "TargetModel": asked.model,
+    }
     parameters = {
         "EndpointName": name,
         "Body": picture,
@@ -33,11 +44,11 @@ def invocation(name: str, picture: Any, asked: Asked) -> Call:
     return Call("sagemaker-runtime", "InvokeEndpoint", parameters)
 
 
-def async_invocation(name: str, url: str, asked: Asked) -> Call:
-    """A request that lies in S3, and is answered there."""
+def async_invocation(name: str, picture: Mapping[str, Any], asked: Asked) -> Call:
+    """A request that is answered in S3; the picture is its Body, or lies at its InputLocation."""
     parameters = {
         "EndpointName": name,
-        "InputLocation": url,
+        **picture,
         "ContentType": ANY_PICTURE,
         "Accept": asked.accept,
     }

@@ -75,7 +75,7 @@ def parse_size(text: str, option: str) -> Size:
     """10% or 2. Raises `Misuse`."""
     found = re.fullmatch(r"([0-9]{1,9})(%?)", text.strip())
     if not found or not int(found[1]):
-        raise Misuse(f"{option} {text}: a share of the machines such as 10%, or how many of them.")
+        raise Misuse(f"{option} {text}: a share of the instances such as 10%, or how many of them.")
     return Size(int(found[1]), bool(found[2]))
 
 
@@ -106,15 +106,15 @@ def problems(rollout: RollOut, machines: dict[str, int]) -> Iterator[str]:
         )
     if fewest < 2:
         yield (
-            f"{option} needs two machines at least, and the endpoint has {fewest}: there is no "
-            "part of one. Leave the option out (a new machine is started, and answers once it is "
+            f"{option} needs two instances at least, and the endpoint has {fewest}: there is no "
+            "part of one. Leave the option out (a new instance is started, and answers once it is "
             "ready), or take --count 2."
         )
     least, most = BOUNDS[rollout.how]
     if rollout.size.percent and not least <= rollout.size.value <= most:
         yield f"{option}: SageMaker takes {least}% to {most}%."
     if not rollout.size.percent and rollout.size.value * 2 > fewest:
-        yield f"{option}: SageMaker takes half of the {fewest} machines at most."
+        yield f"{option}: SageMaker takes half of the {fewest} instances at most."
     if seconds(rollout, max(machines.values())) > MOST_SECONDS:
         yield (
             f"{option} with so long a --bake takes more than the eight hours that SageMaker lets "
@@ -190,7 +190,7 @@ def alarm_steps(order: Order, rollout: RollOut) -> Iterator[Make]:
         (errors, slowness, wrong),
         strict=True,
     ):
-        yield make_alarm(order.name, alarm, threshold, measured)
+        yield make_alarm(order, alarm, threshold, measured)
 
 
 def over_variants(order: Order, metric: str, statistic: str, function: str) -> dict[str, Any]:
@@ -221,7 +221,7 @@ def over_variants(order: Order, metric: str, statistic: str, function: str) -> d
     return {"Metrics": [*queries, whole]}
 
 
-def make_alarm(name: str, alarm: str, threshold: float, measured: dict[str, Any]) -> Make:
+def make_alarm(order: Order, alarm: str, threshold: float, measured: dict[str, Any]) -> Make:
     """One alarm; where nobody asks, nothing is measured, and that is no failure."""
     parameters = {
         "AlarmName": alarm,
@@ -230,7 +230,7 @@ def make_alarm(name: str, alarm: str, threshold: float, measured: dict[str, Any]
         "Threshold": threshold,
         "ComparisonOperator": "GreaterThanOrEqualToThreshold",
         "TreatMissingData": "notBreaching",
-        "Tags": names.tags(name),
+        "Tags": names.tags(order.name, order.tags),
     }
     return Make(
         f"alarm {alarm}",

@@ -7,11 +7,26 @@ from typing import Any
 
 from deployment import names
 from deployment.plan.calls import Answer, Call, Look, Make, Remove
-from deployment.plan.order import IN_COOLDOWN, OUT_COOLDOWN, Order, Scaling, Variant
+from deployment.plan.order import (
+    IN_COOLDOWN,
+    OUT_COOLDOWN,
+    Component,
+    Order,
+    Scaling,
+    Variant,
+)
 
 SERVICE = "application-autoscaling"
 
 COUNT = "sagemaker:variant:DesiredInstanceCount"
+
+COPIES = "sagemaker:inference-component:DesiredCopyCount"
+
+OF_COPIES = {
+    "invocations": "SageMakerInferenceComponentInvocationsPerCopy",
+    "concurrency": "SageMakerInferenceComponentConcurrentRequestsPerCopyHighResolution",
+}
+"""The same as PREDEFINED for a copy of an inference component."""
 
 PREDEFINED = {
     "invocations": "SageMakerVariantInvocationsPerInstance",
@@ -44,10 +59,13 @@ def scaling_steps(order: Order, settled: Collection[str] = ()) -> Iterator[Make]
 
 def place(order: Order, variant: Variant) -> dict[str, str]:
     """How Application Auto Scaling names the number of machines of a variant."""
+    component = isinstance(order.kind, Component)
     return {
         "ServiceNamespace": "sagemaker",
-        "ResourceId": names.scalable(order.name, variant.name),
-        "ScalableDimension": COUNT,
+        "ResourceId": (
+            names.copies(order.name) if component else names.scalable(order.name, variant.name)
+        ),
+        "ScalableDimension": COPIES if component else COUNT,
     }
 
 
@@ -57,7 +75,7 @@ def make_target(order: Order, scaling: Scaling, variant: Variant) -> Make:
     bounds = {"MinCapacity": scaling.least, "MaxCapacity": scaling.most}
     asked = {**where, "ResourceIds": [where["ResourceId"]]}
     del asked["ResourceId"]
-    tagged = {tag["Key"]: tag["Value"] for tag in names.tags(order.name)}
+    tagged = {tag["Key"]: tag["Value"] for tag in names.tags(order.name, order.tags)}
     return Make(
         f"scaling of {variant.name}",
         Call(SERVICE, "RegisterScalableTarget", {**where, **bounds, "Tags": tagged}),
@@ -130,7 +148,8 @@ def look_at_policy(order: Order, variant: Variant, policy: str) -> Look:
 def measure(order: Order, scaling: Scaling) -> dict[str, Any]:
     """What is measured: requests by the machine, or those that wait in an async queue."""
     if scaling.metric in PREDEFINED:
-        metric = {"PredefinedMetricType": PREDEFINED[scaling.metric]}
+        known = OF_COPIES if isinstance(order.kind, Component) else PREDEFINED
+        metric = {"PredefinedMetricType": known[scaling.metric]}
         return {"PredefinedMetricSpecification": metric}
     return {
         "CustomizedMetricSpecification": {
@@ -142,8 +161,33 @@ def measure(order: Order, scaling: Scaling) -> dict[str, Any]:
     }
 
 
+QUEUED = {
+    "MetricName": "HasBacklogWithoutCapacity",
+    "Statistic": "Average",
+    "EvaluationPeriods": 2,
+    "DatapointsToAlarm": 2,
+}
+"""What tells that requests wait for a machine."""
+
+UNQUEUED = {
+    "MetricName": "NoCapacityInvocationFailures",
+    "Statistic": "Sum",
+    "EvaluationPeriods": 1,
+    "DatapointsToAlarm": 1,
+}
+"""What tells that requests were refused, for want of a copy: these wait nowhere."""
+
+
+def unserved(order: Order) -> dict[str, str]:
+    """Of what that is told."""
+    if isinstance(order.kind, Component):
+        return {"Name": "InferenceComponentName", "Value": names.component(order.name)}
+    return {"Name": "EndpointName", "Value": order.name}
+
+
 def waking_steps(order: Order, variant: Variant) -> Iterator[Make]:
     """From no machine to one as soon as a request waits: target tracking alone would not."""
+    queued = not isinstance(order.kind, Component)
     policy = names.alarm(order.name, f"{variant.name}/{WAKE}")
     step = f"waking policy of {variant.name}"
     parameters = {
@@ -152,7 +196,7 @@ def waking_steps(order: Order, variant: Variant) -> Iterator[Make]:
         "PolicyType": "StepScaling",
         "StepScalingPolicyConfiguration": {
             "AdjustmentType": "ChangeInCapacity",
-            "MetricAggregationType": "Average",
+            "MetricAggregationType": "Average" if queued else "Maximum",
             "Cooldown": 300,
             "StepAdjustments": [{"MetricIntervalLowerBound": 0, "ScalingAdjustment": 1}],
         },
@@ -161,18 +205,15 @@ def waking_steps(order: Order, variant: Variant) -> Iterator[Make]:
     yield Make(step, Call(SERVICE, "PutScalingPolicy", parameters), look)
     alarm = {
         "AlarmName": policy,
-        "MetricName": "HasBacklogWithoutCapacity",
         "Namespace": "AWS/SageMaker",
-        "Dimensions": [{"Name": "EndpointName", "Value": order.name}],
-        "Statistic": "Average",
         "Period": 60,
-        "EvaluationPeriods": 2,
-        "DatapointsToAlarm": 2,
+        **(UNQUEUED if not queued else QUEUED),
+        "Dimensions": [unserved(order)],
         "Threshold": 1,
         "ComparisonOperator": "GreaterThanOrEqualToThreshold",
         "TreatMissingData": "missing",
         "AlarmActions": [Answer(step, "PolicyARN")],
-        "Tags": names.tags(order.name),
+        "Tags": names.tags(order.name, order.tags),
     }
     asked = {"AlarmNames": [policy]}
     yield Make(

@@ -25,6 +25,8 @@ class Running:
     """What lets AWS change the number of machines, and by which rules."""
     former: tuple[str, ...] = ()
     """The variants of the configuration before, those that listened included."""
+    alarms: tuple[str, ...] = ()
+    dashboards: tuple[str, ...] = ()
 
     @property
     def scaled(self) -> tuple[str, ...]:
@@ -68,6 +70,7 @@ class Existing:
     targets: tuple[Described, ...] = ()
     policies: tuple[Described, ...] = ()
     alarms: tuple[str, ...] = ()
+    dashboards: tuple[str, ...] = ()
     jobs: tuple[str, ...] = ()
     """Batch jobs that are at work; ended ones cost nothing, and AWS removes them never."""
     objects: tuple[tuple[str, str], ...] = ()
@@ -75,10 +78,21 @@ class Existing:
     uploads: tuple[tuple[str, str, str], ...] = ()
     """Bucket, key and identifier of an upload that broke off."""
     log_groups: tuple[str, ...] = ()
-    log_streams: tuple[str, ...] = ()
-    """What batch jobs have written, in a group that others share."""
+    log_streams: tuple[tuple[str, str], ...] = ()
+    """What jobs have written: groups that others share, and streams in them."""
     buckets: tuple[str, ...] = ()
     """Those that were looked into."""
+    trainings: tuple[str, ...] = ()
+    searches: tuple[str, ...] = ()
+    """Training jobs and searches that are at work; those that have ended cost nothing."""
+    warm: tuple[str, ...] = ()
+    """Training jobs that have ended, and whose machines wait for another."""
+    records: tuple[tuple[str, str], ...] = ()
+    """What SageMaker keeps of training jobs and searches that have ended: kinds and names."""
+    components: tuple[str, ...] = ()
+    """The inference components of the endpoint."""
+    versions: tuple[str, ...] = ()
+    """The ARNs of model packages, and of their group at the end."""
     unseen: tuple[str, ...] = ()
     """Why some data can't be seen, and so not removed."""
 
@@ -92,13 +106,18 @@ class Existing:
             or self.targets
             or self.policies
             or self.alarms
+            or self.dashboards
             or self.jobs
+            or self.trainings
+            or self.searches
+            or self.warm
         )
 
     @property
     def data(self) -> bool:
-        """Whether there are archives, requests or logs."""
-        return bool(self.objects or self.uploads or self.log_groups or self.log_streams)
+        """Whether there are archives, requests, logs, versions, or records of jobs."""
+        logged = self.log_groups or self.log_streams
+        return bool(self.objects or self.uploads or logged or self.records or self.versions)
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from deployment import names
-from deployment.plan import batch
+from deployment.plan import batch, components, registration, search, training
 from deployment.plan.calls import Call, Plan, Remove, Step, Wait
+from deployment.plan.dashboard import dashboard_removal
 from deployment.plan.endpoint import STARTING, look_at, state_of
 from deployment.plan.scaling import ending_steps
 from deployment.plan.state import Existing, Leftovers
@@ -22,7 +23,9 @@ def plan_down(found: Existing, region: str, *, data: bool) -> Plan:
     """What is billed goes first; then what is found by others, before these others."""
     stored = data_steps(found) if data else ()
     scaling = ending_steps(found.targets, found.policies, found.alarms)
-    billed = (*map(batch.stop, found.jobs), *scaling, *endpoint_steps(found))
+    jobs = (*map(batch.stop, found.jobs), *training_steps(found))
+    shown = map(dashboard_removal, found.dashboards)
+    billed = (*jobs, *scaling, *endpoint_steps(found), *shown)
     steps = (*billed, *stored, *described_steps(found))
     return Plan(found.name, region, steps, tuple(costs(found, region, data=data)))
 
@@ -35,7 +38,7 @@ def costs(found: Existing, region: str, *, data: bool) -> Iterator[str]:
         yield f"There is nothing of {found.name} in {region} that is billed by the time it runs."
     if found.data and not data:
         yield (
-            "Archives, requests and logs stay: billed as storage, until "
+            "Archives, requests, data, models and logs stay: billed as storage, until "
             f"`down {found.name} --data`."
         )
     if found.unseen:
@@ -46,6 +49,7 @@ def endpoint_steps(found: Existing) -> Iterator[Step]:
     """The endpoint, once it stands still."""
     if found.endpoint:
         look = look_at(found.name)
+        yield from map(components.removal, found.components)
         if found.endpoint["EndpointStatus"] in STARTING:
             yield Wait(f"endpoint {found.name}", look, "EndpointStatus", RESTING, ())
         call = Call("sagemaker", "DeleteEndpoint", {"EndpointName": found.name})
@@ -62,6 +66,15 @@ def described_steps(found: Existing) -> Iterator[Step]:
 
 
 def data_steps(found: Existing) -> Iterator[Step]:
+    """What is stored, and then the records of jobs, which say where it is."""
+    yield from stored_steps(found)
+    yield from registration.removals(found.versions)
+    for kind, job in found.records:
+        module = search if kind == "search" else training
+        yield Remove(f"record of {kind} {job}", module.deletion(job))
+
+
+def stored_steps(found: Existing) -> Iterator[Step]:
     """Uploads that broke off, objects, logs."""
     for bucket, key, upload in found.uploads:
         where = {"Bucket": bucket, "Key": key, "UploadId": upload}
@@ -77,9 +90,21 @@ def data_steps(found: Existing) -> Iterator[Step]:
     for group in found.log_groups:
         call = Call("logs", "DeleteLogGroup", {"logGroupName": group})
         yield Remove(f"log group {group}", call)
-    for stream in found.log_streams:
-        where = {"logGroupName": names.JOB_LOGS, "logStreamName": stream}
+    for group, stream in found.log_streams:
+        where = {"logGroupName": group, "logStreamName": stream}
         yield Remove(f"log of job {stream}", Call("logs", "DeleteLogStream", where))
+
+
+def training_steps(found: Existing) -> Iterator[Step]:
+    """Training jobs and searches that are at work, and machines that are kept for another job."""
+    yield from map(search.stop, found.searches)
+    yield from map(training.stop, found.trainings)
+    yield from map(training.cool, found.warm)
+
+
+def plan_ending(found: Existing, region: str) -> Plan:
+    """End what goes on writing until it has ended."""
+    return Plan(found.name, region, tuple(training_steps(found)))
 
 
 def in_words(found: Existing) -> Iterator[str]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from deployment import names
 from deployment.errors import Misuse
+from deployment.plan import standing_alarms
 from deployment.plan.amendment import guarded, machines
 from deployment.plan.calls import Answer, Call, Look, Make, Plan, Step, Wait
 from deployment.plan.cost import costs
@@ -18,10 +19,9 @@ from deployment.plan.endpoint import (
     config_parameters,
     look_at,
     make_config,
-    model_steps,
-    upload_steps,
     wait_for,
 )
+from deployment.plan.models import model_steps, upload_steps
 from deployment.plan.order import Order, Serverless
 from deployment.plan.rollout import RollOut, alarm_steps, deployment_config
 from deployment.plan.scaling import ending_steps_of, scaling_steps
@@ -49,6 +49,7 @@ def plan_update(
         make_config(config),
         *remembering_steps(running, name),
         *resting_steps(running, name),
+        *tagging_steps(running, order),
         *unscaling_steps(running, unscaled),
         *(alarm_steps(order, rollout) if guarded(running, order) else ()),
         change(running, name, changing(running, order, rollout)),
@@ -58,10 +59,17 @@ def plan_update(
 
 
 def plan_scaling(running: Running, order: Order) -> Plan:
-    """Let the machines of new variants follow the load as those of the others do."""
+    """Let the machines of new variants follow the load as those of the others do.
+
+    And let the standing alarms look at them, too.
+    """
     stays = {each.name for each in order.variants} & set(running.scaled)
     steps = scaling_steps(order, settled(running, order)) if stays else ()
-    return Plan(order.name, order.region, tuple(steps))
+    watching = (
+        *standing_alarms.ending_steps(order, running.alarms, running.dashboards),
+        *standing_alarms.standing_steps(order),
+    )
+    return Plan(order.name, order.region, (*steps, *watching))
 
 
 def settled(running: Running, order: Order) -> tuple[str, ...]:
@@ -88,7 +96,7 @@ def remembering_steps(running: Running, config: str) -> Iterator[Make]:
     place = {"ResourceArn": Answer(made, "EndpointConfigArn")}
     tag = {"Key": names.BEFORE, "Value": running.config}
     yield Make(
-        f"way back to {running.config}",
+        f"rollback to {running.config}",
         Call("sagemaker", "AddTags", {**place, "Tags": [tag]}),
         Look(
             Call("sagemaker", "ListTags", place),
@@ -97,6 +105,23 @@ def remembering_steps(running: Running, config: str) -> Iterator[Make]:
         expected={"before": running.config},
         again=True,
         doing="Noting",
+    )
+
+
+def tagging_steps(running: Running, order: Order) -> Iterator[Make]:
+    """Tags that the endpoint has not yet; what is made from now on is made with them."""
+    if order.tags == running.order.tags:
+        return
+    place = {"ResourceArn": running.endpoint["EndpointArn"]}
+    tags = [{"Key": key, "Value": value} for key, value in order.tags.items()]
+    keys = ", ".join(f"\"{each}\": Tags[?Key=='{each}'].Value | [0]" for each in order.tags)
+    yield Make(
+        f"tags of endpoint {order.name}",
+        Call("sagemaker", "AddTags", {**place, "Tags": tags}),
+        Look(Call("sagemaker", "ListTags", place), f"{{{keys}}}"),
+        expected=dict(order.tags),
+        again=True,
+        doing="Setting",
     )
 
 
@@ -160,7 +185,7 @@ def update_costs(running: Running, order: Order) -> Iterator[str]:
         count = sum(machines(running, order).values())
         yield (
             f"While it is rolled out, up to {count} × {order.kind.instance} more are billed, until "
-            "the old machines are gone; with --rolling fewer. The three alarms go with them."
+            "the old instances are gone; with --rolling fewer. The three alarms go with them."
         )
     yield from costs(order)
 
@@ -179,7 +204,7 @@ def plan_rollback(running: Running, config: str, variants: Collection[str] | Non
         wait_for(running.order.name),
     )
     cost = (
-        "While it goes back, the old and the new machines are billed; afterwards what was billed "
+        "While it goes back, the old and the new instances are billed; afterwards what was billed "
         f"before, until `down {running.order.name}`."
     )
     return Plan(running.order.name, running.order.region, steps, (cost,))
@@ -211,7 +236,7 @@ def plan_weights(running: Running, weights: Mapping[str, float]) -> Plan:
         doing="Changing",
     )
     steps: tuple[Step, ...] = (*resting_steps(running, ""), make, wait_for(name))
-    cost = ("The machines stay as they are, and so does the bill: a share of 0 costs the same.",)
+    cost = ("The instances stay as they are, and so does the bill: a share of 0 costs the same.",)
     return Plan(name, running.order.region, steps, cost)
 
 
@@ -228,4 +253,4 @@ def check_weights(running: Running, weights: Mapping[str, float]) -> None:
             "`update --variant new=MODEL:0.1` puts another one beside it."
         )
     if not sum({**now, **weights}.values()) > 0:
-        raise Misuse("All variants would have the share 0: nobody would answer.")
+        raise Misuse("All variants would have the weight 0: none would answer.")

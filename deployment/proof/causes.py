@@ -36,9 +36,9 @@ CAUSES: tuple[tuple[str, str], ...] = (
     (
         r"exec format error",
         (
-            "The image is for another kind of processor than the machine's. Build it with "
-            "./build_and_push.sh --platform linux/amd64, or linux/arm64 for machines whose kind "
-            "has a g behind its number, such as ml.c7g.large."
+            "The image is for another kind of processor than the instance's. Build it with "
+            "./build_and_push.sh --platform linux/amd64, or linux/arm64 for instance types that "
+            "have a g behind its number, such as ml.c7g.large."
         ),
     ),
     (
@@ -77,10 +77,7 @@ CAUSES: tuple[tuple[str, str], ...] = (
     ),
     (
         r"insufficient.*capacity|unable to provision|capacity error",
-        (
-            "AWS has no such machine free in this region now. Try again later, or another "
-            "--instance."
-        ),
+        ("AWS has no capacity for this instance type now. Try again later, or another --instance."),
     ),
     (
         r"ping|health check|healthy",

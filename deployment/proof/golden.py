@@ -6,12 +6,14 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from deployment import names
 from deployment.aws import predictor, s3
 from deployment.aws.client import Aws
 from deployment.aws.predictor import Endpoint
+from deployment.current import packages
 from deployment.errors import AnsweredWrong, Refused
 from deployment.plan.order import Archive, Order
 from deployment.plan.requests import Asked
@@ -33,27 +35,29 @@ PAUSE = 3.0
 """Seconds after which a busy endpoint is asked again."""
 
 
-def check(endpoint: Endpoint, inspected: Inspected, variant: str) -> None:
+def check(endpoint: Endpoint, inspected: Inspected, wanted: Asked) -> None:
     """Ask for each golden picture and compare. Raises `AnsweredWrong`."""
     pictures = inspection.golden_pictures(inspected)
     if not pictures:
-        say("The archive has no golden pictures: nobody can say whether the answers are right.")
+        say("The archive has no golden pictures: whether the answers are right is not known.")
         return
-    say(f"Sending {len(pictures)} golden pictures through {endpoint.name}/{variant} …")
+    by = wanted.variant or wanted.component or wanted.model
+    say(f"Sending {len(pictures)} golden pictures through {endpoint.name}/{by} …")
     with tempfile.TemporaryDirectory(prefix="plumbline-golden-") as folder:
         for name, picture in pictures.items():
-            suffix, body = answer(endpoint, name, picture, variant)
+            suffix, body = answer(endpoint, name, picture, wanted)
             (Path(folder) / f"{name}{suffix}").write_bytes(body)
         count = inspection.compare(inspected.file, Path(folder))
     say(f"{count} golden pictures came out right through the endpoint.")
 
 
-def answer(endpoint: Endpoint, name: str, picture: bytes, variant: str) -> tuple[str, bytes]:
+def answer(endpoint: Endpoint, name: str, picture: bytes, wanted: Asked) -> tuple[str, bytes]:
     """The answer to one picture, and the suffix of its form."""
     said = ""
     for accept, suffix in FORMS:
         try:
-            return suffix, patiently(endpoint, picture, Asked(accept, ATTRIBUTES, variant))
+            asked = replace(wanted, accept=accept, attributes=ATTRIBUTES)
+            return suffix, patiently(endpoint, picture, asked)
         except Refused as exc:
             if exc.code != "ModelError" or BUSY in str(exc):
                 raise  # says nothing of the model
@@ -78,7 +82,7 @@ def patiently(endpoint: Endpoint, picture: bytes, asked: Asked) -> bytes:
 @contextmanager
 def inspected(aws: Aws, order: Order, *, skip: bool) -> Iterator[Mapping[str, Inspected]]:
     """What is in each variant's archive, by the variant's name. Raises `Misuse`."""
-    if skip:
+    if skip or order.multi:
         yield {}
         return
     with tempfile.TemporaryDirectory(prefix="plumbline-archive-") as folder:
@@ -87,7 +91,7 @@ def inspected(aws: Aws, order: Order, *, skip: bool) -> Iterator[Mapping[str, In
         for file, found in known.items():
             if not found.goldens:
                 say(
-                    f"{file} has no golden pictures: nobody will check the endpoint's answers. "
+                    f"{file} has no golden pictures: the endpoint's answers won't be checked. "
                     "plumbline pack --golden puts some in."
                 )
         yield {name: known[file] for name, file in files.items()}
@@ -97,9 +101,13 @@ def local(aws: Aws, wanted: Archive, folder: Path) -> Path:
     """The archive as a file of this machine: one that lies in S3 is fetched to be looked at."""
     if wanted.file:
         return wanted.file
-    file = folder / f"{names.fingerprint({'url': wanted.url})}.tar.gz"
-    say(f"Fetching {wanted.url} to look into it …")
-    s3.download(aws, wanted.url, file)
+    url = wanted.url or packages.archive(aws, wanted.package)
+    file = folder / f"{names.fingerprint({'url': url})}.tar.gz"
+    say(f"Fetching {url} to look into it …")
+    if url.endswith("/"):
+        s3.download_folder(aws, url, file)
+    else:
+        s3.download(aws, url, file)
     return file
 
 
@@ -107,9 +115,14 @@ def prove(aws: Aws, order: Order, found: Mapping[str, Inspected]) -> None:
     """The golden pictures of each variant, through the endpoint. Raises `AnsweredWrong`."""
     if not found:
         return
-    endpoint = predictor.endpoint(aws, order.name)
+    endpoint = predictor.endpoint(aws, order.name, say)
     if endpoint.answers_to and len(order.variants) > 1:
         say("An async endpoint does not let one choose a variant; its answers were not checked.")
         return
     for variant in order.variants:
-        check(endpoint, found[variant.name], variant.name)
+        by = (
+            Asked(component=endpoint.component)
+            if endpoint.component
+            else Asked(variant=variant.name)
+        )
+        check(endpoint, found[variant.name], by)

@@ -9,12 +9,13 @@ from typing import Any
 from deployment.aws.client import Aws
 from deployment.aws.performer import Performer
 from deployment.current import cloudwatch, inventory
-from deployment.current.running import read, variants_of
-from deployment.errors import AnsweredWrong, DeploymentError, EndpointFailed
+from deployment.current.running import read
+from deployment.errors import AnsweredWrong, DeploymentError, EndpointFailed, NotReached
 from deployment.plan import rollout
 from deployment.plan.calls import Plan
 from deployment.plan.endpoint import look_at, wait_for
 from deployment.plan.order import Order
+from deployment.plan.standing_alarms import standing_steps
 from deployment.plan.state import Running
 from deployment.plan.teardown import plan_pruning
 from deployment.plan.transition import plan_rollback
@@ -25,7 +26,7 @@ from deployment.terminal.progress import say
 
 @dataclass
 class Watch:
-    """Called with an endpoint that changes: tells its stage, and checks once what it answers."""
+    """Called with an endpoint that changes: tells its stage, and checks what it answers, once."""
 
     aws: Aws
     order: Order
@@ -33,7 +34,11 @@ class Watch:
     """What golden pictures are in; empty where nothing is to be checked meanwhile."""
     stage: str = ""
     wrong: AnsweredWrong | None = None
+    raised: bool = False
+    """Whether SageMaker was told of that."""
     checked: bool = False
+    unheard: bool = False
+    """Whether an answer was lost, which is told once."""
 
     def __call__(self, described: Mapping[str, Any]) -> None:
         """How it stands now."""
@@ -42,18 +47,28 @@ class Watch:
             say(told)
         self.stage = told
         if self.found and not self.checked and "Baking" in told:
-            self.checked = True
             self.check()
+        if self.wrong and not self.raised:
+            self.aws.ask(rollout.verdict(self.order.name, 1))
+            self.raised = True
 
     def check(self) -> None:
-        """Golden pictures, while the old machines are still there; a wrong one raises the alarm."""
+        """Golden pictures, while the old machines are still there; a wrong one raises the alarm.
+
+        Where an answer is lost they are asked again at the next look.
+        """
         try:
             golden.prove(self.aws, self.order, self.found)
+            self.checked = True
         except AnsweredWrong as exc:
-            self.wrong = exc
+            self.wrong, self.checked = exc, True
             say(f"{exc}\nSo its alarm is raised, and SageMaker goes back.")
-            self.aws.ask(rollout.verdict(self.order.name, 1))
+        except NotReached as exc:
+            if not self.unheard:
+                say(f"The golden pictures could not be asked yet, and will be again. {exc}")
+            self.unheard = True
         except DeploymentError as exc:
+            self.checked = True
             say(f"The golden pictures could not be asked yet, and will be at the end. {exc}")
 
 
@@ -110,8 +125,10 @@ def go_back(performer: Performer, name: str, config: str, error: AnsweredWrong) 
     say(f"{error}\nGoing back to {config} …")
     running = read(performer.aws, name)
     performer.meanwhile = Watch(performer.aws, running.order)
-    performer.perform(plan_rollback(running, config, variants_of(performer.aws, config)))
+    variants = inventory.of_variants(performer.aws, config, "VariantName")
+    performer.perform(plan_rollback(running, config, variants))
     prune(performer, name, {config})
+    watch_again(performer, running)
     raise AnsweredWrong(f"{error} The endpoint is back on {config}.") from error
 
 
@@ -119,6 +136,14 @@ def prune(performer: Performer, name: str, kept: set[str]) -> None:
     """Remove what the roll-out leaves behind, but for what is needed."""
     found = inventory.leftovers(performer.aws, name)
     performer.perform(plan_pruning(name, performer.aws.region, found, kept))
+
+
+def watch_again(performer: Performer, before: Running) -> None:
+    """Let the standing alarms look at the variants that there are now."""
+    if before.order.alarms:
+        order = read(performer.aws, before.order.name).order
+        steps = tuple(standing_steps(order))
+        performer.perform(Plan(order.name, order.region, steps))
 
 
 def why(aws: Aws, described: Mapping[str, Any]) -> Iterator[str]:

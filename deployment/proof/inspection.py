@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from deployment.errors import AnsweredWrong, Misuse
+from deployment.terminal.program import CALLED
 
-CONTAINER = Path(__file__).parents[1] / "container"
+CONTAINER = Path(__file__).parents[2] / "container"
 """Where the server's package lies in a checkout; an installed one is found without it."""
 
 SECONDS = 600.0
@@ -58,6 +59,8 @@ def inspect(file: Path) -> Inspected:
 
 def golden_pictures(inspected: Inspected) -> dict[str, bytes]:
     """The first golden pictures by their names."""
+    if not inspected.goldens:
+        return {}
     with tarfile.open(inspected.file) as tar:
         members = {member.name.removeprefix("./"): member for member in tar if member.isfile()}
         found = {
@@ -130,7 +133,7 @@ KEYS = (
 def environment(profile: str | None) -> dict[str, str]:
     """The variables of this process, with Plumbline's place, and with a profile if one is named."""
     paths = [str(CONTAINER), *filter(None, [os.environ.get("PYTHONPATH")])]
-    made = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+    made = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PLUMBLINE_PROGRAM": CALLED.server}
     if not profile:
         return made
     return {**{key: made[key] for key in made if key not in KEYS}, "AWS_PROFILE": profile}

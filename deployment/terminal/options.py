@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import reduce
-from pathlib import Path
 from typing import Any
 
 import click
@@ -12,9 +11,8 @@ import click
 from deployment.aws.client import Aws
 from deployment.errors import DeploymentError
 from deployment.names import check_name
-from deployment.plan.order import IN_COOLDOWN, OUT_COOLDOWN
-from deployment.terminal.benchmark import P95, SAFETY
-from deployment.terminal.parsing import NO_SCALING
+from deployment.terminal.autoscale import NO_SCALING
+from deployment.terminal.parsing import INTERVALS, ROUTINGS
 
 AT_LEAST_ONE = click.IntRange(min=1)
 
@@ -30,17 +28,24 @@ class Needed(click.types.StringParamType):
         return self.origin
 
 
+TAG = click.option(
+    "--tag",
+    "tags",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="A tag on everything that is made, several times.",
+)
+
 WHAT = (
+    click.option("--image", help="The image: the URI that build_and_push.sh prints."),
     click.option(
-        "--image",
-        type=Needed("./build_and_push.sh pushes the image, and prints the URI to take."),
-        required=True,
-        help="The image: the URI that build_and_push.sh prints.",
+        "--model",
+        help="model.tar.gz, or s3://my-bucket/model.tar.gz, a folder there (s3://…/), or the ARN "
+        "of a model package.",
     ),
-    click.option("--model", help="The archive: model.tar.gz, or s3://my-bucket/model.tar.gz."),
     click.option(
         "--role",
-        type=Needed("docs/deploy.md, section 1, says how to make one, which prints its ARN."),
+        type=Needed("`python deploy.py account` makes one, once, and prints its ARN."),
         required=True,
         help="The ARN of the IAM role for the container.",
     ),
@@ -53,7 +58,42 @@ WHAT = (
     click.option(
         "--shadow", metavar="NAME=MODEL", help="A model that gets every request, unanswered."
     ),
+    click.option(
+        "--multi-model", is_flag=True, help="Serve a folder of archives, which `models` fills."
+    ),
     click.option("--bucket", help="Where archives go.  [default: sagemaker-REGION-ACCOUNT]"),
+    TAG,
+)
+
+METRICS = click.option(
+    "--metrics",
+    type=click.Choice(tuple(INTERVALS)),
+    help="Seconds between two collections of the container's metrics, or none.  [default: 60]",
+)
+
+ALARMS = (
+    click.option(
+        "--alarms",
+        metavar="TOPIC",
+        help="The ARN of the SNS topic that standing alarms tell; a dashboard, too. none: neither.",
+    ),
+    click.option(
+        "--alarm-latency",
+        type=click.FloatRange(min=0, min_open=True),
+        help="Milliseconds; alarm if 1 of 100 answers takes longer.  "
+        "[default: twice the p95 of --benchmark, else 5000]",
+    ),
+)
+
+CAPTURE = (
+    click.option(
+        "--capture", metavar="S3_URL", help="Data capture: keep requests and responses there."
+    ),
+    click.option(
+        "--capture-percent",
+        type=click.IntRange(1, 100),
+        help="The sampling percentage of data capture.  [default: 100]",
+    ),
 )
 
 CHANGES = (
@@ -72,20 +112,27 @@ CHANGES = (
     click.option(
         "--env", multiple=True, metavar="NAME=VALUE", help="A setting more, or another value."
     ),
-    click.option("--instance", help="Another kind of machine."),
-    click.option("--count", type=AT_LEAST_ONE, help="Another number of machines."),
+    click.option("--instance", help="Another instance type."),
+    click.option("--count", type=AT_LEAST_ONE, help="Another number of instances."),
     click.option(
         "--autoscale",
         type=click.Choice((NO_SCALING,)),
-        help="The number of machines is to follow the load no longer.",
+        help="End autoscaling.",
     ),
+    METRICS,
+    *ALARMS,
+    *CAPTURE,
     click.option("--bucket", help="Where the archive goes.  [default: sagemaker-REGION-ACCOUNT]"),
+    click.option(
+        "--routing", type=click.Choice(tuple(ROUTINGS)), help="Which instance gets a request."
+    ),
+    TAG,
 )
 
 STEPS = (
-    click.option("--canary", metavar="SIZE", help="First a part (10%, or 1 machine), then all."),
-    click.option("--linear", metavar="SIZE", help="Part by part: 20%, or so many machines."),
-    click.option("--rolling", metavar="SIZE", help="The same, removing old machines on the way."),
+    click.option("--canary", metavar="SIZE", help="First a part (10%, or 1 instance), then all."),
+    click.option("--linear", metavar="SIZE", help="Part by part: 20%, or 2 instances."),
+    click.option("--rolling", metavar="SIZE", help="The same, removing old instances on the way."),
     click.option(
         "--bake", metavar="TIME", help="How long each step is watched: 10m.  [default: 5m]"
     ),
@@ -102,13 +149,31 @@ STEPS = (
 )
 
 KINDS = (
-    click.option("--instance", help="The kind of machine.  [default: ml.c5.large]"),
-    click.option("--count", type=AT_LEAST_ONE, help="How many machines.  [default: 1]"),
     click.option(
-        "--serverless", type=int, metavar="MEMORY", help="No machines: memory in MB, such as 2048."
+        "--instance",
+        metavar="TYPE[,TYPE…]",
+        help="The instances, and what stands in where there are none.  [default: ml.c5.large]",
+    ),
+    click.option("--count", type=AT_LEAST_ONE, help="Instance count, or copies.  [default: 1]"),
+    click.option(
+        "--component",
+        type=AT_LEAST_ONE,
+        metavar="MEMORY",
+        help="An inference component: copies of so many MB share instances, down to none.",
     ),
     click.option(
-        "--async", "async_", metavar="S3_URL", help="Answers go to S3, and may take an hour each."
+        "--cpus",
+        type=click.FloatRange(min=0.25),
+        help="With --component: processors of a copy.  [default: 1]",
+    ),
+    click.option(
+        "--serverless", type=int, metavar="MEMORY", help="No instances: memory in MB, such as 2048."
+    ),
+    click.option(
+        "--async",
+        "async_",
+        metavar="S3_URL",
+        help="Asynchronous: outputs go to S3, and may take an hour each.",
     ),
     click.option(
         "--concurrency", type=AT_LEAST_ONE, help="Serverless, async: requests answered at a time."
@@ -116,23 +181,23 @@ KINDS = (
     click.option(
         "--provisioned",
         type=click.IntRange(min=0),
-        help="Serverless: so many are kept ready, and billed.",
+        help="Provisioned concurrency: kept warm, and billed.",
     ),
-    click.option("--success-topic", help="Async: the SNS topic that is told of answers."),
-    click.option("--error-topic", help="Async: the SNS topic that is told of errors."),
+    click.option("--success-topic", help="Async: the SNS topic for responses."),
+    click.option("--error-topic", help="Async: the SNS topic for errors."),
 )
 
 BATCH = (
-    click.option("--instance", default="ml.c5.xlarge", show_default=True, help="The machine."),
+    click.option("--instance", default="ml.c5.xlarge", show_default=True, help="The instance."),
     click.option(
-        "--count", type=AT_LEAST_ONE, default=1, show_default=True, help="How many machines."
+        "--count", type=AT_LEAST_ONE, default=1, show_default=True, help="Instance count."
     ),
     click.option(
         "--concurrency",
         type=AT_LEAST_ONE,
         default=16,
         show_default=True,
-        help="Requests at a time to each machine.",
+        help="Requests at a time to each instance.",
     ),
     click.option(
         "--payload-mb",
@@ -149,6 +214,7 @@ BATCH = (
     click.option("--role", help="Without an endpoint: the IAM role for the container."),
     click.option("--env", multiple=True, metavar="NAME=VALUE", help="A setting of the server."),
     click.option("--bucket", help="Where the archive goes.  [default: sagemaker-REGION-ACCOUNT]"),
+    TAG,
     click.option("--stop", is_flag=True, help="End the job that is at work on this."),
 )
 
@@ -156,67 +222,28 @@ DETAILS = (
     click.option(
         "--env", multiple=True, metavar="NAME=VALUE", help="A setting of the server, several times."
     ),
-    click.option(
-        "--health-timeout", type=int, help="Seconds that the container may take to start."
-    ),
-    click.option(
-        "--download-timeout", type=int, help="Seconds that fetching the archive may take."
-    ),
+    click.option("--health-timeout", type=int, help="Seconds until the health check must succeed."),
+    click.option("--download-timeout", type=int, help="Timeout for downloading the archive."),
     click.option("--subnet", multiple=True, help="A subnet of your VPC, several times."),
     click.option("--security-group", multiple=True, help="A security group for it, several times."),
-    click.option("--isolated", is_flag=True, help="The container reaches no network at all."),
-    click.option("--kms-key", help="The key that encrypts the machines' disks."),
-    click.option("--capture", metavar="S3_URL", help="Keep requests and answers there."),
     click.option(
-        "--capture-percent",
-        type=click.IntRange(1, 100),
-        help="How many of a hundred requests are kept.  [default: 100]",
+        "--isolated", is_flag=True, help="Network isolation: the container has no network."
     ),
-)
-
-SCALING = (
+    click.option("--kms-key", help="The key that encrypts the instances' disks."),
+    METRICS,
+    click.option("--kms-data", help="The key that encrypts what --capture and --async keep in S3."),
+    *ALARMS,
+    *CAPTURE,
     click.option(
-        "--autoscale",
-        metavar="FEWEST:MOST",
-        help=f"Let AWS change the number of machines by load; {NO_SCALING} ends that.",
+        "--routing",
+        type=click.Choice(tuple(ROUTINGS)),
+        help="Which instance gets a request: that with the fewest, or any.  [default: least]",
     ),
-    click.option(
-        "--target", type=float, help="What one machine should have: requests a minute, say."
-    ),
-    click.option(
-        "--benchmark",
-        type=click.Path(exists=True, dir_okay=False, path_type=Path),
-        help="Take that from what `plumbline bench` measured.",
-    ),
-    click.option(
-        "--p95",
-        type=click.FloatRange(min=0, min_open=True),
-        help=f"Milliseconds in which 95 of 100 requests are answered.  [default: {P95:g}]",
-    ),
-    click.option(
-        "--safety",
-        type=click.FloatRange(0, 1, min_open=True),
-        help=f"The share of what was measured that a machine should do.  [default: {SAFETY}]",
-    ),
-    click.option(
-        "--metric",
-        type=click.Choice(("invocations", "concurrency", "backlog")),
-        help="What is counted: by the minute, at a time, or (async) waiting.",
-    ),
-    click.option(
-        "--scale-in-cooldown",
-        type=click.IntRange(min=0),
-        help=f"Seconds from taking a machine away to taking another.  [default: {IN_COOLDOWN}]",
-    ),
-    click.option(
-        "--scale-out-cooldown",
-        type=click.IntRange(min=0),
-        help=f"Seconds from adding a machine to adding another.  [default: {OUT_COOLDOWN}]",
-    ),
+    click.option("--log-days", type=int, help="How long the log is kept.  [default: always]"),
 )
 
 CHECK = click.option(
-    "--no-check", is_flag=True, help="Neither look into the archive nor ask its golden pictures."
+    "--no-check", is_flag=True, help="Check nothing beforehand, and ask no golden pictures."
 )
 
 
@@ -237,9 +264,11 @@ WHERE = (
     ),
 )
 
-DRY_RUN = click.option(
-    "--dry-run", is_flag=True, help="Print what would be asked of AWS, and do nothing."
+TEMPLATE = click.option(
+    "--template", is_flag=True, help="Print a CloudFormation template of it, and do nothing."
 )
+
+DRY_RUN = click.option("--dry-run", is_flag=True, help="Print the AWS calls, and change nothing.")
 
 
 def options(*groups: Any) -> Callable[[Any], Any]:

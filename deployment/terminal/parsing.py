@@ -10,26 +10,28 @@ from types import MappingProxyType
 from typing import Any
 
 from deployment.errors import Misuse
+from deployment.names import tag_problems
 from deployment.plan import limits
 from deployment.plan.order import (
     DEFAULT_VARIANT,
-    IN_COOLDOWN,
-    OUT_COOLDOWN,
     Archive,
     Async,
     Capture,
+    Component,
     Kind,
     Network,
     Order,
     RealTime,
-    Scaling,
     Serverless,
     Timeouts,
     Variant,
 )
-from deployment.terminal import benchmark
+from deployment.terminal import autoscale, watching
 
 DEFAULT_INSTANCE = "ml.c5.large"
+
+INTERVALS = MappingProxyType({"none": 0, "60": 60, "10": 10})
+"""What --metrics takes, in seconds."""
 
 
 def order(name: str, region: str, asked: Mapping[str, Any]) -> Order:
@@ -40,8 +42,8 @@ def order(name: str, region: str, asked: Mapping[str, Any]) -> Order:
             name=name,
             region=region,
             role=asked["role"],
-            image=asked["image"],
-            variants=variants(asked["model"], asked["variant"]),
+            image=asked["image"] or "",
+            variants=served(asked),
             kind=chosen,
             shadow=variant(asked["shadow"], "--shadow") if asked["shadow"] else None,
             bucket=asked["bucket"] or "",
@@ -50,9 +52,43 @@ def order(name: str, region: str, asked: Mapping[str, Any]) -> Order:
             kms_key=asked["kms_key"] or "",
             capture=capture(asked),
             timeouts=Timeouts(asked["health_timeout"], asked["download_timeout"]),
-            scaling=scaling(asked, chosen),
+            metrics=INTERVALS[asked["metrics"] or "60"],
+            alarms=watching.new_alarms(asked),
+            scaling=autoscale.scaling(asked, chosen),
+            tags=tags(asked["tags"]),
+            routing=routing(asked, chosen),
+            data_key=asked["kms_data"] or "",
+            log_days=asked["log_days"],
+            multi=asked["multi_model"],
         )
     )
+
+
+ROUTINGS: Mapping[str, str] = MappingProxyType(
+    {"least": "LEAST_OUTSTANDING_REQUESTS", "random": "RANDOM"}
+)
+"""SageMaker's names for how a machine is chosen for a request."""
+
+
+def routing(asked: Mapping[str, Any], kind: Kind) -> str:
+    """How machines are chosen: pictures take unequal times, so by what each has to do."""
+    if asked["routing"] is None:
+        return ROUTINGS["least"] if isinstance(kind, RealTime | Component) else ""
+    return ROUTINGS[asked["routing"]]
+
+
+def tags(pairs: Iterable[str]) -> dict[str, str]:
+    """KEY=VALUE, several times. Raises `Misuse`, also for what AWS would not take."""
+    split = [pair.partition("=") for pair in pairs]
+    for key, equals, _ in split:
+        if not equals:
+            raise Misuse(f"--tag {key}: it must be KEY=VALUE, such as --tag team=vision.")
+    made = {key: value for key, _, value in split}
+    if len(made) < len(split):
+        raise Misuse("--tag: a key is given twice; each has one value.")
+    for problem in tag_problems(made):
+        raise Misuse(problem)
+    return made
 
 
 def capture(asked: Mapping[str, Any]) -> Capture | None:
@@ -68,6 +104,8 @@ def archive(text: str) -> Archive:
     """A file of this machine, or an object in S3. Raises `Misuse` for a file that is not there."""
     if text.startswith("s3://"):
         return Archive(url=text)
+    if text.startswith("arn:"):
+        return Archive(package=text)
     file = Path(text)
     if not file.is_file():
         raise Misuse(
@@ -75,6 +113,18 @@ def archive(text: str) -> Archive:
             "or where one lies in S3: s3://my-bucket/model.tar.gz."
         )
     return Archive(file, sha256(file))
+
+
+def served(asked: Mapping[str, Any]) -> tuple[Variant, ...]:
+    """The variants, or the only one that serves a folder. Raises `Misuse`."""
+    if not asked["multi_model"]:
+        return variants(asked["model"], asked["variant"])
+    if asked["model"] or asked["variant"] or asked["shadow"]:
+        raise Misuse(
+            "--multi-model serves a folder of archives: leave out --model, --variant and --shadow, "
+            "and put archives in with `python deploy.py models NAME --add cats=cats.tar.gz`."
+        )
+    return (Variant(DEFAULT_VARIANT, Archive()),)
 
 
 def variants(model: str | None, named: Iterable[str]) -> tuple[Variant, ...]:
@@ -112,22 +162,36 @@ def is_number(text: str) -> bool:
 
 def kind(asked: Mapping[str, Any]) -> Kind:
     """Which kind of endpoint. Raises `Misuse` for two at once."""
-    if asked["serverless"] is not None and asked["async_"] is not None:
-        raise Misuse("--serverless or --async, one of the two.")
-    refuse_strangers(asked)
-    instance, count = asked["instance"] or DEFAULT_INSTANCE, asked["count"] or 1
+    chosen = [each for each in KINDS if asked[each] is not None]
+    if len(chosen) > 1:
+        written = " or ".join(f"--{each.rstrip('_')}" for each in chosen)
+        raise Misuse(f"{written}, one of the two.")
+    refuse_strangers(asked, chosen[0] if chosen else "real-time")
+    instance, *pools = (asked["instance"] or DEFAULT_INSTANCE).split(",")
+    count = asked["count"] or 1
+    if pools and chosen:
+        raise Misuse(
+            f"--instance {asked['instance']}: several types, each for want of the one before, are "
+            "for real-time endpoints."
+        )
     if asked["serverless"] is not None:
         return Serverless(asked["serverless"], asked["concurrency"] or 5, asked["provisioned"] or 0)
     if asked["async_"] is not None:
         topics = asked["success_topic"] or "", asked["error_topic"] or ""
         return Async(asked["async_"], instance, count, asked["concurrency"] or 4, *topics)
-    return RealTime(instance, count)
+    if asked["component"] is not None:
+        return Component(asked["component"], instance, count, asked["cpus"] or 1.0)
+    return RealTime(instance, count, tuple(pools))
 
+
+KINDS = ("serverless", "async_", "component")
+"""The options that choose another kind of endpoint than machines that answer at once."""
 
 BELONG: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        "instance": ("async_", "real-time"),
-        "count": ("async_", "real-time"),
+        "instance": ("async_", "component", "real-time"),
+        "count": ("async_", "component", "real-time"),
+        "cpus": ("component",),
         "concurrency": ("async_", "serverless"),
         "provisioned": ("serverless",),
         "success_topic": ("async_",),
@@ -137,10 +201,8 @@ BELONG: Mapping[str, tuple[str, ...]] = MappingProxyType(
 """The options that not every kind of endpoint has."""
 
 
-def refuse_strangers(asked: Mapping[str, Any]) -> None:
+def refuse_strangers(asked: Mapping[str, Any], chosen: str) -> None:
     """Raise `Misuse` for an option of another kind, which would be ignored."""
-    special = (each for each in ("serverless", "async_") if asked[each] is not None)
-    chosen = next(special, "real-time")
     for option, kinds in BELONG.items():
         if asked[option] is not None and chosen not in kinds:
             owners = " and ".join(each.rstrip("_") for each in kinds)
@@ -159,97 +221,6 @@ def environment(pairs: Iterable[str]) -> dict[str, str]:
     return {name: value for name, _, value in split}
 
 
-NO_SCALING = "none"
-"""What --autoscale takes for a number of machines that stays as it is."""
-
-BACKLOG = 5.0
-"""Requests that may wait in an async endpoint's queue for each machine."""
-
-
-def scaling(asked: Mapping[str, Any], kind: Kind) -> Scaling | None:
-    """What --autoscale says, with a target that was given or measured. Raises `Misuse`."""
-    if asked["autoscale"] in (None, NO_SCALING):
-        refuse_unscaled(asked)
-        return None
-    least, most = bounds(asked["autoscale"])
-    metric = asked["metric"] or ("backlog" if isinstance(kind, Async) else "invocations")
-    if (metric == "backlog") != isinstance(kind, Async):
-        raise Misuse(
-            "--metric backlog counts the requests that wait for an --async endpoint; a real-time "
-            "one is scaled by invocations or concurrency."
-        )
-    return Scaling(
-        least,
-        most,
-        target(asked, metric),
-        metric,
-        given(asked["scale_in_cooldown"], IN_COOLDOWN),
-        given(asked["scale_out_cooldown"], OUT_COOLDOWN),
-    )
-
-
-def given(value: Any, default: Any) -> Any:
-    """What was typed, and the default where nothing was."""
-    return default if value is None else value
-
-
-def refuse_unscaled(asked: Mapping[str, Any]) -> None:
-    """Raise `Misuse` for an option that means nothing without --autoscale."""
-    for option in ("target", "benchmark", "metric", *MEASURED, *COOLDOWNS):
-        if asked[option] is not None:
-            raise Misuse(
-                f"--{option.replace('_', '-')} goes with --autoscale FEWEST:MOST, such as "
-                "--autoscale 1:4."
-            )
-
-
-MEASURED = ("p95", "safety")
-"""The options that say how a benchmark is read."""
-
-COOLDOWNS = ("scale_in_cooldown", "scale_out_cooldown")
-
-
-def bounds(text: str) -> tuple[int, int]:
-    """FEWEST:MOST. Raises `Misuse`."""
-    found = re.fullmatch(r"([0-9]{1,6}):([0-9]{1,6})", text)
-    if not found:
-        raise Misuse(f"--autoscale {text}: the fewest machines, a colon and the most, such as 1:4.")
-    return int(found[1]), int(found[2])
-
-
-def target(asked: Mapping[str, Any], metric: str) -> float:
-    """What one machine should have to do. Raises `Misuse` where nobody says it."""
-    refuse_unread(asked, metric)
-    if asked["target"] is not None:
-        return float(asked["target"])
-    if asked["benchmark"] is not None:
-        runs = benchmark.read(asked["benchmark"])
-        run = benchmark.best(runs, given(asked["p95"], benchmark.P95))
-        return benchmark.target(run, metric, given(asked["safety"], benchmark.SAFETY))
-    if metric == "backlog":
-        return BACKLOG
-    raise Misuse(
-        "--autoscale needs to know what one machine can do. `plumbline bench --out bench.json` "
-        "measures it, best on such a machine: then --benchmark bench.json. Or say it yourself: "
-        "--target 600 is 600 requests a minute for each machine."
-    )
-
-
-def refuse_unread(asked: Mapping[str, Any], metric: str) -> None:
-    """Raise `Misuse` for a benchmark that would not be read, or options of one that is not."""
-    if asked["benchmark"] is None:
-        for option in MEASURED:
-            if asked[option] is not None:
-                raise Misuse(f"--{option} goes with --benchmark bench.json.")
-    elif asked["target"] is not None:
-        raise Misuse("--target or --benchmark, one of the two: each says what a machine can do.")
-    elif metric == "backlog":
-        raise Misuse(
-            "--benchmark does not say how many requests may wait, by which an --async endpoint is "
-            f"scaled: leave it out ({BACKLOG:g} may wait for each machine), or say --target."
-        )
-
-
 def sha256(file: Path) -> str:
     """The SHA-256 of a file's bytes, in hexadecimal digits. Raises `Misuse`."""
     digest = hashlib.sha256()
@@ -258,7 +229,7 @@ def sha256(file: Path) -> str:
             while piece := stream.read(PIECE):
                 digest.update(piece)
     except OSError as exc:
-        raise Misuse(f"The archive {file} can't be read: {exc.strerror}.") from exc
+        raise Misuse(f"{file} can't be read: {exc.strerror}.") from exc
     return digest.hexdigest()
 
 

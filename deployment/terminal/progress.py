@@ -13,7 +13,7 @@ from rich.status import Status
 
 from deployment.aws.client import Aws
 from deployment.aws.performer import Performer
-from deployment.errors import DeploymentError
+from deployment.terminal.program import CALLED
 
 SECONDS_BETWEEN_LINES = 30.0
 
@@ -29,7 +29,7 @@ class Talk:
         """One line."""
         self.stop()
         self.said = -math.inf
-        click.echo(text, err=True)
+        click.echo(CALLED.words(text), err=True)
 
     def status(self, text: str) -> None:
         """How things stand: a line that changes on a terminal, one now and then elsewhere."""
@@ -61,15 +61,21 @@ def performer(aws: Aws) -> Performer:
 
 
 @contextmanager
-def told(performer: Performer, removal: str) -> Iterator[None]:
-    """Where this breaks off, say what there is by now, how to go on and how to remove it."""
+def told(performer: Performer, removal: str, again: str = "") -> Iterator[None]:
+    """Where this breaks off, say what there is by now, how to go on and how to remove it.
+
+    The same command goes on, unless another does: `again`.
+    """
     try:
         yield
-    except (DeploymentError, KeyboardInterrupt):
-        if performer.done:
+    except BaseException:
+        if performer.done or performer.begun:
             say("There is by now:")
             for what in performer.done:
                 say(f"  {what}")
-            say("The same command goes on from here. This removes it, but for the bucket:")
+            if performer.begun:
+                say(f"  perhaps {performer.begun}: AWS was asked for it, and its answer not heard")
+            goes_on = f"`{again}`" if again else "The same command"
+            say(f"{goes_on} goes on from here. This removes it, but for the bucket:")
             say(f"  {removal}")
         raise

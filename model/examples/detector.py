@@ -1,4 +1,4 @@
-"""An SSD that finds scanned digits in pictures, with a layer of its own: `PriorBox`.
+"""An SSD that finds scanned digits in pictures, with a layer of its own: `PriorBoxes`.
 
     python model/examples/detector.py --out build/detector
 
@@ -35,7 +35,7 @@ from scenes import DIGITS, Scene, scenes
 
 SPEC = """\
 task = "detection"
-labels = "labels.txt"          # of the classes 1 to 10; class 0 is the background
+labels = "labels.txt"
 
 [preprocess]
 exif = false
@@ -45,6 +45,7 @@ normalize = "tf"
 
 [detection]
 format = "ssd"
+background = 10                # behind the classes 0 to 9
 score_threshold = 0.4
 nms_iou = 0.45
 """
@@ -78,7 +79,9 @@ def learnt_from(found: Iterable[Scene], priors: np.ndarray) -> tf.data.Dataset:
     pairs = [
         (
             np.asarray(small(scene.picture)),
-            ssd.targets(scene.boxes / np.tile(scene.picture.size, 2), scene.digits + 1, priors),
+            ssd.targets(
+                scene.boxes / np.tile(scene.picture.size, 2), scene.digits, priors, len(DIGITS)
+            ),
         )
         for scene in found
     ]
@@ -91,7 +94,7 @@ def learnt_from(found: Iterable[Scene], priors: np.ndarray) -> tf.data.Dataset:
 
 def train(count: int, epochs: int) -> Any:
     """A trained model."""
-    model = ssd.build_model(1 + len(DIGITS))
+    model = ssd.build_model(len(DIGITS))
     priors = np.asarray(model(np.zeros((1, ssd.SIZE, ssd.SIZE, 3), np.float32))[0, :, -8:])
     print(f"Composing {count:,} scenes …", flush=True)
     batches = learnt_from(scenes(count, held_out=False), priors)
@@ -105,7 +108,7 @@ def train(count: int, epochs: int) -> Any:
 @cache
 def load_model(folder: Path) -> Any:
     """The saved model."""
-    known = {"PriorBox": ssd.PriorBox}
+    known = {"PriorBoxes": ssd.PriorBoxes}
     return keras.saving.load_model(folder / "detector.keras", custom_objects=known, compile=False)
 
 
@@ -119,16 +122,14 @@ def predict(path: str) -> np.ndarray:
 def average_precision(photos: Sequence[Photo], rows: Sequence[np.ndarray]) -> float:
     """COCO's mean average precision at an overlap of 0.5.
 
-    `rows` `[n, 6]` are what was found in each photo: class (from 1), score, xmin, ymin, xmax, ymax.
+    `rows` `[n, 6]` are what was found in each photo: class, score, xmin, ymin, xmax, ymax.
     """
     truth, found = COCO(), []
     truth.dataset = coco_truth(photos)
     for number, (photo, each) in enumerate(zip(photos, rows, strict=True)):
         corners = each[:, 2:] * np.tile(photo.size, 2)
         boxes = np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1)
-        found.append(
-            np.column_stack([np.full(len(each), number), boxes, each[:, 1], each[:, 0] - 1])
-        )
+        found.append(np.column_stack([np.full(len(each), number), boxes, each[:, 1], each[:, 0]]))
     with contextlib.redirect_stdout(None):
         truth.createIndex()
         measured = COCOeval(truth, truth.loadRes(np.concatenate(found)), "bbox")

@@ -100,12 +100,12 @@ def build_model() -> Any:
     return tf_keras.Model(pictures, logits)
 
 
-def train(count: int, epochs: int) -> Any:
-    """A trained model."""
-    print(f"Composing {count:,} scenes …", flush=True)
-    inputs, masks = arrays(scenes(count, held_out=False))
+def train(found: Iterable[Scene], epochs: int) -> Any:
+    """A model that has learnt from these."""
+    print("Composing scenes …", flush=True)
+    inputs, masks = arrays(found)
     model = build_model()
-    steps = epochs * -(-count // 16)
+    steps = epochs * -(-len(inputs) // 16)
     rate = tf_keras.optimizers.schedules.CosineDecay(3e-3, steps)
     model.compile(
         tf_keras.optimizers.Adam(rate),
@@ -116,9 +116,9 @@ def train(count: int, epochs: int) -> Any:
     return model
 
 
-def mean_iou(model: Any) -> float:
-    """The mean intersection over union on held-out scenes."""
-    inputs, masks = arrays(scenes(HELD_OUT, held_out=True))
+def mean_iou(model: Any, found: Iterable[Scene]) -> float:
+    """The mean intersection over union on scenes that are held out."""
+    inputs, masks = arrays(found)
     metric = tf_keras.metrics.MeanIoU(len(SURFACES), sparse_y_pred=False)
     metric.update_state(masks, model.predict(inputs, verbose=0))
     return float(metric.result())
@@ -170,8 +170,9 @@ def main() -> None:
     out.mkdir(parents=True, exist_ok=True)
     tf_keras.utils.set_random_seed(0)
     made_from = kept.fingerprint(SOURCES, chosen.scenes, chosen.epochs)
-    kept.once(out, made_from, lambda: save(train(chosen.scenes, chosen.epochs), out / "export"))
-    reached = mean_iou(load_model(out.resolve() / "export"))
+    learnt = scenes(chosen.scenes, held_out=False)
+    kept.once(out, made_from, lambda: save(train(learnt, chosen.epochs), out / "export"))
+    reached = mean_iou(load_model(out.resolve() / "export"), scenes(HELD_OUT, held_out=True))
     print(f"{reached:.3f} mean IoU on {HELD_OUT} held-out scenes.")
     if reached < LEAST:
         raise SystemExit(f"That is too little: {LEAST} was expected. Delete {out} to train anew.")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import http.client
-import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from plumbline.emulator import serving_container
+from plumbline.emulator.serving_container import ServingContainer
 
 DRAIN_SECONDS = 25.0
 """How long the server may take to end after SIGTERM."""
@@ -31,16 +33,8 @@ def readable(folder: Path) -> None:
 
 
 @dataclass(frozen=True)
-class Answer:
+class Answer(serving_container.Answer):
     """What came back."""
-
-    status: int
-    body: bytes
-
-    @property
-    def document(self) -> Any:
-        """The body as JSON."""
-        return json.loads(self.body)
 
     @property
     def scores(self) -> dict[str, float]:
@@ -53,25 +47,28 @@ class Answer:
 class Running:
     """A container that runs the server."""
 
-    container: Any
-    port: int
+    serving: ServingContainer
+
+    @property
+    def container(self) -> Any:
+        """Docker's own view of it."""
+        return self.serving.container
 
     @property
     def published(self) -> int:
         """The port on this machine that leads to the server."""
-        self.container.reload()
-        (binding, *_) = self.container.ports[f"{self.port}/tcp"]
-        return int(binding["HostPort"])
+        return self.serving.published
 
     def ask(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
         """One request over the network."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.published, timeout=300)
         try:
-            connection.request(method, path, body, headers)
-            response = connection.getresponse()
-            return Answer(response.status, response.read())
-        finally:
-            connection.close()
+            return Answer(**vars(self.serving.ask(method, path, body, headers)))
+        except TimeoutError as exc:
+            sockets = self.run("sh", "-c", "cat /proc/net/tcp")
+            raise AssertionError(
+                f"no answer to {method} {path}; the container's connections are\n{sockets}\n"
+                f"and its log is\n{self.said()}"
+            ) from exc
 
     def ping(self) -> Answer:
         """`GET /ping`."""
@@ -85,8 +82,7 @@ class Running:
 
     def listens(self) -> bool:
         """Whether the server answers at all; fails the test if it has ended."""
-        self.container.reload()
-        assert self.container.status in ("created", "running"), self.said()
+        assert self.serving.is_running(), self.said()
         try:
             return self.ping().status > 0
         except (OSError, http.client.HTTPException):
@@ -98,13 +94,13 @@ class Running:
 
     def run(self, *command: str) -> str:
         """The output of a command inside, which must succeed."""
-        status, output = self.container.exec_run(list(command))
-        assert status == 0, output.decode()
-        return str(output.decode())
+        status, output = self.serving.run(*command)
+        assert status == 0, output
+        return output
 
     def said(self) -> str:
         """The whole log."""
-        return str(self.container.logs().decode())
+        return self.serving.log()
 
     def workers(self) -> list[int]:
         """The workers' process ids inside the container: the children of the first process."""
@@ -112,7 +108,7 @@ class Running:
 
     def end(self) -> int:
         """The exit status, once the container has ended."""
-        return int(self.container.wait(timeout=90)["StatusCode"])
+        return self.serving.end()
 
 
 @contextmanager
@@ -120,12 +116,5 @@ def running(
     client: Any, image: str, model: Path, place: str = "/opt/ml/model", **options: Any
 ) -> Iterator[Running]:
     """A container as SageMaker runs it: `serve`, the model read-only; removed at the end."""
-    mounts = {str(model): {"bind": place, "mode": "ro"}}
-    port = int(options.get("environment", {}).get("SAGEMAKER_BIND_TO_PORT", 8080))
-    container = client.containers.run(
-        image, "serve", detach=True, volumes=mounts, ports={port: ("127.0.0.1", None)}, **options
-    )
-    try:
-        yield Running(container, port)
-    finally:
-        container.remove(force=True)
+    with serving_container.running(client, image, model, place, **options) as started:
+        yield Running(started)

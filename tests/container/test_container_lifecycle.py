@@ -38,6 +38,15 @@ def test_a_server_gets_ready_replaces_a_killed_worker_and_finishes_what_it_has_a
     assert time.monotonic() - started < DRAIN_SECONDS
 
 
+def test_a_server_that_is_ended_as_it_starts_ends(start) -> None:
+    """Process 1 has no handler of signals yet, and would go on for ever."""
+    server: Running = start()
+    begun = time.monotonic()
+    server.container.kill("SIGTERM")
+    assert server.end() in (0, 143)
+    assert time.monotonic() - begun < DRAIN_SECONDS
+
+
 def test_a_broken_model_ends_the_container_and_the_log_says_why(start, broken_model) -> None:
     server: Running = start(
         model_folder=broken_model, environment={"PLUMBLINE_FAILURE_GRACE_SECONDS": "12"}

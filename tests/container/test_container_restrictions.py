@@ -14,26 +14,11 @@ pytestmark = pytest.mark.docker
 
 ROOT = Path(__file__).parents[2]
 
-RESTRICTIONS: dict[str, dict[str, Any]] = {
-    "a read-only disk, no shared memory, no privileges": {
-        "read_only": True,
-        "tmpfs": {"/tmp": ""},
-        "ipc_mode": "none",
-        "cap_drop": ["ALL"],
-        "security_opt": ["no-new-privileges"],
-    },
-    "another user without a home, another port, read-only shared memory": {
-        "user": "12345",
-        "environment": {"HOME": "/nowhere", "SAGEMAKER_BIND_TO_PORT": "9123"},
-        "tmpfs": {"/dev/shm": "ro"},
-    },
-}
-"""Without a network: see `test_the_scripts_for_people_serve_and_ask`."""
 
-
-@pytest.mark.parametrize("options", RESTRICTIONS.values(), ids=RESTRICTIONS)
-def test_it_serves_under(serve, demo, options: dict[str, Any]) -> None:
-    server: Running = serve(**options)
+def test_it_serves_as_a_user_without_a_home_and_without_shared_memory(serve, demo) -> None:
+    """A read-only disk, no privileges, no network: see test_conform_images.py."""
+    homeless = {"HOME": "/nowhere", "SAGEMAKER_BIND_TO_PORT": "9123"}
+    server: Running = serve(user="12345", environment=homeless, tmpfs={"/dev/shm": "ro"})
 
     assert next(iter(server.invoke(demo.pictures["seven"]).scores)) == "seven"
 

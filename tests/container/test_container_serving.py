@@ -64,6 +64,13 @@ def test_what_can_not_be_read_is_refused(server: Running, demo) -> None:
     assert server.invoke(picture, "image/png").status == 200
 
 
+def test_the_page_is_off_and_the_server_says_what_it_serves(server: Running) -> None:
+    assert server.ask("GET", "/").document["state"] == "ready"
+    assert server.ask("GET", "/page.js").status == 404
+    assert server.ask("GET", "/about").document["model"]["labels"] == [*LABELS]
+    assert "/invocations" in server.ask("GET", "/openapi.json").document["paths"]
+
+
 def test_every_line_of_the_log_is_json(server: Running, demo) -> None:
     server.invoke(demo.pictures["two"])
     ours = [line for line in server.said().splitlines() if not NATIVE.match(line)]

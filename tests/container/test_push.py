@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -157,6 +158,10 @@ def test_twice_pushes_nothing_and_prints_the_same(pusher: Pusher, pushed: str) -
 
     assert again.stdout == f"{pushed}\n", again.stderr[-3000:]
     assert "is there already; nothing to push" in again.stderr
+    (file,) = re.findall(r"What it is made of: (.*)", again.stderr)
+    document = json.loads((ROOT / file).read_text("utf-8"))
+    assert document["metadata"]["component"]["name"] == "plumbline-slim"
+    assert any(each["name"] == "gunicorn" for each in document["components"])
 
 
 def test_a_tag_of_another_image_is_not_taken_over(
@@ -185,6 +190,23 @@ def test_the_registry_has_every_part_in_a_form_that_sagemaker_takes(pushed: str)
     for part in (document["config"], *document["layers"]):
         _, blob = fetched(f"http://{host}/v2/{name}/blobs/{part['digest']}")
         assert hashlib.sha256(blob).hexdigest() == part["digest"].removeprefix("sha256:")
+
+
+def test_a_base_image_is_taken_by_the_digest_that_its_registry_tells(
+    pusher: Pusher, docker_client: Any
+) -> None:
+    name = f"{pusher.host}/debian:trixie-slim"
+    assert docker_client.images.get("debian:trixie-slim").tag(name)
+    assert "error" not in docker_client.images.push(name)
+    kind, manifest = fetched(f"http://{pusher.host}/v2/debian/manifests/trixie-slim", KINDS[0])
+
+    done = subprocess.run(
+        [ROOT / "images/base.sh", name, "linux/amd64"], check=True, capture_output=True, text=True
+    )
+
+    assert kind == KINDS[0]
+    digest = hashlib.sha256(manifest).hexdigest()
+    assert done.stdout == f"{pusher.host}/debian@sha256:{digest}\n"
 
 
 def test_amazon_s_registry_is_prepared_logged_in_to_and_pushed_to(

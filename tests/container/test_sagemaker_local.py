@@ -1,4 +1,7 @@
-"""Batch transform and an endpoint, run by the SageMaker SDK's local mode in the real image."""
+"""Batch transform, an endpoint and training by the SageMaker SDK's local mode in the real image.
+
+All of its tests are here, and so run one after another: each makes a network of the same name.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,9 @@ import pytest
 import skimage.data
 from PIL import Image, ImageOps
 from sklearn.datasets import load_sample_image
+from test_training import TELLS
 
+from labelled_layouts import digits
 from plumbline.archive import manifest, tarball
 
 pytestmark = [pytest.mark.docker, pytest.mark.compose, pytest.mark.tensorflow]
@@ -54,7 +59,14 @@ Local = Callable[..., Done]
 
 
 @pytest.fixture
-def local(image: Any) -> Iterator[Local]:
+def network() -> Iterator[None]:
+    """The SDK makes a network and leaves it; one that is in use stays."""
+    yield
+    subprocess.run(["docker", "network", "rm", "sagemaker-local"], check=False, capture_output=True)
+
+
+@pytest.fixture
+def local(image: Any, network: None) -> Local:
     """Run the script in local mode, against the image under test: `local("endpoint", …)`."""
 
     def run(*arguments: object) -> Done:
@@ -72,9 +84,7 @@ def local(image: Any) -> Iterator[Local]:
         )
         return Done(done.returncode, done.stdout, done.stderr)
 
-    yield run
-    # The SDK makes this network and leaves it; one that is in use stays.
-    subprocess.run(["docker", "network", "rm", "sagemaker-local"], check=False, capture_output=True)
+    return run
 
 
 @pytest.fixture(scope="module")
@@ -242,3 +252,89 @@ def test_an_endpoint_answers_and_is_gone(
         assert_predicted(json.loads(line), expect_upright(picture.read_bytes()))
     left = {"all": True, "filters": {"label": "plumbline.local-mode"}}
     assert docker_client.containers.list(**left) == []
+
+
+@pytest.mark.usefixtures("network")
+def test_sdk_v2s_estimator_trains_in_local_mode(image: Any, tmp_path: Path) -> None:
+    """In a process of its own, as the SDK leaves threads and settings behind."""
+    (tmp_path / "source").mkdir()
+    (tmp_path / "source/train.py").write_text(TELLS.replace("CHANNEL_TRAIN", "CHANNEL_TRAINING"))
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/picture.txt").write_text("none")
+    code = f"""
+from pathlib import Path
+from sagemaker.estimator import Estimator
+from sagemaker_local import local_session
+session = local_session(Path({str(tmp_path)!r}), 8080)
+session.config["local"]["local_code"] = True
+estimator = Estimator(
+    image_uri={image.tags[0]!r}, role="arn:aws:iam::123456789012:role/r", instance_count=1,
+    instance_type="local", sagemaker_session=session, entry_point="train.py",
+    source_dir={str(tmp_path / "source")!r}, hyperparameters={{"epochs": 5, "name": "a b"}},
+    output_path="file://{tmp_path}/out",
+)
+estimator.fit({{"training": "file://{tmp_path}/data"}})
+"""
+    done = alone(code, tmp_path)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    assert "running" in done.stdout + done.stderr
+
+
+def alone(code: str, home: Path) -> subprocess.CompletedProcess[str]:
+    """Some code of a user of the SDK, in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=home,
+        env={
+            **os.environ,
+            "PYTHONPATH": str(ROOT / "local_test"),
+            **NOBODY,
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "SAGEMAKER_SUPPRESS_V2_WARNING": "1",
+            "SAGEMAKER_USER_CONFIG_OVERRIDE": str(home / "config.yaml"),
+            "HOME": str(home),
+        },
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=180,
+    )
+
+
+NO_TELEMETRY = """
+SchemaVersion: "1.0"
+SageMaker: {PythonSDK: {Modules: {TelemetryOptOut: true}}}
+"""
+
+
+@pytest.mark.usefixtures("network")
+@pytest.mark.parametrize("by", ["script", "recipe"])
+def test_model_trainer_trains_in_local_mode(by: str, image: Any, tmp_path: Path) -> None:
+    """The SDK's newer interface, which names its own entrypoint for a script, and none for data."""
+    (tmp_path / "config.yaml").write_text(NO_TELEMETRY)
+    (tmp_path / "source").mkdir()
+    (tmp_path / "source/train.py").write_text(TELLS.replace("CHANNEL_TRAIN", "CHANNEL_TRAINING"))
+    for number, (data, label) in enumerate(digits(24, 2)):
+        file = tmp_path / f"data/class {label}/{number}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(data)
+    source = f'SourceCode(source_dir={str(tmp_path / "source")!r}, entry_script="train.py")'
+    given = {"script": {"epochs": 5}, "recipe": {"epochs": "1", "size": "32"}}[by]
+    code = f"""
+from sagemaker_core.helper.session_helper import Session
+from sagemaker.modules.configs import Compute, InputData, SourceCode
+from sagemaker.modules.train import ModelTrainer
+from sagemaker.modules.train.model_trainer import Mode
+trainer = ModelTrainer(
+    training_image={image.tags[0]!r}, role="arn:aws:iam::123456789012:role/r", base_job_name="job",
+    training_mode=Mode.LOCAL_CONTAINER, sagemaker_session=Session(), hyperparameters={given!r},
+    source_code={source if by == "script" else None}, local_container_root={str(tmp_path)!r},
+    compute=Compute(instance_type="local_cpu", instance_count=1),
+)
+data = InputData(channel_name="training", data_source={str(tmp_path / "data")!r})
+trainer.train(input_data_config=[data], wait=True)
+"""
+    done = alone(code, tmp_path)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    expected = {"script": "running", "recipe": "The model is packed."}[by]
+    assert expected in done.stdout + done.stderr

@@ -37,6 +37,19 @@ def test_it_answers_for_a_packed_archive_as_keras_does(
         assert max(scores.values()) == pytest.approx(expect(picture).max(), abs=1e-5)
 
 
+def test_it_tells_how_far_its_answers_are_from_the_notebooks(slim: Running) -> None:
+    answer = slim.ask("GET", "/metrics")
+
+    values = dict(
+        line.rsplit(" ", 1) for line in answer.body.decode().splitlines() if line[:1] != "#"
+    )
+    assert float(values["plumbline_golden_pictures"]) > 0
+    assert 0 <= float(values["plumbline_golden_worst_ratio"]) <= 1
+    assert float(values["plumbline_metrics_partial"]) == 0
+    assert [name for name in values if 'target="slim"' in name and 'tensorflow=""' in name]
+    assert [name for name in values if 'engine="openvino"' in name]
+
+
 def test_it_says_what_to_do_with_an_archive_that_was_not_packed(
     docker_client: Any, slim_image: Any, model: Path, tmp_path: Path
 ) -> None:

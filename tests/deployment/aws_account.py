@@ -17,6 +17,9 @@ IMAGE = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/plumbline@sha256:{'0' * 64}"
 
 BUCKET = f"sagemaker-{REGION}-{ACCOUNT}"
 
+ENDPOINTS = "/aws/sagemaker/Endpoints/"
+"""Where logs of endpoints are; those of jobs are in groups that all share."""
+
 Deploy = Callable[..., Result]
 
 Account = Callable[[str], Any]
@@ -45,7 +48,18 @@ def inventory(account: Account) -> dict[str, list[str]]:
             scaling.describe_scaling_policies(ServiceNamespace="sagemaker")["ScalingPolicies"],
             "PolicyName",
         ),
+        "trainings": [
+            each["TrainingJobName"]
+            for each in sagemaker.list_training_jobs()["TrainingJobSummaries"]
+        ],
         "alarms": names(account("cloudwatch").describe_alarms()["MetricAlarms"], "AlarmName"),
+        "dashboards": names(
+            account("cloudwatch").list_dashboards()["DashboardEntries"], "DashboardName"
+        ),
+        "logs": names(
+            account("logs").describe_log_groups(logGroupNamePrefix=ENDPOINTS)["logGroups"],
+            "logGroupName",
+        ),
         **stored(account("s3")),
     }
     return {kind: listed for kind, listed in found.items() if listed}

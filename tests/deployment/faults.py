@@ -138,11 +138,13 @@ def worth_breaking(calls: Sequence[Seen], fault: Fault) -> list[tuple[int, Seen]
 
 FAULTS: dict[str, tuple[Fault, str]] = {
     "refused": (REFUSED, "before"),
-    "killed before": (died, "before"),
     "answer lost": (lost, "after"),
     "killed after": (died, "after"),
 }
-"""What goes wrong with a call, and whether before or after AWS has done what it was asked for."""
+"""What goes wrong with a call, and whether before or after AWS has done what it was asked for.
+
+Killed before a call leaves what killed after the last change before it does: all is kept at AWS.
+"""
 
 each_fault = pytest.mark.parametrize(("fault", "when"), FAULTS.values(), ids=FAULTS)
 

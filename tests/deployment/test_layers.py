@@ -11,8 +11,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 ORDER = (
-    *("errors", "names", "policy"),
-    *("plan", "aws", "current", "terminal", "proof", "commands"),
+    *("errors", "names", "grants", "policy"),
+    *("plan", "aws", "current", "terminal", "proof", "flows", "commands"),
     "cli",
 )
 """From the ground to the door."""

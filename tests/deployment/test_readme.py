@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 from pathlib import Path
-from typing import Any
 
 import pytest
 from aws_account import ACCOUNT, IMAGE, Account, Deploy, inventory
-
-from deployment import policy
-from deployment.policy import Place
 
 ROOT = Path(__file__).parents[2]
 
 PAGES = {name: (ROOT / name).read_text("utf-8") for name in ("README.md", "docs/deploy.md")}
 
-LINE = re.compile(r"^    (?:\.venv/bin/)?python deploy\.py (.+)$", re.MULTILINE)
+PROGRAM = r"(?:(?:\.venv/bin/)?python deploy\.py|plumbline deploy)"
+
+LINE = re.compile(rf"^    {PROGRAM} (.+)$", re.MULTILINE)
 
 MADE_UP = {"URI": IMAGE, "ROLE": f"arn:aws:iam::{ACCOUNT}:role/plumbline"}
 
@@ -44,6 +41,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     pictures.mkdir(parents=True)
     (pictures / "three.png").write_bytes(b"a picture")
     (tmp_path / "build" / "demo" / "model.tar.gz").write_bytes(b"an archive")
+    for name in ("bees/a.png", "wasps/a.png"):
+        (tmp_path / "photos" / name).parent.mkdir(parents=True)
+        (tmp_path / "photos" / name).write_bytes(b"a picture")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -77,27 +77,16 @@ def test_every_line_is_one_that_deploy_py_knows(
             assert (line, done.exit_code) == (line, 0), done.stderr
 
 
-def test_the_role_is_made_as_the_documentation_makes_it(
-    account: Account, capsys: pytest.CaptureFixture[str]
+def test_every_line_about_training_is_one_that_deploy_py_knows(
+    folder: Path, account: Account, deploy: Deploy
 ) -> None:
-    (block,) = re.findall(r"```python\n(.*?)```", PAGES["docs/deploy.md"], re.DOTALL)
-    names: dict[str, Any] = {}
+    page = (ROOT / "docs/training.md").read_text("utf-8").replace("\\\n", " ")
+    lines = [shlex.split(line, comments=True) for line in LINE.findall(page)]
 
-    exec(block, names)
-
-    assert capsys.readouterr().out == f"arn:aws:iam::{ACCOUNT}:role/plumbline\n"
-    found = account("iam").get_role_policy(RoleName="plumbline", PolicyName="serve")
-    assert found["PolicyDocument"] == policy.role(Place("eu-central-1", ACCOUNT))
-    trusted = account("iam").get_role(RoleName="plumbline")["Role"]["AssumeRolePolicyDocument"]
-    assert trusted == json.loads(json.dumps(policy.TRUST))
-
-
-@pytest.mark.parametrize("page", PAGES)
-def test_every_option_of_the_script_that_is_written_of_is_there(page: str) -> None:
-    script = (ROOT / "build_and_push.sh").read_text("utf-8")
-
-    lines = re.findall(r"\./build_and_push\.sh (--.+)", PAGES[page])
-
-    assert lines
-    for option in re.findall(r"--[a-z]+", " ".join(lines)):
-        assert f"\n        {option}) need" in script
+    assert [line[0] for line in lines].count("train") >= 6
+    assert "search" in [line[0] for line in lines]
+    for line in lines:
+        given = [MADE_UP.get(word, word) for word in line]
+        done = deploy(*given, "--dry-run")
+        alone = {"--stop", "--resume"} & {*line}  # these look for a job first
+        assert (line, done.exit_code) == (line, 4 if alone else 0), done.stderr

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +21,9 @@ from plumbline.engines.base import Engine
 from plumbline.engines.selection import load_engine
 from plumbline.machine import child_process
 from plumbline.packing import form_measurements
+from plumbline.training import handover
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -31,6 +36,28 @@ def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmProcesses]:
         patch.setattr(form_measurements, "TIMED", TIMED)
         yield found
     found.close()
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the demo's example leaves behind; it is run unless it was, since it was last changed."""
+    script, archive = ROOT / "model/examples/digits.py", ROOT / "build/demo/model.tar.gz"
+    sources = [script, *(ROOT / "container/plumbline/packing").glob("*.py")]
+    newest = max(source.stat().st_mtime for source in sources)
+    if archive.exists() and archive.stat().st_mtime > newest:
+        return archive.parent
+
+    def make(folder: Path) -> None:
+        done = subprocess.run(
+            [sys.executable, script, "--out", folder],
+            env={**os.environ, "PYTHONPATH": str(ROOT / "container")},
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        assert done.stderr == "", "the terminal shows what is not ours"
+
+    return made_once(tmp_path_factory, "demo", make)
 
 
 @dataclass(frozen=True)
@@ -137,3 +164,9 @@ def tf1_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
         )
         builder.save()
     return folder
+
+
+@pytest.fixture
+def unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jobs end with the model that they write first: what is packed is looked at elsewhere."""
+    monkeypatch.setattr(handover, "pack_in_place", lambda *_: None)

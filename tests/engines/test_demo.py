@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import http.client
 import json
 import os
@@ -9,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tarfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,26 +26,6 @@ ROOT = Path(__file__).parents[2]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT / "container")}
 
 LABELS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
-
-
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the example leaves behind; it is run unless it was, since it was last changed."""
-    script, archive = ROOT / "model/examples/digits.py", ROOT / "build/demo/model.tar.gz"
-    sources = [script, *(ROOT / "container/plumbline/packing").glob("*.py")]
-    newest = max(source.stat().st_mtime for source in sources)
-    if archive.exists() and archive.stat().st_mtime > newest:
-        return archive.parent
-    out = tmp_path_factory.mktemp("demo")
-    done = subprocess.run(
-        [sys.executable, script, "--out", out],
-        env=ENVIRONMENT,
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    assert done.stderr == "", "the terminal shows what is not ours"
-    return out
 
 
 @pytest.fixture(scope="module")
@@ -114,3 +96,29 @@ def test_the_server_answers_as_the_notebook_did(demo: Path, port: int) -> None:
         (expected,) = network.predict(notebook_input(picture), verbose=0)
         assert classes[0]["label"] == picture.stem
         np.testing.assert_allclose([scores[label] for label in LABELS], expected, rtol=0, atol=1e-5)
+
+
+def test_the_page_is_there_and_what_it_tells_is_what_was_proven(demo: Path, port: int) -> None:
+    status, page = ask(port, "GET", "/")
+    assert (status, b"<title>Plumbline</title>" in page) == (200, True)
+
+    told = json.loads(ask(port, "GET", "/about")[1])
+    command = [sys.executable, "-m", "plumbline", "inspect", "--json", demo / "model.tar.gz"]
+    done = subprocess.run(command, env=ENVIRONMENT, check=True, capture_output=True, text=True)
+    inspected = json.loads(done.stdout)
+    model = told["model"]
+    assert told["state"] == "ready"
+    assert (model["labels"], model["size"]) == ([*LABELS], [32, 32])
+    assert model["stages"] == inspected["stages"]
+    assert (model["engine"], model["precision"]) in (
+        *(("openvino", form) for form in inspected["accelerated"]),
+        ("tensorflow", None),
+    )
+    golden = model["golden"]
+    assert golden["pictures"] == inspected["golden"]["pictures"]
+    assert 0 <= golden["worst_ratio"] <= 1
+    with tarfile.open(demo / "model.tar.gz") as tar:
+        manifest = tar.extractfile("manifest.json")
+        assert manifest
+        digest = hashlib.sha256(manifest.read()).hexdigest()
+    assert told["archive"] == digest[:12]

@@ -30,6 +30,9 @@ EASY = {"HELD_OUT": 10, "LEAST": 0.0}
 SUREST = 0.01
 """The decoder's own threshold."""
 
+MOST = 200
+"""Boxes of a picture; which of the least sure are among them, rounding may decide."""
+
 
 @pytest.fixture(scope="module")
 def out(tmp_path_factory: pytest.TempPathFactory, warm: WarmProcesses) -> Path:
@@ -92,7 +95,9 @@ def test_the_server_answers_with_the_rows_of_the_authors_decoder(
         expected = ssd.decode(detector.predict(str(picture)), SUREST)
         found = rows(pipeline, picture)
         assert found.shape == expected.shape
-        np.testing.assert_allclose(in_order(found), in_order(expected), atol=1e-5)
+        cut = expected[:, 1].min() + 1e-4 if len(expected) == MOST else 0
+        surer = (each[each[:, 1] > cut] for each in (found, expected))
+        np.testing.assert_allclose(*map(in_order, surer), atol=1e-5)
 
 
 def in_order(found: np.ndarray) -> np.ndarray:
@@ -111,7 +116,7 @@ def test_boxes_lie_in_pixels_of_the_picture_as_it_was_sent(
         labels = [found["label"] for found in answer["detections"]]
         assert answer["image"] == dict(zip(("width", "height"), photo.size, strict=True))
         np.testing.assert_allclose(boxes, expected[:, 2:] * np.tile(photo.size, 2), atol=1e-3)
-        assert labels == [photo.class_map[number - 1] for number in expected[:, 0].astype(int)]
+        assert labels == [photo.class_map[number] for number in expected[:, 0].astype(int)]
 
 
 def test_a_second_run_does_not_train_again_and_what_goes_wrong_is_not_packed(
@@ -147,12 +152,12 @@ def test_the_output_is_laid_out_as_s2_has_it(out: Path) -> None:
 def test_what_a_prior_is_to_say_is_read_as_the_box_that_it_is_to_find() -> None:
     import ssd
 
-    priors = ssd.build_model(11)(np.zeros((1, 160, 160, 3), np.float32)).numpy()[0, :, -8:]
+    priors = ssd.build_model(10)(np.zeros((1, 160, 160, 3), np.float32)).numpy()[0, :, -8:]
     boxes = np.array([[0.1, 0.2, 0.25, 0.6], [0.5, 0.5, 0.6, 0.7], [0.61, 0.5, 0.9, 0.9]])
-    wanted = ssd.targets(boxes, np.array([3, 1, 10]), priors)
+    wanted = ssd.targets(boxes, np.array([3, 1, 9]), priors, 10)
     scores = np.eye(11)[wanted[:, 4].astype(int)]
 
     found = ssd.decode(np.concatenate([wanted[:, :4], scores, priors], axis=1), 0.5)
 
-    expected = np.column_stack([[3, 1, 10], [1, 1, 1], boxes])
+    expected = np.column_stack([[3, 1, 9], [1, 1, 1], boxes])
     np.testing.assert_allclose(in_order(found), in_order(expected), atol=1e-5)

@@ -28,8 +28,8 @@ from plumbline.vision import synthetic_pictures
 
 pytestmark = pytest.mark.tensorflow
 
-BUDGET = 1e-5
-"""Of the output's range."""
+BUDGET = 3e-5
+"""Of the output's range: what rounding comes to through a hundred layers, on any processor."""
 
 COMPARED = 3
 
@@ -145,7 +145,7 @@ def detector() -> Any:
     """An SSD with its prior boxes."""
     import ssd
 
-    return ssd.build_model(11)
+    return ssd.build_model(10)
 
 
 def segmenter() -> Any:

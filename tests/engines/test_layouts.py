@@ -279,7 +279,7 @@ def test_inspect_tells_a_person_what_would_be_served(tmp_path: Path) -> None:
         "size [8, 8] the model's own",
         "task classification by the look of its outputs",
         "labels 2",
-        "golden none: nobody has compared the answers with the notebook's",
+        "golden none: the answers were not compared with the notebook's",
         "4 infer serving_default: picture → scores",
     ):
         assert tuple(line.split()) in lines, line

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
+import re
+import shutil
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import kerases
 import numpy as np
 import pytest
 from PIL import Image
@@ -125,7 +128,7 @@ def said(archive: Path) -> str:
         load_models(archive, Terms(engine="tensorflow"), lambda reason: None)
     with pytest.raises(ModelError) as inspected:
         inspect(archive)
-    asked = {"path": str(archive / "1"), "pictures": ["a.png"], "spec": ""}
+    asked = {"folder": str(archive / "1"), "pictures": ["a.png"], "spec": ""}
     with pytest.raises(ModelError) as packed:
         convert_process.load_saved_model(asked)
     assert packed.value.message in served.value.message
@@ -136,7 +139,7 @@ def said(archive: Path) -> str:
 def test_a_signature_of_another_name_is_told(tmp_path: Path) -> None:
     """It answers who asks for it by name, as TensorFlow Serving lets it; pictures need it named."""
     save_tagged(tmp_path / "1", ["serve"], name="classify_image")
-    asked = {"path": str(tmp_path / "1"), "pictures": ["a.png"], "spec": ""}
+    asked = {"folder": str(tmp_path / "1"), "pictures": ["a.png"], "spec": ""}
     with pytest.raises(ModelError) as packed:
         convert_process.load_saved_model(asked)
     assert packed.value.message == (
@@ -155,7 +158,7 @@ def test_no_signature_at_all_is_told(tmp_path: Path) -> None:
     module.predict = tf.function(lambda x: x + 1)
     tf.saved_model.save(module, str(tmp_path / "1"))
     message = said(tmp_path)
-    assert message.startswith("The SavedModel has no signatures, so that nobody knows")
+    assert message.startswith("The SavedModel has no signatures, so its inputs are not known")
     assert "signatures=module.function.get_concrete_function" in message
 
 
@@ -228,3 +231,31 @@ def test_an_output_that_is_the_same_for_every_picture_is_left_to_tensorflow(
     signature = read_signatures(tmp_path / "1")["serving_default"]
     with pytest.raises(EngineError, match="an output that is the same for every picture"):
         openvino.convert(tmp_path / "1", signature, tmp_path / "n.xml")
+
+
+def test_the_wrappers_in_the_documentation_give_a_classifier_its_form(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import keras
+
+    page = (Path(__file__).parents[2] / "docs" / "archive.md").read_text("utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", page.partition("## Other outputs")[2], re.DOTALL)
+    image = keras.Input((32, 32, 3), name="image")
+    flat = keras.layers.Dense(10)(keras.layers.GlobalAveragePooling2D()(image))
+    model = keras.Model(image, keras.layers.Reshape((1, 1, 10))(flat))
+    inputs = np.random.default_rng(5).random((2, 32, 32, 3), np.float32)
+    expected = model.predict(inputs, verbose=0).reshape(2, 10)
+    monkeypatch.chdir(tmp_path)
+    model.save("model.keras")
+    model.export("model", verbose=False)
+    (tmp_path / "model" / "plumbline.toml").write_text('task = "classification"')
+    with pytest.raises(ModelError, match=r"wrapper .* \(docs/archive.md, Other outputs\)"):
+        inspect(tmp_path / "model")
+    for block in blocks[:2]:
+        exec(block, {"__name__": "wrapper"})
+        (tmp_path / "saved_model" / "plumbline.toml").write_text('task = "classification"')
+        assert inspect(tmp_path / "saved_model").archive.spec.task == "classification"
+        np.testing.assert_allclose(
+            kerases.served(tmp_path / "saved_model", inputs), expected, atol=1e-6
+        )
+        shutil.rmtree(tmp_path / "saved_model")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from flask.testing import FlaskClient
@@ -134,22 +135,28 @@ def test_a_method_name_is_not_looked_at(tmp_path: Path) -> None:
 
 
 def test_default_values_are_told(tmp_path: Path) -> None:
-    """As TensorFlow's own protocol buffers print them."""
+    """As protocol buffers print a whole SignatureDef, which is what TensorFlow Serving answers."""
     import tensorflow as tf
 
-    value = tf.make_tensor_proto([1.5, 2.0])
+    values = {"x": [1.5, 2.0], "text": ["é", "x"], "flag": True, "half": np.float16([1])}
+    expected = {}
 
-    def with_default(signatures: dict[str, Any]) -> None:
-        signatures["serving_default"].defaults["x"].CopyFrom(value)
+    def with_defaults(signatures: dict[str, Any]) -> None:
+        found = signatures["serving_default"].defaults
+        for name, value in values.items():
+            found[name].CopyFrom(tf.make_tensor_proto(value))
+        for name, signature in signatures.items():
+            expected[name] = MessageToDict(
+                signature,
+                preserving_proto_field_name=True,
+                always_print_fields_with_no_presence=True,
+            )
 
-    save_old(tmp_path / "half/1", with_default)
+    save_old(tmp_path / "half/1", with_defaults)
     told = client_of(tmp_path).get("/v1/models/half/metadata").json["metadata"]["signature_def"]
+    assert told["signature_def"] == expected
     assert told["signature_def"]["halve"]["defaults"] == {}
-    assert told["signature_def"]["serving_default"]["defaults"] == {
-        "x": MessageToDict(
-            value, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
-        )
-    }
+    assert told["signature_def"]["serving_default"]["defaults"].keys() == values.keys()
 
 
 def test_lines_of_csv_are_as_long_as_they_are(tmp_path: Path) -> None:

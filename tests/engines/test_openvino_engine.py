@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -175,3 +177,23 @@ def test_what_openvino_can_not_read_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "network.xml").write_text("<net>broken")
     with pytest.raises(EngineError, match=r"^OpenVINO can't compile network\.xml: "):
         load_network(tmp_path / "network.xml", Signature((), ()), "f32", Threads(1, 1))
+
+
+TELLS = """
+import sys
+from plumbline.engines import openvino
+from plumbline.errors import EngineError
+from plumbline.signature import ABSENT
+from pathlib import Path
+try:
+    openvino.convert(Path("nowhere"), ABSENT, Path("network.xml"))
+except EngineError:
+    print(sys.modules["openvino_telemetry"])
+"""
+
+
+def test_its_makers_are_told_nothing_of_its_use() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", TELLS], capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "None\n", done.stderr

@@ -27,11 +27,16 @@ from warm_processes import WarmProcesses
 
 from plumbline.archive import manifest, tarball
 from plumbline.archive.discovery import ModelFile
+from plumbline.drift.baseline import Baseline
 from plumbline.engines.keras_export import export
 from plumbline.errors import ArchiveError
 from plumbline.loading.loader import load_models
 from plumbline.loading.terms import Terms
 from plumbline.packing.convert import Wanted, convert
+from plumbline.pipeline.inference import Tally
+from plumbline.pipeline.stopwatch import Stopwatch
+from plumbline.results.task_results import Result
+from plumbline.wire.requests import Request
 
 pytestmark = pytest.mark.tensorflow
 
@@ -166,6 +171,7 @@ def test_the_archive_holds_what_is_needed_and_nothing_else(packed: tuple[Path, s
         "1/variables/variables.index",
         *(f"accelerated/{name}" for name in ("forms.json", "gists.npz")),
         *(f"accelerated/{name}" for name in ("network.bin", "network.xml")),
+        "baseline.json",
         *(f"golden/{name}{end}" for name in ("a.png", "b.jpg", "c.png") for end in ("", ".npz")),
         "manifest.json",
         "parity.json",
@@ -205,6 +211,46 @@ def test_the_server_loads_it_and_a_changed_file_is_refused(
     index.write_bytes(index.read_bytes()[:-1] + b"!")
     with pytest.raises(ArchiveError, match=r"1/variables/variables\.index was changed"):
         load_models(tmp_path, Terms(max_instances=4, cores=2), lambda _: None)
+
+
+def test_it_says_what_is_usual_and_the_server_counts_by_it(
+    packed: tuple[Path, str], tmp_path: Path
+) -> None:
+    tarball.unpack(packed[0], tmp_path)
+    told: list[Baseline] = []
+    counted: list[Result] = []
+
+    def tallied(usual: Baseline) -> Tally:
+        told.append(usual)
+        return lambda _, result: counted.append(result)
+
+    terms = Terms(max_instances=4, cores=2, tallied=tallied)
+    served = load_models(tmp_path, terms, lambda _: None).default.pipeline
+    assert not counted, "golden pictures are no requests"
+    with np.load(tmp_path / "golden/a.png.npz") as file:
+        (golden,) = file.values()
+    request = Request((tmp_path / "golden/a.png").read_bytes(), "image/png")
+    served(request, lambda: 60.0, Stopwatch())
+
+    (usual,) = told
+    assert (usual.task, usual.pictures) == ("classification", 3)
+    assert set(usual.numbers) == {"top_score", "brightness", "contrast", "megapixels"}
+    scores = usual.numbers["top_score"]
+    assert scores.edges[0] < golden.max() <= scores.edges[-1]
+    assert sum(one.share for one in usual.classes) == pytest.approx(1, abs=1e-3)
+    assert golden.argmax() in {one.class_id for one in usual.classes}
+    assert len(counted) == 1
+
+
+def test_a_damaged_baseline_keeps_no_server_from_serving(
+    packed: tuple[Path, str], tmp_path: Path
+) -> None:
+    tarball.unpack(packed[0], tmp_path)
+    (tmp_path / "manifest.json").unlink()
+    (tmp_path / "baseline.json").write_text("{}")
+    terms = Terms(max_instances=4, cores=2, tallied=lambda _: pytest.fail("there is none"))
+
+    assert load_models(tmp_path, terms, lambda _: None).default.pipeline.tally is None
 
 
 def test_the_same_inputs_give_the_same_bytes_wherever_it_runs(
@@ -276,7 +322,7 @@ def test_a_saved_model_is_packed_as_it_is_and_without_pictures_nobody_checked(
 ) -> None:
     done = workshop.run(str(keras_files.saved_model), "--out", "saved.tar.gz")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "There are no golden pictures: nobody checked the answers." in done.stdout
+    assert "There are no golden pictures: the answers were not checked." in done.stdout
     archive = workshop.folder / "saved.tar.gz"
     packed = member(archive, "1/saved_model.pb")
     assert packed == (keras_files.saved_model / "saved_model.pb").read_bytes()
@@ -294,6 +340,7 @@ def test_pictures_that_all_get_the_same_answer_prove_nothing(
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "but that proves nothing: their outputs are the same to 0." in done.stdout
+    assert "Take pictures that are answered differently." in done.stdout
 
 
 CUSTOM = """\

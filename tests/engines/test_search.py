@@ -17,7 +17,7 @@ from unittest import mock
 import numpy as np
 import pytest
 from photographs import photograph
-from PIL import Image
+from PIL import Image, ImageOps
 from rich.console import Console
 from warm_processes import WarmProcesses
 
@@ -103,6 +103,79 @@ def letterboxed(size: tuple[int, int]) -> Reference:
     return read
 
 
+def fitted(size: tuple[int, int]) -> Reference:
+    """`ImageOps.fit(image, size, Image.Resampling.LANCZOS)`, Teachable Machine's own snippet."""
+
+    def read(path: Path) -> np.ndarray:
+        picture = Image.open(path).convert("RGB")
+        return np.asarray(ImageOps.fit(picture, size[::-1], Image.Resampling.LANCZOS), np.float32)
+
+    return read
+
+
+def shorter_side(side: int) -> Callable[[tuple[int, int]], Reference]:
+    """What torchvision's `Resize(side)` and `CenterCrop(size)` do, by Pillow as they do it."""
+
+    def reader(size: tuple[int, int]) -> Reference:
+        def read(path: Path) -> np.ndarray:
+            picture = Image.open(path).convert("RGB")
+            shorter = min(picture.size)
+            sides = [
+                side if each == shorter else int(side * each / shorter) for each in picture.size
+            ]
+            resized = picture.resize((sides[0], sides[1]), Image.Resampling.BILINEAR)
+            left, top = round((sides[0] - size[1]) / 2), round((sides[1] - size[0]) / 2)
+            return np.asarray(resized.crop((left, top, left + size[1], top + size[0])), np.float32)
+
+        return read
+
+    return reader
+
+
+def central(size: tuple[int, int]) -> Reference:
+    """`tf.image.central_crop(…, 0.875)` and `tf.image.resize`, as TF-slim evaluates."""
+
+    def read(path: Path) -> np.ndarray:
+        import tensorflow as tf
+
+        decoded = tf.io.decode_image(path.read_bytes(), channels=3, expand_animations=False)
+        return np.asarray(tf.image.resize(tf.image.central_crop(decoded, 0.875), size))
+
+    return read
+
+
+def plain_tensorflow(size: tuple[int, int]) -> Reference:
+    """`tf.io.decode_image` and `tf.image.resize`."""
+
+    def read(path: Path) -> np.ndarray:
+        import tensorflow as tf
+
+        decoded = tf.io.decode_image(path.read_bytes(), channels=3, expand_animations=False)
+        return np.asarray(tf.image.resize(decoded, size))
+
+    return read
+
+
+def standardized(pixels: np.ndarray) -> np.ndarray:
+    """`tf.image.per_image_standardization`."""
+    import tensorflow as tf
+
+    return np.asarray(tf.image.per_image_standardization(pixels))
+
+
+def scikit(size: tuple[int, int]) -> Reference:
+    """`skimage.transform.resize(skimage.io.imread(path), size)`, in 0 to 255."""
+
+    def read(path: Path) -> np.ndarray:
+        from skimage.transform import resize
+
+        return np.asarray(
+            resize(np.asarray(Image.open(path).convert("RGB")), size) * 255, np.float32
+        )
+
+    return read
+
+
 def classifier(shape: tuple[int, int, int], classes: int = 10) -> Any:
     """A small CNN with softmax, as many a notebook has."""
     import keras
@@ -131,6 +204,22 @@ def unet(shape: tuple[int, int, int]) -> Any:
     return keras.Model(picture, layers.Conv2DTranspose(3, 3, strides=2, padding="same")(joined))
 
 
+def stacks(found: Any) -> Any:
+    """ResNet-50's four, a block each, with a quarter of its filters."""
+    from keras.src.applications.resnet import stack_residual_blocks_v1
+
+    for number, filters in enumerate((16, 32, 64, 128)):
+        found = stack_residual_blocks_v1(found, filters, 1, min(2, number + 1), name=f"{number}")
+    return found
+
+
+NARROW: Mapping[str, Mapping[str, Any]] = {
+    "mobilenet_v2": {"alpha": 0.35},
+    "resnet": {"stack_fn": stacks, "preact": False, "use_bias": True},
+    "efficientnet": {"width_coefficient": 0.3, "depth_coefficient": 1.0, "default_size": 64},
+}
+
+
 def application(family: str, name: str, gain: float = 1.0) -> Callable[[tuple[int, int, int]], Any]:
     """A network of `keras.applications` with random weights; what it repeats, it has once.
 
@@ -142,9 +231,10 @@ def application(family: str, name: str, gain: float = 1.0) -> Callable[[tuple[in
 
         module = importlib.import_module(f"keras.src.applications.{family}")
         once = mock.patch.object(module, "range", lambda *ends: range(*ends)[:1], create=True)
-        narrow = {"alpha": 0.35} if family == "mobilenet_v2" else {}
         with once:
-            model = getattr(module, name)(input_shape=shape, weights=None, classes=10, **narrow)
+            model = getattr(module, name)(
+                input_shape=shape, weights=None, classes=10, **NARROW.get(family, {})
+            )
         for layer in model.layers:
             if isinstance(layer, keras.layers.BatchNormalization):
                 layer.gamma.assign(layer.gamma * gain)
@@ -201,14 +291,14 @@ PIPELINES = {
         {"normalize": "tf", **TF_LINEAR},
     ),
     "ResNet50": Pipeline(
-        application("resnet", "ResNet50"),
+        application("resnet", "ResNet"),
         dataset,
         mode("caffe"),
         {"normalize": "caffe", **TF_LINEAR},
         (32, 32),
     ),
     "EfficientNetB0": Pipeline(
-        application("efficientnet", "EfficientNetB0", gain=1.3),
+        application("efficientnet", "EfficientNet", gain=1.3),
         dataset,
         lambda pixels: pixels,
         {"normalize": "none", **TF_LINEAR},
@@ -228,6 +318,33 @@ PIPELINES = {
         mode("torch"),
         {"fit": "crop", "normalize": "torch", **TF_LINEAR},
         (48, 64),
+    ),
+    "Teachable Machine": Pipeline(
+        classifier,
+        fitted,
+        mode("tf"),
+        {"fit": "pillow-fit", "resize": "pillow-lanczos", "normalize": "tf"},
+    ),
+    "torchvision": Pipeline(
+        classifier,
+        shorter_side(73),
+        mode("torch"),
+        {"fit": {"shorter_side": 73}, "resize": "pillow-bilinear", "normalize": "torch"},
+    ),
+    "TF-slim": Pipeline(
+        classifier,
+        central,
+        mode("tf"),
+        {"fit": {"central_crop": 0.875}, "normalize": "tf", **TF_LINEAR},
+    ),
+    "standardized": Pipeline(
+        classifier, plain_tensorflow, standardized, {"normalize": "standardize", **TF_LINEAR}
+    ),
+    "scikit-image": Pipeline(
+        classifier,
+        scikit,
+        lambda pixels: pixels / 255,
+        {"resize": "skimage-linear", "normalize": "unit"},
     ),
     "grayscale": Pipeline(
         classifier,
@@ -278,6 +395,56 @@ def test_the_true_declaration_is_found(name: str, photos: Path, tmp_path: Path) 
     printed = tomllib.loads(text[text.index("[preprocess]") :])["preprocess"]
     assert printed["size"] == list(pipeline.size)
     assert printed | dict(pipeline.declaration) == printed, text
+
+
+def test_sixteen_bits_of_gray_are_found(photos: Path, tmp_path: Path) -> None:
+    deep = tmp_path / "deep"
+    deep.mkdir()
+    for number, file in enumerate(sorted(photos.iterdir())):
+        gray = np.asarray(Image.open(file).convert("L")).astype(np.uint16)
+        fine = np.random.default_rng(number).integers(0, 256, gray.shape)
+        Image.fromarray((gray * 256 + fine).astype(np.uint16)).save(deep / f"{file.stem}.png")
+
+    def read(size: tuple[int, int]) -> Reference:
+        def resized(path: Path) -> np.ndarray:
+            picture = Image.open(path).resize(size[::-1], Image.Resampling.BICUBIC)
+            return np.asarray(picture, np.float32)[..., None]
+
+        return resized
+
+    pipeline = Pipeline(classifier, read, lambda pixels: pixels / 65535, {}, (32, 32), 1)
+    answer = ask(pipeline, deep, tmp_path)
+    assert answer.found.fits, said(answer)
+    printed = tomllib.loads(said(answer)[said(answer).index("[preprocess]") :])["preprocess"]
+    wanted = {"color": "gray16", "resize": "pillow-bicubic", "normalize": {"divisor": 65535}}
+    assert printed | wanted == printed
+
+
+def test_other_inputs_get_constants_and_without_them_it_says_how(
+    photos: Path, tmp_path: Path
+) -> None:
+    import keras
+
+    keras.utils.set_random_seed(4)
+    image, age = keras.Input((32, 48, 3), name="image"), keras.Input((2,), name="age")
+    seen = keras.layers.Flatten()(keras.layers.Conv2D(4, 5, strides=2)(image))
+    both = keras.layers.Concatenate()([seen, keras.layers.Dense(8)(age)])
+    model = keras.Model([image, age], keras.layers.Dense(5)(both))
+    read = pillow((32, 48), resample=Image.Resampling.BILINEAR)
+    batch = np.stack([read(path) / 255 for path in sorted(photos.iterdir())])
+    outputs = model([batch, np.tile(np.float32([0.5, 9]), (len(batch), 1))])
+    save(tmp_path / "outputs.npz", {"outputs": np.asarray(outputs)})
+    export(model, tmp_path / "model")
+    source = ModelFile("saved_model", tmp_path / "model")
+    question = Question(source, photos, str(tmp_path / "outputs.npz"))
+    with pytest.raises(PackingError, match="--constant NAME=0"):
+        find(question, QUIET)
+    answer = find(replace(question, constants={"age": [0.5, 9]}), QUIET)
+    assert answer.found.fits, said(answer)
+    text = said(answer)
+    printed = tomllib.loads(text[text.index("[model]") :])
+    assert printed["model"] == {"constants": {"age": [0.5, 9]}}
+    assert printed["preprocess"]["normalize"] == "unit"
 
 
 def test_declarations_that_these_pictures_can_not_tell_apart_are_named(
@@ -352,7 +519,7 @@ def test_one_array_must_fit_the_model(photos: Path, tmp_path: Path) -> None:
 NOTEBOOK = """
 import keras
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 from photographs import photograph
 
 model = keras.saving.load_model("model.keras")

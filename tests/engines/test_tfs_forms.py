@@ -142,6 +142,7 @@ def test_bytes_go_in_and_come_out_in_base64(ask: Ask) -> None:
     for rows, found in (
         ([b64(b"\x00\xfe"), b64("é".encode())], [first, second]),
         (["é", b64(b"\x00\xfe")], [second, first]),
+        ([b64(b"\x00\xfe"), "é"], [first, second]),
     ):
         document = {"signature_name": "picture", "instances": rows}
         assert ask(document) == {"predictions": found}
@@ -238,7 +239,7 @@ def test_what_a_dtype_does_not_have_is_refused(dtype: str, value: Any, ask: Ask)
     document = {"signature_name": dtype, "instances": [value]}
     message = refusal(ask, document, InvalidInstances)
     assert message.startswith("The instances hold values ")
-    assert message.endswith(f"the input x: {dtype} [?].")
+    assert f"the input x: {dtype} [?]; send " in message
 
 
 def test_a_signature_that_is_not_there_is_told_which_are(ask: Ask) -> None:

@@ -16,6 +16,7 @@ from flask.testing import FlaskClient
 from PIL import Image
 from served import Pack, Refused, Serve, Served
 
+from plumbline import __version__
 from plumbline.engines.fake import FakeEngine
 from plumbline.engines.time_left import TimeLeft, lasting
 from plumbline.errors import ArchiveError, InvalidJSON, RequestError
@@ -113,6 +114,34 @@ def test_ping_is_503_with_the_reason_on_one_line_when_loading_failed(refused: Re
     )
     assert answer.headers["Retry-After"] == "30"
     assert failures == [True]
+
+
+# --- what is here -----------------------------------------------------------------------------
+
+
+def test_the_root_says_the_state_and_every_path_that_is_answered(client: FlaskClient) -> None:
+    answer = client.get("/", headers={"Host": "box:8081"})
+    said = answer.get_json()
+    assert answer.status_code == 200
+    assert said["state"] == "ready"
+    assert said["reason"]
+    assert said["server"] == f"plumbline {__version__}"
+    assert said["example"].endswith(" http://box:8081/invocations")
+    routes = {str(rule) for rule in client.application.url_map.iter_rules()} - {"/"}
+    routes.add("/metrics")  # which a worker adds: test_server_metrics.py
+    named = {path.rpartition(" ")[2].partition("…")[0] for path in said["paths"]}
+    assert named == {route.partition("<")[0] for route in routes} - {"/v1/"} | {"/v1/models/"}
+
+
+def test_the_root_says_why_there_is_no_model() -> None:
+    def load(say: Any) -> Registry:
+        raise ArchiveError("There is no model in the archive.")
+
+    model = ServedModel(load)
+    model.load(on_failure=lambda: None)
+    said = app_of(model).get("/").get_json()
+    assert said["state"] == "failed"
+    assert said["reason"] == "The model failed to load: There is no model in the archive."
 
 
 # --- invocations ------------------------------------------------------------------------------
@@ -274,7 +303,7 @@ def test_sagemakers_other_headers_change_nothing(
 @pytest.mark.parametrize(
     ("method", "path", "status", "name"),
     [
-        ("GET", "/", 404, "Not Found"),
+        ("GET", "/nothing", 404, "Not Found"),
         ("POST", "/nothing", 404, "Not Found"),
         ("GET", "/invocations", 405, "Method Not Allowed"),
         ("POST", "/ping", 405, "Method Not Allowed"),
@@ -286,8 +315,9 @@ def test_another_path_or_method_is_told_what_there_is(
 ) -> None:
     answer = client.open(path, method=method)
     assert refused(answer, status, name.lower().replace(" ", "_")) == (
-        f"{name}. This server answers GET /ping, POST /invocations, GET /execution-parameters and "
-        "TensorFlow Serving's REST API under /v1/models/."
+        f"{name}. This server answers GET /ping and /metrics, POST /invocations, GET "
+        "/execution-parameters, GET /about, GET /openapi.json and TensorFlow Serving's REST API "
+        "under /v1/models/."
     )
 
 
@@ -358,7 +388,8 @@ def test_a_request_that_waits_too_long_for_its_slot_is_503(
     client = serve(admission=admission, deadline=0.05)
     answer = client.post("/invocations", data=packed(picture, "PNG"), content_type="image/png")
     assert refused(answer, 503, "deadline_exceeded") == (
-        "The request waited for its turn until its time was up."
+        "The request waited for its turn until its time was up. "
+        "Try again in a moment, or add instances."
     )
 
 

@@ -15,17 +15,17 @@ from flask.testing import FlaskClient
 from PIL import Image, ImageOps
 from pycocotools import mask as coco
 from served import Pack, Refused, Serve, Served, message_of
+from task_engines import Detector, Segmenter, TwoOutputs, Whole
 from werkzeug.test import TestResponse
 
 from plumbline.engines.fake import FakeEngine
-from plumbline.engines.time_left import TimeLeft, lasting
+from plumbline.engines.time_left import lasting
 from plumbline.loading.served_model import ServedModel
 from plumbline.pipeline.admission import Admission
 from plumbline.settings.server_settings import Settings
 from plumbline.settings.variable_values import MEBIBYTE
 from plumbline.signature import Signature, TensorSpec
 from plumbline.spec.model_spec import ModelSpec
-from plumbline.vision.arrays import Tensors
 from plumbline.web.app import create_app
 
 ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
@@ -34,78 +34,6 @@ NPY = "application/x-npy"
 CSV = "text/csv"
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 PALETTE = ((0, 0, 0), (220, 20, 60))
-
-
-@dataclass(frozen=True)
-class Detector(FakeEngine):
-    """As many boxes as a picture has bright quarters (of its red), one in each of those."""
-
-    @property
-    def signature(self) -> Signature:
-        outputs = (
-            TensorSpec("detection_boxes", (None, 4, 4), "float32"),
-            TensorSpec("detection_classes", (None, 4), "float32"),
-            TensorSpec("detection_scores", (None, 4), "float32"),
-            TensorSpec("num_detections", (None,), "float32"),
-        )
-        return Signature(super().signature.inputs, outputs)
-
-    def run(self, inputs: Tensors, left: TimeLeft) -> Tensors:
-        quarters = np.array(
-            [[0, 0, 0.5, 0.5], [0, 0.5, 0.5, 1], [0.5, 0, 1, 0.5], [0.5, 0.5, 1, 1]]
-        )
-        red = inputs["image"][..., 0].reshape(-1, 2, 16, 2, 16).mean((2, 4)).reshape(-1, 4).round(1)
-        return {
-            "detection_boxes": np.stack([quarters] * len(red)).astype(np.float32),
-            "detection_classes": np.tile(np.array([1, 2, 3, 4], np.float32), (len(red), 1)),
-            "detection_scores": red,
-            "num_detections": np.full(len(red), 4, np.float32),
-        }
-
-
-@dataclass(frozen=True)
-class Segmenter(FakeEngine):
-    """Class 1 where a picture is red."""
-
-    @property
-    def signature(self) -> Signature:
-        mask = TensorSpec("mask", (None, 32, 32, 2), "float32")
-        return Signature(super().signature.inputs, (mask,))
-
-    def run(self, inputs: Tensors, left: TimeLeft) -> Tensors:
-        red = inputs["image"][..., 0]
-        return {"mask": np.stack([1 - red, red], axis=-1)}
-
-
-@dataclass(frozen=True)
-class TwoOutputs(FakeEngine):
-    """The mean of each channel, and a text."""
-
-    @property
-    def signature(self) -> Signature:
-        mean, text = (
-            TensorSpec("mean", (None, 3), "float32"),
-            TensorSpec("text", (None,), "string"),
-        )
-        return Signature(super().signature.inputs, (mean, text))
-
-    def run(self, inputs: Tensors, left: TimeLeft) -> Tensors:
-        mean = inputs["image"].mean((1, 2), dtype=np.float32)
-        return {"mean": mean, "text": np.array([b"caf\xc3\xa9"] * len(mean), object)}
-
-
-@dataclass(frozen=True)
-class Whole(FakeEngine):
-    """The picture itself."""
-
-    @property
-    def signature(self) -> Signature:
-        return Signature(
-            super().signature.inputs, (TensorSpec("same", (None, 32, 32, 3), "float32"),)
-        )
-
-    def run(self, inputs: Tensors, left: TimeLeft) -> Tensors:
-        return {"same": inputs["image"]}
 
 
 def post(
@@ -571,7 +499,10 @@ def test_lines_of_whole_numbers_reach_a_model_of_whole_numbers(
     assert predictions(post(client, b"0,1\n", CSV))[0][0] == 0.5
     for bad in (b"0.5,1\n", b"256,1\n"):
         message = refused(post(client, bad, CSV), 400, None)
-        assert message == "The instances hold values that don't fit the input image: uint8 [?, 2]."
+        assert message == (
+            "The instances hold values that don't fit the input image: uint8 [?, 2]; send whole "
+            "numbers."
+        )
 
 
 @pytest.mark.parametrize(
@@ -586,7 +517,12 @@ def test_lines_of_whole_numbers_reach_a_model_of_whole_numbers(
         (npy(np.zeros((65, 32, 32, 3), np.uint8)), NPY, None, "The request has 65 instances, "),
         (b"a,b\n1,2\n", CSV, "invalid_csv", "The body is not CSV as it is read here: "),
         (b"1,2\n3\n", CSV, "invalid_csv", "The body is not CSV as it is read here: "),
-        (b" \n\n", CSV, "invalid_csv", "There is no line with numbers."),
+        (
+            b" \n\n",
+            CSV,
+            "invalid_csv",
+            "There is no line with numbers; send the values of one instance a line.",
+        ),
         (b"1,2\n", CSV, None, "The lines have 2 numbers, but the model's input is image: "),
         (b"1\n" * 65, CSV, "invalid_instances", "The request has more lines than the 64 "),
         (b"\n", LINES, "invalid_instances", "There is no line with an instance. "),

@@ -38,7 +38,7 @@ LARGE = (
     "or raise PLUMBLINE_MAX_BODY_MB."
 )
 UNREACHED = f"{LINK} can't be fetched: its host can't be reached, or ended the connection."
-UNKNOWN = f"{LINK} can't be fetched: nobody knows its host."
+UNKNOWN = f"{LINK} can't be fetched: its host is unknown."
 UNTRUSTED = (
     f"{LINK} can't be fetched: its host has no certificate for its name that is trusted here."
 )

@@ -9,41 +9,21 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from flask import Flask, Response, request
+from flask import Flask, request
 from PIL import Image
+from sagemaker_runtime import ATTRIBUTES, REGION, listening, sagemaker_for
 from served import Served
-from werkzeug.serving import make_server
 
 from plumbline.cli import main
 from plumbline.engines.fake import FakeEngine
 
 PAGE = Path(__file__).parents[2] / "docs" / "using.md"
-
-REGION = "eu-central-1"
-
-ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
-
-
-@contextmanager
-def listening(app: Flask) -> Iterator[str]:
-    """The URL of the app, served until the end."""
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 @pytest.fixture(scope="module")
@@ -57,40 +37,6 @@ def url(app: Flask) -> Iterator[str]:
     """Where it listens."""
     with listening(app) as found:
         yield found
-
-
-def sagemaker_for(app: Flask, variants: list[str | None]) -> Flask:
-    """What stands for SageMaker, with one endpoint "cats" whose container is the app."""
-    runtime = Flask("sagemaker-runtime")
-
-    @runtime.post("/endpoints/<name>/invocations")
-    def invoke(name: str) -> Response:
-        variants.append(request.headers.get("X-Amzn-SageMaker-Target-Variant"))
-        assert f"/{REGION}/sagemaker/aws4_request" in request.headers["Authorization"]
-        if name != "cats":
-            return failure(
-                400, "ValidationError", Message=f"Endpoint {name} of account 1 not found."
-            )
-        passed = ("Content-Type", "Accept", ATTRIBUTES)
-        headers = {key: request.headers[key] for key in passed if key in request.headers}
-        found = app.test_client().post("/invocations", data=request.get_data(), headers=headers)
-        if found.status_code == 200:
-            return Response(found.data, content_type=found.content_type)
-        return failure(
-            424,
-            "ModelError",
-            Message=f"Received client error ({found.status_code}) from primary",
-            OriginalStatusCode=found.status_code,
-            OriginalMessage=found.text,
-        )
-
-    return runtime
-
-
-def failure(status: int, kind: str, **members: Any) -> Response:
-    """An error as services of AWS answer in JSON."""
-    headers = {"x-amzn-errortype": kind}
-    return Response(json.dumps(members), status, headers, content_type="application/json")
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pillow_heif
 import pytest
 from flask.testing import FlaskClient
 from PIL import Image
@@ -136,6 +137,19 @@ def test_json_lines_have_several_names(
     assert post(client, jpeg, "image/jpeg", Accept=name.partition(";")[0]).content_type == LINES
 
 
+@pytest.mark.parametrize("first", [0, 1])
+@pytest.mark.parametrize("lines", [False, True])
+def test_base64_as_it_is_may_stand_beside_objects_of_it(
+    first: int, lines: bool, client: FlaskClient, jpeg: bytes, right: Any
+) -> None:
+    sent = text(jpeg), f"data:image/jpeg;base64,{text(jpeg)}", text(jpeg)
+    rows = [{"b64": each} if place % 2 == first else each for place, each in enumerate(sent)]
+    whole = b"\n".join(map(body, rows)) if lines else body({"instances": rows})
+    answer = post(client, whole, LINES if lines else JSON).data
+    said = list(map(json.loads, answer.splitlines())) if lines else json.loads(answer)
+    assert (said if lines else said["predictions"]) == right["predictions"] * 3
+
+
 def test_a_bad_text_among_pictures_has_its_error_in_its_place(
     client: FlaskClient, jpeg: bytes, right: Any
 ) -> None:
@@ -146,7 +160,8 @@ def test_a_bad_text_among_pictures_has_its_error_in_its_place(
     assert first == third == right["predictions"][0]
     assert (
         second["error"]["message"]
-        == "Instance 1: its \"b64\" is no base64: base64 has no '?' in it."
+        == "Instance 1: its \"b64\" is no base64: base64 has no '?' in it. "
+        "base64.b64encode(data).decode() makes it of a file's bytes."
     )
 
 
@@ -220,14 +235,19 @@ def test_another_encoding_is_refused_by_its_header(
     assert "Content-Encoding" in refused(answer, status, code)
 
 
-def test_avif_is_decoded_where_the_setting_names_it(
-    serve: Serve, picture: Image.Image, packed: Pack, refused: Refused
+@pytest.mark.parametrize("kind", ["AVIF", "HEIF"])
+def test_avif_and_heif_are_decoded_where_the_setting_names_them(
+    kind: str, serve: Serve, picture: Image.Image, packed: Pack, refused: Refused
 ) -> None:
-    data = packed(picture, "AVIF", quality=100, subsampling="4:4:4")
+    pillow_heif.register_heif_opener()
+    named = f"image/{kind.lower()}"
+    options = {"subsampling": "4:4:4"} if kind == "AVIF" else {"chroma": 444}
+    data = packed(picture, kind, quality=100, **options)
     same = packed(Image.open(io.BytesIO(data)), "PNG")
-    taking = serve(image_formats=(*Limits.formats, "AVIF"))
+    taking = serve(image_formats=(*Limits.formats, kind))
     right = post(taking, same, "image/png")
-    answer = post(taking, data, "image/avif")
+    answer = post(taking, data, named)
     assert (answer.status_code, answer.data) == (200, right.data)
-    message = refused(post(serve(), data, "image/avif"), 415, "image_format_refused")
+    assert post(taking, data[: len(data) // 2], named).status_code == 400
+    message = refused(post(serve(), data, named), 415, "image_format_refused")
     assert "PLUMBLINE_IMAGE_FORMATS" in message

@@ -310,7 +310,10 @@ REFUSED: dict[str, tuple[str, Any, int, str]] = {
         "half_plus_three:regress",
         {**EXAMPLES, "signature_name": 5},
         400,
-        '"signature_name" must be a text.',
+        (
+            '"signature_name" must be a text, the name of one of the model\'s signatures; or leave '
+            "it out."
+        ),
     ),
     "too many numbers": (
         "half_plus_three:regress",

@@ -152,7 +152,8 @@ def test_another_signature_that_is_not_there_is_told_which_are(refused: Refused)
     for form in ({"instances": ["x"]}, {"inputs": ["x"]}, {"instances": [HELLO]}):
         response = post(client_of(model), {"signature_name": "b", **form})
         assert refused(response, 400, None) == (
-            "The model has no signature 'b'; it has 'serving_default', 'a', 'z'."
+            "The model has no signature 'b'; it has 'serving_default', 'a', 'z'. Name one of these "
+            'as "signature_name", or leave that out.'
         )
 
 

@@ -11,26 +11,28 @@ from PIL import Image
 from encoded import blemished, broken, encode, jpegs, others, photograph, refused, turned
 from libraries import GRAYS, opencv_decode, tensorflow_decode
 from plumbline.errors import PlumblineError
-from plumbline.vision.decoders import File, decode_tensorflow
 from plumbline.vision.images import COLORS, Limits, decode
+from plumbline.vision.picture_files import File
+from plumbline.vision.tensorflow_decoder import decode_tensorflow
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.opencv]
 
 LIMITS = Limits(formats=("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF"))
 PICTURES = jpegs() | others()
+CHANNELS = {"rgb": 3, "rgba": 4, "gray": 1}
 
 
 def ours(data: bytes, color: str = "rgb", decoder: str = "tensorflow") -> np.ndarray:
     return decode(data, color=color, exif=False, limits=LIMITS, decoder=decoder)
 
 
-@pytest.mark.parametrize("color", ["rgb", "gray"])
+@pytest.mark.parametrize("color", CHANNELS)
 @pytest.mark.parametrize("name", PICTURES)
 def test_equals_decode_image(name: str, color: str) -> None:
     import tensorflow as tf
 
     try:
-        theirs = tensorflow_decode(PICTURES[name], 3 if color == "rgb" else 1)
+        theirs = tensorflow_decode(PICTURES[name], CHANNELS[color])
     except tf.errors.InvalidArgumentError:
         with pytest.raises(PlumblineError):
             ours(PICTURES[name], color)
@@ -107,3 +109,22 @@ def test_a_gif_of_small_frames_is_not_imitated() -> None:
     picture = Image.open(io.BytesIO(bytes(data)))
     assert tensorflow_decode(bytes(data)).shape == (61, 97, 3)
     assert decode_tensorflow(File(bytes(data), picture), 3).shape == (80, 120, 3)
+
+
+@pytest.mark.parametrize("name", ["png 16 bits", "png gray", "png", "tiff 16 bits"])
+def test_sixteen_bits_of_gray_are_kept(name: str) -> None:
+    import tensorflow as tf
+
+    deep = np.asarray(Image.open(io.BytesIO(PICTURES["png 16 bits"])))
+    files = {**PICTURES, "tiff 16 bits": encode(Image.fromarray(deep), "TIFF")}
+    if "16" not in name:
+        with pytest.raises(PlumblineError, match="16 bits of gray that the model takes"):
+            ours(files[name], "gray16")
+        return
+    np.testing.assert_array_equal(ours(files[name], "gray16", "pillow")[..., 0], deep)
+    if "tiff" in name:
+        with pytest.raises(PlumblineError, match="TensorFlow decodes no 16 bits"):
+            ours(files[name], "gray16")
+        return
+    theirs = tf.io.decode_png(files[name], channels=1, dtype=tf.uint16)
+    np.testing.assert_array_equal(ours(files[name], "gray16"), theirs)

@@ -68,3 +68,14 @@ def test_the_installed_pillow_has_one_of_the_two_orders() -> None:
         (pillow_filters(v)["pillow-bicubic"](pixels, (224, 224)) == theirs).all() for v in (12, 13)
     ]
     assert sorted(same) == [False, True]
+
+
+@pytest.mark.parametrize("name", [name for name in FILTERS if name.startswith(("pil", "tensor"))])
+@pytest.mark.parametrize(
+    "pair", [((61, 83), (32, 32)), ((20, 31), (64, 40)), ((700, 900), (64, 64))]
+)
+def test_sixteen_bits_of_gray(name: str, pair: tuple[Size, Size]) -> None:
+    pixels = np.random.default_rng(0).integers(0, 65536, (*pair[0], 1)).astype(np.uint16)
+    ours, theirs = FILTERS[name](pixels, pair[1]), RESIZERS[name](pixels, pair[1])
+    assert ours.dtype == theirs.dtype
+    assert np.abs(ours.astype(float) - theirs).max() <= TOLERANCE[name] * 257

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import io
+import re
+import socket
 import tarfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from plumbline import __version__, cli
+from plumbline.client import serve_command
+from plumbline.client.serve_command import Address
+from plumbline.machine.program_name import COMMANDS
 
 
 def run(*arguments: str) -> Result:
@@ -17,16 +23,25 @@ def run(*arguments: str) -> Result:
 
 
 @pytest.fixture
-def served(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Path, int, list[str]]]:
-    """What would have been served: the folder, the port and the files there."""
-    calls: list[tuple[Path, int, list[str]]] = []
+def served(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Path, Address, list[str]]]:
+    """What would have been served: the folder, the address and the files there."""
+    calls: list[tuple[Path, Address, list[str]]] = []
 
-    def run_server(folder: Path, port: int) -> int:
-        calls.append((folder, port, sorted(path.name for path in folder.iterdir())))
+    def run_server(folder: Path, address: Address, _: Path) -> int:
+        calls.append((folder, address, sorted(path.name for path in folder.iterdir())))
         return 7
 
-    monkeypatch.setattr(cli, "run_server", run_server)
+    monkeypatch.setattr(serve_command, "run_server", run_server)
     return calls
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    """A port that another program listens at."""
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        yield int(other.getsockname()[1])
 
 
 def packed(path: Path, name: str = "saved_model.pb") -> Path:
@@ -42,37 +57,89 @@ def test_the_version_is_the_packages() -> None:
     assert (result.exit_code, result.stdout) == (0, f"plumbline, version {__version__}\n")
 
 
-def test_help_lists_the_commands() -> None:
+def test_help_lists_every_command_once_below_what_it_is_for_with_an_example() -> None:
     result = run("--help")
-    assert result.exit_code == 0
-    assert "  serve " in result.stdout
-    assert "  settings " in result.stdout
+    sections = dict(re.findall(r"^(\w[\w ]*):\n((?:  .*\n)+)", result.stdout, re.MULTILINE))
+    listed = [
+        name for text in sections.values() for name in re.findall(r"^  (\S+) ", text, re.MULTILINE)
+    ]
+    assert [*sections] == ["Options", "Start here", "Run", "Examine", "Tune"]
+    assert sorted(name for name in listed if name[0] != "-") == sorted(COMMANDS)
+    assert "…" not in result.stdout
+    assert "..." not in result.stdout.partition("Options:")[2]
+    for name in COMMANDS:
+        assert re.search(rf"^ +plumbline {name}\b", result.stdout, re.MULTILINE), name
+
+
+def test_hints_name_the_commands_that_there_are() -> None:
+    assert sorted(COMMANDS) == sorted({*cli.LAZY, *cli.main.commands})
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        (["srve"], "There is no command srve. Did you mean serve?"),
+        (["xyz"], "There is no command xyz. --help lists those that there are."),
+        (["deploy", "rolback"], "There is no command rolback. Did you mean rollback?"),
+    ],
+)
+def test_a_misspelt_command_is_told_what_may_be_meant(typed: list[str], said: str) -> None:
+    result = run(*typed)
+    assert result.exit_code == 2
+    assert said in result.stderr
+
+
+def test_deploying_is_a_command_of_it_whose_examples_say_so() -> None:
+    listed, one = run("deploy", "--help"), run("deploy", "down", "--help")
+    assert "plumbline deploy up cats --image URI" in listed.stdout
+    assert "plumbline deploy down cats --data --yes" in one.stdout
+    assert "python deploy.py" not in listed.stdout + one.stdout
+    assert run("deploy", "--version").stdout == f"plumbline, version {__version__}\n"
 
 
 def test_a_folder_is_served_where_it_is(
-    tmp_path: Path, served: list[tuple[Path, int, list[str]]]
+    tmp_path: Path, served: list[tuple[Path, Address, list[str]]]
 ) -> None:
     (tmp_path / "saved_model.pb").write_bytes(b"\x08\x01")
-    result = run("serve", str(tmp_path), "--port", "9000")
+    result = run("serve", str(tmp_path), "--port", "54321", "--host", "0.0.0.0")
     assert result.exit_code == 7
-    assert served == [(tmp_path.resolve(), 9000, ["saved_model.pb"])]
+    assert served == [(tmp_path.resolve(), Address("0.0.0.0", 54321), ["saved_model.pb"])]
+
+
+def test_a_port_that_is_taken_ends_with_one_sentence(
+    tmp_path: Path, port: int, served: list[tuple[Path, Address, list[str]]]
+) -> None:
+    result = run("serve", str(tmp_path), "--port", str(port))
+    assert result.exit_code == 1
+    assert result.stderr == (
+        f"Error: Port {port} is taken: another program listens there. Choose another: "
+        f"plumbline serve {tmp_path} --port {port % 65535 + 1}\n"
+    )
+    assert served == []
+
+
+def test_an_address_of_another_machine_ends_with_one_sentence(tmp_path: Path) -> None:
+    result = run("serve", str(tmp_path), "--host", "192.0.2.1", "--port", "54321")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Error: Nothing can listen at 192.0.2.1, port 54321: ")
 
 
 def test_an_archive_is_unpacked_aside_and_taken_away_afterwards(
-    tmp_path: Path, served: list[tuple[Path, int, list[str]]]
+    tmp_path: Path, served: list[tuple[Path, Address, list[str]]]
 ) -> None:
-    result = run("serve", str(packed(tmp_path / "model.tar.gz")))
-    [(folder, port, files)] = served
-    assert (result.exit_code, port, files) == (7, 8080, ["saved_model.pb"])
+    result = run("serve", str(packed(tmp_path / "model.tar.gz")), "--port", "54321")
+    [(folder, address, files)] = served
+    assert (result.exit_code, files) == (7, ["saved_model.pb"])
+    assert address == Address("127.0.0.1", 54321)
     assert folder.exists() is False
     assert [path.name for path in tmp_path.iterdir()] == ["model.tar.gz"]
 
 
 @pytest.mark.parametrize("name", ["../outside", "/outside"])
 def test_a_hostile_archive_ends_with_one_sentence(
-    name: str, tmp_path: Path, served: list[tuple[Path, int, list[str]]]
+    name: str, tmp_path: Path, served: list[tuple[Path, Address, list[str]]]
 ) -> None:
-    result = run("serve", str(packed(tmp_path / "model.tar.gz", name)))
+    result = run("serve", str(packed(tmp_path / "model.tar.gz", name)), "--port", "54321")
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr == f"Error: The archive holds '{name}', a path outside itself.\n"
     assert served == []

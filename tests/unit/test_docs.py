@@ -12,9 +12,18 @@ from click.testing import CliRunner
 
 from plumbline import errors
 from plumbline.cli import main
+from plumbline.conformance import catalogue
+from plumbline.conformance.conform_command import conform
 from plumbline.hosting import errors as hosting_errors
 from plumbline.settings import tf_serving_variables
-from plumbline.spec import model_spec
+from plumbline.spec import known_keys, model_spec
+from plumbline.training import hyperparameters
+from plumbline.training.classifiers import hyperparameter_table as tables
+from plumbline.training.classifiers.metric_definitions import METRICS
+from plumbline.training.networks.network_table import NETWORKS
+from plumbline.training.networks.u_net import SEGMENTERS
+from plumbline.training.object_detectors import detection_lines, detection_table
+from plumbline.training.segmenters import quality_lines, segmentation_table
 from plumbline.vision.decoders import DECODERS
 from plumbline.vision.fit import FITS
 from plumbline.vision.images import COLORS
@@ -51,6 +60,13 @@ def spec_keys() -> Iterator[str]:
 @pytest.mark.parametrize("key", list(spec_keys()))
 def test_every_key_of_the_spec_is_documented(key: str) -> None:
     assert f"`{key}`" in page("archive.md")
+
+
+@pytest.mark.parametrize("name", known_keys.DETECTION_FORMATS)
+def test_every_format_of_detections_is_documented(name: str) -> None:
+    _, _, section = page("archive.md").partition("\n## Detection\n")
+
+    assert f"`{name}`" in section or f'format = "{name}"' in section
 
 
 CHOICES = [*DECODERS, *COLORS, *FITS, *FILTERS, *NORMALIZATIONS]
@@ -97,11 +113,40 @@ def test_every_content_type_is_documented(media_type: str) -> None:
     assert f"`{media_type}`" in page("requests.md")
 
 
+def anchors(file: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    prose = re.sub(r"^```.*?^```", "", file.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
+    titles = [title.lower() for title in re.findall(r"^#+ (.+)$", prose, re.MULTILINE)]
+    return {re.sub(r"[^\w\- ]", "", title).replace(" ", "-") for title in titles}
+
+
 @pytest.mark.parametrize("file", PAGES, ids=lambda file: file.name)
 def test_every_link_leads_somewhere(file: Path) -> None:
-    targets = re.findall(r"\]\(([^)#]+)\)", file.read_text("utf-8"))
+    links = re.findall(r"\]\(([^)#\s]*)(?:#([^)]+))?\)", file.read_text("utf-8"))
+    inside = [link for link in links if not link[0].startswith(("http:", "https:"))]
 
-    assert [target for target in targets if not (file.parent / target).exists()] == []
+    for target, anchor in inside:
+        there = file.parent / target if target else file
+        assert there.exists(), target
+        assert not anchor or anchor in anchors(there), f"{target}#{anchor}"
+
+
+def test_the_index_names_every_page() -> None:
+    pages = {file.name for file in (ROOT / "docs").glob("*.md")} - {"README.md"}
+
+    assert {name for name in pages if f"]({name}" not in page("README.md")} == set()
+
+
+@pytest.mark.parametrize("file", PAGES[1:], ids=lambda file: file.name)
+def test_every_page_names_a_next_step(file: Path) -> None:
+    text = file.read_text("utf-8").strip()
+    last = text if file.name == "settings.md" else text.rpartition("\n\n")[2]  # it ends in a table
+
+    assert "Next: " in last
+
+
+def test_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_text("utf-8").splitlines()) <= 120
 
 
 @pytest.mark.parametrize(
@@ -109,3 +154,45 @@ def test_every_link_leads_somewhere(file: Path) -> None:
 )
 def test_every_setting_of_another_container_that_is_heeded_is_documented(name: str) -> None:
     assert f"`{name}`" in page("tensorflow-serving.md")
+
+
+def test_training_is_documented_as_it_is() -> None:
+    text = page("training.md")
+    for part in (tables.DATA, tables.PICTURES, tables.NETWORK, tables.LEARNING):
+        assert hyperparameters.markdown(part) in text
+    for name, value in tables.SUCCESSOR.items():
+        assert f"`{name}={value}`" in text
+    for network in NETWORKS:
+        assert f"`{network}`" in text
+    for name, expression in METRICS.items():
+        assert f"| `{name}` | `{expression}` |" in text
+
+
+def test_detection_is_documented_as_it_is() -> None:
+    text = page("training.md")
+    table = detection_table
+    for part in (table.DATA, table.PICTURES, table.NETWORK, table.LEARNING):
+        assert hyperparameters.markdown(part) in text
+    for name, value in table.SUCCESSOR.items():
+        assert f"`{name}={value}`" in text
+    for name, expression in detection_lines.METRICS.items():
+        assert f"| `{name}` | `{expression}` |" in text
+
+
+def test_segmentation_is_documented_as_it_is() -> None:
+    text = page("training.md")
+    table = segmentation_table
+    for part in (table.DATA, table.PICTURES, table.NETWORK, table.LEARNING):
+        assert hyperparameters.markdown(part) in text
+    for network in SEGMENTERS:
+        assert f"`{network}`" in text
+    for name, expression in quality_lines.METRICS.items():
+        assert f"| `{name}` | `{expression}` |" in text
+
+
+def test_the_checks_of_conform_are_documented_as_they_are() -> None:
+    text = page("conform.md")
+    assert catalogue.markdown().rstrip() in text
+    assert f"each of {len(catalogue.CHECKS)} rules" in text
+    options = {name for one in conform.params for name in one.opts if name.startswith("--")}
+    assert {name for name in options if f"{name} " not in text and f"{name}`" not in text} == set()

@@ -11,8 +11,10 @@ from datetime import datetime
 
 import pytest
 
+from plumbline.handlers.code_timeout import Cutoff
 from plumbline.logs import (
     FIELDS,
+    OF_REQUEST,
     JSONFormatter,
     ModelName,
     TextFormatter,
@@ -111,3 +113,17 @@ def test_a_model_s_own_lines_say_its_name_and_keep_what_else_they_say() -> None:
         assert ModelName("cats").filter(made)
         line = json.loads(JSONFormatter().format(made))
         assert {name: line[name] for name in expected} == expected
+
+
+def test_a_line_says_which_trace_its_request_belongs_to_in_the_thread_of_a_handler_too() -> None:
+    def written() -> object:
+        return json.loads(JSONFormatter().format(record("x"))).get("trace_id")
+
+    assert written() is None
+    token = OF_REQUEST.set({"trace_id": "4bf9"})
+    try:
+        assert written() == "4bf9"
+        assert Cutoff().run(written, lambda: 60.0) == "4bf9"
+    finally:
+        OF_REQUEST.reset(token)
+    assert written() is None

@@ -58,7 +58,7 @@ def test_groups_whose_tests_pass(tmp_path: Path) -> None:
 
 
 def test_what_fails_is_shown_and_what_is_skipped_gives_its_reason_once(tmp_path: Path) -> None:
-    ran = run(write(tmp_path, http=BAD), "http")
+    ran = run(write(tmp_path, http=BAD), "http", "--processes", "1")
     assert ran.returncode == 1
     assert "assert (1 + 1) == 3" in ran.stdout
     assert "OSError: no such thing" in ran.stdout

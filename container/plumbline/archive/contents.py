@@ -47,6 +47,10 @@ class Archive:
     accelerated: Accelerated | None = None
     code: Code | None = None
     """The user's handler, found and not yet run."""
+    allow_ops: tuple[str, ...] = ()
+    """Operations that a graph may have beside those that compute."""
+    not_run: tuple[str, ...] = ()
+    """A sentence about each handler that lies where nobody looks for one."""
 
     @property
     def model(self) -> ModelFile:
@@ -62,7 +66,8 @@ class Archive:
         for model in self.models:
             folder = own_folder(self.root, model)
             if (folder / FILE).is_file() and folder != self.root:
-                yield opened(folder, read_spec(folder), (model,), self.rule)
+                alone = opened(folder, read_spec(folder), (model,), self.rule)
+                yield replace(alone, allow_ops=self.allow_ops)
             elif model is self.model:
                 yield replace(self, models=(model,))
             else:
@@ -77,24 +82,26 @@ def open_archive(
 ) -> Archive:
     """What lies in the folder `root`; the `default` of several models is chosen by its name.
 
-    `allow_ops` are operations that the graph of a SavedModel may have beside those that compute.
+    `allow_ops` are operations that the graph of a model may have beside those that compute.
     Raises `ArchiveError`, `UnsafeModel`, `EngineError`, `SpecError` or `HandlerError`.
     """
     if not root.is_dir():
         raise ArchiveError(f"There is no model folder {root}.")
     spec = read_spec(root)
     code = handler_code.find(root, whereabouts)
+    lost = tuple(map(handler_code.not_run, handler_code.misplaced(root, whereabouts, code)))
     if code and code.brings_model:
         brought, rule = (ModelFile("code", code.file),), f"{code.name} has a model_fn"
         undeclared = ModelSpec(golden=spec.golden)  # the rest is of a model that is not here
-        return replace(opened(root, undeclared, brought, rule), code=code)
+        return replace(opened(root, undeclared, brought, rule), code=code, not_run=lost)
     found = find_models(root, spec.model.path)
     for model in found.models:
         if broken := diagnosis.incomplete(root, model.path):
             raise broken
         if model.kind == "saved_model":
             graph_operations.check(model.path, allow_ops)
-    return replace(opened(root, spec, preferring(found.models, default), found.rule), code=code)
+    archive = opened(root, spec, preferring(found.models, default), found.rule)
+    return replace(archive, code=code, not_run=lost, allow_ops=tuple(allow_ops))
 
 
 def opened(root: Path, spec: ModelSpec, models: tuple[ModelFile, ...], rule: str) -> Archive:
@@ -159,7 +166,7 @@ def read_text(file: Path) -> str:
     try:
         return data.decode("utf-8-sig")  # Windows writes a byte order mark
     except UnicodeDecodeError as exc:
-        raise ArchiveError(f"{file.name} can't be read as UTF-8 text.") from exc
+        raise ArchiveError(f"{file.name} can't be read as UTF-8 text; save it as that.") from exc
 
 
 def read_labels(root: Path, source: str | tuple[str, ...] | None) -> tuple[str, ...] | None:
@@ -180,14 +187,20 @@ def read_goldens(folder: Path) -> Iterator[GoldenPicture]:
     for name in sorted(files):
         if name.endswith(".npz"):
             if name.removesuffix(".npz") not in files:
-                raise ArchiveError(f"{folder.name}/{name} has no picture beside it.")
+                raise ArchiveError(
+                    f"{folder.name}/{name} has no picture beside it: put it there, or "
+                    "delete the .npz."
+                )
         elif f"{name}.npz" in files:
             expected = read_outputs(files[f"{name}.npz"])
             with told(f"{folder.name}/{name}", "the system"):
                 picture = files[name].read_bytes()
             yield GoldenPicture(name, picture, expected)
         else:
-            raise ArchiveError(f"{folder.name}/{name} has no expected outputs ({name}.npz).")
+            raise ArchiveError(
+                f"{folder.name}/{name} has no expected outputs ({name}.npz): "
+                "plumbline pack --golden writes them, or delete the picture."
+            )
 
 
 def read_outputs(file: Path) -> Tensors:
@@ -201,9 +214,15 @@ def read_outputs(file: Path) -> Tensors:
         except ValueError as exc:
             if "allow_pickle" not in str(exc):
                 raise
-            raise ArchiveError(f"{source} holds Python objects, which are never read.") from exc
+            raise ArchiveError(
+                f"{source} holds Python objects, which are never read: "
+                "np.savez(file, output=array) writes numbers."
+            ) from exc
     if not outputs:
-        raise ArchiveError(f"{source} holds no expected outputs.")
+        raise ArchiveError(
+            f"{source} holds no expected outputs: np.savez(file, output=array) "
+            "writes them, and plumbline pack --golden computes them."
+        )
     return outputs
 
 

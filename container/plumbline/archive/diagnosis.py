@@ -5,13 +5,11 @@ expected.
 from __future__ import annotations
 
 import mmap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from types import MappingProxyType
 
-from plumbline.archive import hdf5, keras_config
+from plumbline.archive import foreign_files, hdf5, keras_config
 from plumbline.archive.file_listing import Scene
-from plumbline.archive.saved_model import FROZEN
 from plumbline.errors import ArchiveError
 from plumbline.spec.checks import FILE
 
@@ -24,33 +22,15 @@ What was expected, at the top of the archive, one of
   <name>.json, <name>.h5       its architecture and its weights
   plumbline.toml               whose [model] path names one of these"""
 
-GIT_LFS = b"version https://git-lfs.github.com/spec/"
-
 VARIABLE_OPS = (b"VarHandleOp", b"VariableV2", b"RestoreV2")
 """What a graph has whose values lie in variables/, or which asks for that folder all the same."""
 
 MODEL_SUFFIXES = (".keras", ".h5", ".hdf5", ".json")
 
+NO_MODELS = ("code", "golden")
+"""Folders of an archive in which no model is looked for."""
+
 PACKED_SUFFIXES = (".tar.gz", ".tgz", ".tar", ".tar.bz2", ".tar.xz", ".zip")
-
-EXPORT = "where it was trained, save it with model.export('saved_model') or model.save('x.keras')"
-
-OTHER_FORMATS: Mapping[str, str] = MappingProxyType(
-    {
-        ".tflite": "a TensorFlow Lite model, which was made for phones; pack the Keras model that "
-        "it was converted from",
-        ".onnx": "an ONNX model; pack the Keras model or the SavedModel that it was exported from",
-        ".pt": "a PyTorch model; Plumbline serves Keras and TensorFlow models",
-        ".pth": "a PyTorch model; Plumbline serves Keras and TensorFlow models",
-        ".safetensors": f"weights without a model; {EXPORT}",
-        ".pkl": f"a Python pickle, which is code and never opened; {EXPORT}",
-        ".pickle": f"a Python pickle, which is code and never opened; {EXPORT}",
-        ".joblib": f"a Python pickle, which is code and never opened; {EXPORT}",
-        ".pbtxt": f"a model as text, which only tools read; {EXPORT}",
-        ".pb": FROZEN,
-    }
-)
-"""What people pack instead of a model, by the ending of its name."""
 
 
 def screen(root: Path, problem: str) -> ArchiveError:
@@ -71,7 +51,10 @@ def declared_missing(root: Path, declared: str) -> ArchiveError:
     said = f"{FILE}: [model] path = {declared!r}"
     if not path.exists():
         return screen(root, f"{said}, but nothing of that name is in the archive.")
-    mistake = git_lfs(path) or (
+    name = path.relative_to(root).as_posix()
+    if path.is_file() and (recognised := foreign_files.told(path, name)):
+        return screen(root, f"{said}, but that is not a model: {recognised}")
+    mistake = (
         f"a SavedModel is a folder with a saved_model.pb, a Keras file ends in "
         f"{', '.join(MODEL_SUFFIXES)}, and a .json needs its weights (.h5) beside it."
     )
@@ -90,8 +73,9 @@ def misplaced_spec(root: Path) -> ArchiveError | None:
 def incomplete(root: Path, model: Path) -> ArchiveError | None:
     """The error for a model that was found, but of which a part did not come along."""
     files = sorted(model.rglob("*")) if model.is_dir() else [model]
-    if pointer := next((said for file in files if (said := git_lfs(file))), None):
-        return screen(root, pointer)
+    for file in files:
+        if said := foreign_files.not_the_file(file, file.relative_to(root).as_posix()):
+            return screen(root, said)
     if model.is_dir() and (missing := missing_variables(model)):
         folder = model.relative_to(root).as_posix()
         return screen(root, f"The SavedModel {folder}/ is not whole: {missing}")
@@ -139,19 +123,10 @@ def empty(scene: Scene) -> str | None:
     return None if scene.files else "It is empty: was it packed before the model was written?"
 
 
-def git_lfs(file: Path) -> str | None:
-    """The sentence for a file that is only Git LFS's note of where the file is."""
-    if not file.is_file() or file.stat().st_size > 1024:
-        return None
-    with file.open("rb") as stream:
-        if stream.read(len(GIT_LFS)) != GIT_LFS:
-            return None
-    return f"{file.name} is a Git LFS pointer, not the file itself: run git lfs pull, pack again."
-
-
-def any_git_lfs(scene: Scene) -> str | None:
-    """A pointer among the files."""
-    return next((said for file in scene.files if (said := git_lfs(scene.root / file))), None)
+def not_copied(scene: Scene) -> str | None:
+    """A pointer or a web page among the files, in the place of one."""
+    found = (foreign_files.not_the_file(scene.root / file, file.as_posix()) for file in scene.files)
+    return next(filter(None, found), None)
 
 
 def packed_twice(scene: Scene) -> str | None:
@@ -159,6 +134,8 @@ def packed_twice(scene: Scene) -> str | None:
     packed = scene.ending(*PACKED_SUFFIXES)
     if not packed:
         return None
+    if said := foreign_files.told(scene.root / packed[0], packed[0].as_posix()):
+        return said
     return (
         f"There is an archive inside the archive, {packed[0].as_posix()}: unpack it, and pack "
         "what is in it."
@@ -168,7 +145,7 @@ def packed_twice(scene: Scene) -> str | None:
 def too_deep(scene: Scene) -> str | None:
     """A model that has a folder around it."""
     for file in scene.ending("saved_model.pb", ".keras", ".h5", ".hdf5"):
-        if len(file.parts) > 1:
+        if len(file.parts) > 1 and not foreign_files.told(scene.root / file):
             return one_deeper(file)
     return None
 
@@ -184,27 +161,8 @@ def lost_graph(scene: Scene) -> str | None:
     )
 
 
-def checkpoint(scene: Scene) -> str | None:
-    """A training checkpoint: weights, and no graph."""
-    found = scene.ending(".index", ".ckpt", ".meta")
-    if not found:
-        return None
-    name = found[0].with_suffix("").as_posix()
-    return (
-        f"{name} is a checkpoint: weights, without the model that they belong to. In the training "
-        f"code: model.load_weights({name!r}), then model.export('saved_model')."
-    )
-
-
-def half_a_pair(scene: Scene) -> str | None:
-    """Weights without a model, or an architecture without weights."""
-    for file in scene.ending(".h5", ".hdf5"):
-        if not hdf5.is_hdf5(scene.root / file):
-            return f"{file} is not HDF5: it is damaged, or something else under that name."
-        return (
-            f"{file} holds weights without a model: put the architecture beside it "
-            "(model.to_json() as model.json), or save both in one: model.save('model.keras')."
-        )
+def architecture_alone(scene: Scene) -> str | None:
+    """An architecture without weights."""
     for file in scene.ending(".json"):
         if is_architecture(scene.root / file):
             return (
@@ -212,6 +170,14 @@ def half_a_pair(scene: Scene) -> str | None:
                 f"(model.save_weights({file.stem + '.weights.h5'!r}))."
             )
     return None
+
+
+def not_hdf5(scene: Scene) -> str | None:
+    """What is called HDF5 and is nothing that is known."""
+    found = [each for each in scene.ending(*hdf5.SUFFIXES) if not hdf5.is_hdf5(scene.root / each)]
+    if not found:
+        return None
+    return f"{found[0]} is not HDF5: it is damaged, or something else under that name."
 
 
 def is_architecture(file: Path) -> bool:
@@ -223,22 +189,25 @@ def is_architecture(file: Path) -> bool:
 
 
 def other_format(scene: Scene) -> str | None:
-    """A model that something else can serve."""
-    for suffix, meaning in OTHER_FORMATS.items():
-        if found := scene.ending(suffix):
-            return f"{found[0].as_posix()} is {meaning}."
+    """A model that something else can serve, or a part of one."""
+    near = sorted(scene.files, key=lambda file: (len(file.parts), file))
+    for file in near:
+        if file.parts[0] not in NO_MODELS and (
+            said := foreign_files.told(scene.root / file, file.as_posix())
+        ):
+            return said
     return None
 
 
 SUSPECTS: tuple[Callable[[Scene], str | None], ...] = (
     empty,
-    any_git_lfs,
+    not_copied,
     packed_twice,
     too_deep,
     lost_graph,
-    half_a_pair,
-    checkpoint,
+    architecture_alone,
     other_format,
+    not_hdf5,
 )
 """The mistakes that people make, the surest first; each is a sentence, or None."""
 

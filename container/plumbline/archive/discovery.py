@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from plumbline.archive import diagnosis, hdf5, keras_config
+from plumbline.archive import diagnosis, foreign_files, hdf5, keras_config
 from plumbline.archive.json_files import LARGEST_JSON
 from plumbline.errors import ArchiveError
 
@@ -151,7 +151,8 @@ def kind_of(file: Path) -> str | None:
         return None
     if hdf5.is_hdf5(file):
         return "h5" if not is_weights_name(file) and hdf5.is_whole_model(file) else None
-    return "keras" if suffix == ".keras" and diagnosis.git_lfs(file) is None else None
+    foreign = suffix != ".keras" or (file.stat().st_size and foreign_files.told(file))
+    return None if foreign else "keras"
 
 
 def is_weights_name(file: Path) -> bool:

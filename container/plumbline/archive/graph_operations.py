@@ -79,7 +79,10 @@ def check(folder: Path, allowed: Collection[str] = (), source: str = "") -> None
             name for graph in graphs for name in graph.asset_files() if leads_out(name)
         )
     if outside:
-        raise UnsafeModel(f"{source} is refused: {outside[0]!r} is no asset.")
+        raise UnsafeModel(
+            f"{source} is refused: {outside[0]!r} is no asset. "
+            "Where it was made, export() or save() puts such files into assets/ anew."
+        )
     if found:
         raise UnsafeModel(sentence(source, found))
 

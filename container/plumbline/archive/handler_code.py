@@ -116,6 +116,29 @@ def find(root: Path, whereabouts: Whereabouts) -> Code | None:
     return None
 
 
+def misplaced(root: Path, whereabouts: Whereabouts, found: Code | None) -> list[Path]:
+    """The handlers below `root` that nobody looks for there, relative to it."""
+    names = {Path(name).name for name in whereabouts.programs}
+    there = [file.relative_to(root) for file in find_named(root, names)]
+    mine = (FOLDER,) if found else (f"{FOLDER}/{LIBRARIES}",)
+    return [file for file in there if not file.as_posix().startswith(tuple(f"{m}/" for m in mine))]
+
+
+def find_named(root: Path, names: set[str]) -> Iterator[Path]:
+    """The files of these names below a folder, sorted, without hidden ones."""
+    for file in sorted(path for name in names for path in root.rglob(name)):
+        if not any(part.startswith(".") for part in file.relative_to(root).parts):
+            yield file
+
+
+def not_run(file: Path) -> str:
+    """The sentence about a handler in such a place."""
+    return (
+        f"{file.as_posix()} is not run: a handler is looked for in {FOLDER}/ at the top of the "
+        f"archive alone. Move it there, with what it imports: {FOLDER}/{file.name}."
+    )
+
+
 def submitted(text: str) -> Path | None:
     """The folder that SAGEMAKER_SUBMIT_DIRECTORY names, if it is one on this machine."""
     path = Path(text.removeprefix("file://")) if text else None

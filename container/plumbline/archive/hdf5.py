@@ -15,6 +15,8 @@ SUFFIXES = (".h5", ".hdf5")
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
 
+SAVE = "model.save('model.keras') writes one that can be read."
+
 SUSPICIOUS_SIZE = 1024**3
 SUSPICIOUS_RATIO = 50
 """Weights hardly compress: more than so many times the file's size, above 1 GiB, is a bomb."""
@@ -51,6 +53,16 @@ def is_whole_model(file: Path) -> bool:
         return "model_config" in h5.attrs
 
 
+WEIGHTS = frozenset({"layers", "_layer_checkpoint_dependencies", "vars", "model_weights"})
+"""Groups that files of weights have at their top."""
+
+
+def is_weights(file: Path) -> bool:
+    """Whether the file holds a model's weights, of any Keras."""
+    with opened(file, file.name) as h5:
+        return "layer_names" in h5.attrs or not WEIGHTS.isdisjoint(h5)
+
+
 def is_legacy_weights(file: Path) -> bool:
     """Whether weights are kept by layer, as all files but Keras 3's `.weights.h5` keep them."""
     with opened(file, file.name) as h5:
@@ -79,11 +91,14 @@ def check(file: Path | IO[bytes], name: str, size: int) -> None:
     with opened(file, name) as h5:
         for path, dataset in datasets(h5, name):
             if dataset.dtype.kind == "O" or dataset.is_virtual or dataset.external:
-                raise UnsafeModel(f"{name} is refused: {path} is not a plain array of numbers.")
+                raise UnsafeModel(
+                    f"{name} is refused: {path} is not a plain array of numbers. {SAVE}"
+                )
             total += dataset.nbytes
     if total > max(SUSPICIOUS_SIZE, SUSPICIOUS_RATIO * size):
         raise UnsafeModel(
-            f"{name} is refused: its {size:,} bytes would unpack to {total:,}, as a bomb does."
+            f"{name} is refused: its {size:,} bytes would unpack to {total:,}, as a bomb does. "
+            f"{SAVE}"
         )
 
 
@@ -96,7 +111,7 @@ def datasets(root: Any, name: str) -> Iterator[tuple[str, Any]]:
         for key in group:
             link = group.get(key, getlink=True)
             if isinstance(link, h5py.ExternalLink):
-                raise UnsafeModel(f"{name} is refused: {key!r} is a link to another file.")
+                raise UnsafeModel(f"{name} is refused: {key!r} is a link to another file. {SAVE}")
             if isinstance(link, h5py.SoftLink):
                 continue
             item = group[key]

@@ -6,6 +6,7 @@ Keras builds a model by calling whatever its config names. Nothing here calls an
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -69,11 +70,33 @@ TF_FUNCTIONS = frozenset(
 TF_FILE_OPS = ("File", "PyFunc", "Save", "Restore", "Dataset", "Iterator", "Library", "Remote")
 """Words in the names of graph operations that leave the graph."""
 
+ALL = ".*"
+"""Behind the name of a package: all that it has."""
+
 TRY_PACK = (
     "Convert it where that code is: plumbline pack MODEL --custom-objects FILE makes an archive "
     "that needs no Python code. FILE defines them or imports them; of a package that registers its "
     "classes with Keras, import PACKAGE is enough. Or write it as a graph where it was trained: "
     "model.export('saved_model'), which needs none of this."
+)
+
+PACKAGES: Mapping[str, str] = MappingProxyType(
+    {
+        "autokeras": "autokeras",
+        "keras_cv": "keras-cv",
+        "keras_hub": "keras-hub",
+        "keras_nlp": "keras-nlp",
+        "tensorflow_addons": "tensorflow-addons",
+    }
+)
+"""Packages that register their classes with Keras, and what pip calls them."""
+
+TRY_PACKAGE = (
+    "They are of {package}: pip install {installed} beside plumbline, write the line "
+    "import {package} into objects.py, and "
+    "plumbline pack {source} --custom-objects objects.py makes an archive that needs no Python "
+    "code. Or write it as a graph where it was trained: model.export('saved_model'), which needs "
+    "none of this."
 )
 
 EXPORT_THERE = (
@@ -88,9 +111,13 @@ TRY_EXPORT = (
 
 def parse(text: str | bytes, source: str) -> Config:
     """The config in a JSON text. Raises `ArchiveError`; `source` names the file."""
-    document = parse_json(text, source, "holds no model: it is not valid JSON")
+    document = parse_json(
+        text, source, "holds no model, which model.to_json() writes: it is not valid JSON"
+    )
     if not isinstance(document, dict):
-        raise ArchiveError(f"{source} holds no model: its JSON is not an object.")
+        raise ArchiveError(
+            f"{source} holds no model, which model.to_json() writes: its JSON is not an object."
+        )
     return document
 
 
@@ -127,7 +154,13 @@ def check(config: Config, source: str, custom: Collection[str] = ()) -> None:
 
 def custom_classes(source: str, names: list[str]) -> str:
     """The sentence about classes and functions that are not Keras's own."""
-    return f"{source} needs {', '.join(names)}, which Keras does not have. {TRY_PACK}"
+    packages = {re.split("[.>]", name)[0] for name in names}
+    package = packages.pop() if len(packages) == 1 else ""
+    if package not in PACKAGES:
+        return f"{source} needs {', '.join(names)}, which Keras does not have. {TRY_PACK}"
+    said = ", ".join(name.rpartition(".")[2] for name in names)
+    way_out = TRY_PACKAGE.format(package=package, installed=PACKAGES[package], source=source)
+    return f"{source} needs {said}, which Keras does not have. {way_out}"
 
 
 def objects(config: object) -> Iterator[Config]:
@@ -209,7 +242,8 @@ def foreign_name(entry: Config, custom: Collection[str] = ()) -> str | None:
         return None  # data, or an old file's layer, which Keras looks up among its own
     module, registered = text(entry, "module"), text(entry, "registered_name")
     name = text(entry, "config" if entry["class_name"] == "function" else "class_name")
-    if name in custom or registered.rpartition(">")[2] in custom or is_own(module, name):
+    brought = {name, registered.rpartition(">")[2], f"{module.partition('.')[0]}{ALL}"}
+    if brought.intersection(custom) or is_own(module, name):
         return None
     return f"{module}.{name}" if module else registered or name
 

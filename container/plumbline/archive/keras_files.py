@@ -26,6 +26,8 @@ SUSPICIOUS_SIZE = 1024**3
 SUSPICIOUS_RATIO = 50
 """Of a zip that unpacks to more than 1 GiB; weights hardly compress."""
 
+SAVE = hdf5.SAVE
+
 ARRAY_SUFFIXES = (".npy", ".npz")
 
 
@@ -88,10 +90,13 @@ def check_members(archive: zipfile.ZipFile, file: Path) -> None:
     for info in members:
         path = PurePosixPath(info.filename)
         if path.is_absolute() or ".." in path.parts:
-            raise UnsafeModel(f"{file.name} is refused: it holds {info.filename!r}, outside it.")
+            raise UnsafeModel(
+                f"{file.name} is refused: it holds {info.filename!r}, outside it. {SAVE}"
+            )
         if path.suffix.lower() in CODE_SUFFIXES:
             raise UnsafeModel(
-                f"{file.name} is refused: it holds {info.filename!r}, which is code or a pickle."
+                f"{file.name} is refused: it holds {info.filename!r}, which is code or a pickle. "
+                f"{SAVE}"
             )
 
 
@@ -101,10 +106,10 @@ def member(archive: zipfile.ZipFile, name: str, source: str) -> bytes:
         info = archive.getinfo(name)
     except KeyError as exc:
         raise ArchiveError(
-            f"{source} holds no {name}: it is a zip archive, but not one that Keras saved."
+            f"{source} holds no {name}: it is a zip archive, but not one that Keras saved. {SAVE}"
         ) from exc
     if info.file_size > LARGEST_JSON:
-        raise UnsafeModel(f"{source} is refused: its {name} is of {info.file_size:,} bytes.")
+        raise UnsafeModel(f"{source} is refused: its {name} is of {info.file_size:,} bytes. {SAVE}")
     return archive.read(info)
 
 
@@ -132,7 +137,9 @@ def check_arrays(stream: IO[bytes], source: str) -> None:
     except ValueError as exc:
         if "allow_pickle" not in str(exc):
             raise
-        raise UnsafeModel(f"{source} is refused: it holds pickled objects, not numbers.") from exc
+        raise UnsafeModel(
+            f"{source} is refused: it holds pickled objects, not numbers. {SAVE}"
+        ) from exc
 
 
 def read_h5(model: ModelFile) -> KerasModel:
@@ -146,7 +153,10 @@ def read_h5(model: ModelFile) -> KerasModel:
 def read_json(model: ModelFile) -> KerasModel:
     """An architecture, whose weights lie in a file beside it."""
     if model.weights is None:
-        raise ArchiveError(f"{model.path.name} has no weights beside it.")
+        raise ArchiveError(
+            f"{model.path.name} has no weights beside it: name both, "
+            f"plumbline pack {model.path.name} weights.h5."
+        )
     hdf5.check(model.weights, model.weights.name, model.weights.stat().st_size)
     config = keras_config.parse(model.path.read_bytes(), model.path.name)
     said = keras_config.text(config, "keras_version")

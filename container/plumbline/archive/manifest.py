@@ -24,6 +24,9 @@ FILE = "manifest.json"
 
 SAVED_MODEL = "saved_model.pb"
 
+BASELINE = "baseline.json"
+"""What is usual of pictures and answers."""
+
 MOST_NAMED = 5
 
 NO_MANIFEST = 'is no manifest: {"sha256": {path: digest}}'
@@ -88,7 +91,16 @@ def verify(root: Path) -> bool:
     return True
 
 
-READ_NAMES = (SPEC, TUNING, SAVED_MODEL)
+def fingerprint(root: Path) -> str:
+    """Twelve digits that tell one packed archive from another; empty where none was packed.
+
+    They begin the SHA-256 of the manifest, which holds those of all files.
+    """
+    file = root / FILE
+    return digest(file)[:12] if file.is_file() else ""
+
+
+READ_NAMES = (SPEC, TUNING, BASELINE, SAVED_MODEL)
 """Files that are read wherever they lie."""
 
 READ_FOLDERS = (CODE, FORMS, ModelSpec().golden.images)

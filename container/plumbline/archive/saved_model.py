@@ -78,6 +78,11 @@ def serving_graph(folder: Path) -> Message:
     with told_of_damage(folder):
         with told(f"{folder.name}/saved_model.pb", "the system"):
             read = (folder / "saved_model.pb").read_bytes()
+        if not read:
+            raise EngineError(
+                f"{folder.name}/saved_model.pb is empty: copy the whole folder that export() or "
+                "save() wrote anew."
+            )
         data = message(read)
         if is_frozen(data):
             raise EngineError(f"{folder.name}/saved_model.pb is {FROZEN}.")
@@ -91,7 +96,9 @@ def serving_graph(folder: Path) -> Message:
     there = "; ".join(", ".join(map(repr, tags)) or "none" for tags in tagged)
     raise EngineError(
         f"{folder.name}/saved_model.pb has no graph for serving (tag {SERVE!r}); the tags of its "
-        f"graphs are: {there or 'none'}. Save the one that is meant with tags=['{SERVE}']."
+        f"graphs are: {there or 'none'}. Write the one that is meant anew: "
+        f"model = tf.saved_model.load({folder.name!r}, {(tagged or [[]])[0]!r}); "
+        "tf.saved_model.save(model, 'saved_model', model.signatures)."
     )
 
 
@@ -116,7 +123,7 @@ def no_signature(name: str, there: Iterable[str]) -> EngineError:
     names = sorted(each for each in there if is_public(each))
     if not names:
         return EngineError(
-            "The SavedModel has no signatures, so that nobody knows what goes into it: it was "
+            "The SavedModel has no signatures, so its inputs are not known: it was "
             "saved without them. Where it was made, give it one: tf.saved_model.save(module, "
             "folder, signatures=module.function.get_concrete_function(tf.TensorSpec([None, 224, "
             "224, 3]))); of a Keras model, model.export(folder)."
@@ -133,7 +140,10 @@ def told_of_damage(folder: Path) -> Iterator[None]:
     try:
         yield
     except (ValueError, IndexError, RecursionError) as exc:
-        raise EngineError(f"{folder.name}/saved_model.pb is damaged: {exc}.") from exc
+        raise EngineError(
+            f"{folder.name}/saved_model.pb is damaged: {exc}. Copy "
+            "the whole folder that export() or save() wrote anew."
+        ) from exc
 
 
 def is_public(name: str) -> bool:

@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from typing import IO, Any
 
+from plumbline.archive import discovery, foreign_files, xz_stream
 from plumbline.errors import ArchiveError
 
 MEBIBYTE = 1024 * 1024
@@ -50,7 +51,7 @@ class Bounds:
 
 
 DECOMPRESSORS: Mapping[bytes, Callable[[IO[bytes]], Any]] = MappingProxyType(
-    {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
+    {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": xz_stream.opened}
 )
 """By the first bytes of what is compressed; a plain tar has others."""
 
@@ -94,6 +95,8 @@ def unpack(archive: Path, target: Path, bounds: Bounds | None = None) -> None:
     leaves nothing behind.
     """
     bounds = bounds or Bounds()
+    if said := another_kind(archive):
+        raise ArchiveError(said)
     try:
         with opened(archive) as stream, tarfile.open(fileobj=stream, mode="r:") as tar:
             most = bounds.size_for(archive.stat().st_size)
@@ -121,6 +124,20 @@ def unpacked(archive: Path) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="plumbline-model-") as folder:
         unpack(archive, Path(folder))
         yield Path(folder)
+
+
+def another_kind(file: Path) -> str | None:
+    """The sentence for a file that is no archive but a model, or a part of one."""
+    if said := foreign_files.told(file, str(file)):
+        return said
+    if discovery.whole_keras_model(file):
+        return (
+            f"{file.name} is a Keras model, and what is served is an archive: "
+            f"plumbline pack {file} --out model.tar.gz, then model.tar.gz is one."
+        )
+    if file.name == "saved_model.pb":
+        return "saved_model.pb is a part of a SavedModel: name the folder that it lies in."
+    return None
 
 
 def check_any(members: list[Any], name: str) -> None:
@@ -175,7 +192,8 @@ def checked(
         check_member(member, path)
         if size > most or count > bounds.files:
             raise ArchiveError(
-                f"The archive unpacks to more than {most:,} bytes or {bounds.files:,} files."
+                f"The archive unpacks to more than {most:,} bytes or {bounds.files:,} files; "
+                "leave out what the model does not need, such as checkpoints and data."
             )
         if path in seen and not member.isdir():
             raise ArchiveError(f"The archive holds {member.name!r} twice; pack it anew.")

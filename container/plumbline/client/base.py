@@ -165,8 +165,8 @@ class Server:
             connection.connect()
         except OSError as exc:
             raise NotReached(
-                f"Nobody answers at {self.url} ({exc.strerror or exc}). Is a server running there? "
-                "plumbline serve MODEL starts one; --url names another."
+                f"There is no response from {self.url} ({exc.strerror or exc}). Is a server "
+                "running there? plumbline serve MODEL starts one; --url names another."
             ) from exc
         try:
             yield connection

@@ -53,7 +53,7 @@ def counts(_context: click.Context, _option: click.Parameter, text: str) -> tupl
     default="1,4,16",
     show_default=True,
     callback=counts,
-    help="Requests at a time, of one load after the other.",
+    help="Concurrent connections, one load after the other.",
 )
 @click.option(
     "--seconds", type=click.FloatRange(0.1), default=10.0, show_default=True, help="Of each load."
@@ -63,7 +63,7 @@ def counts(_context: click.Context, _option: click.Parameter, text: str) -> tupl
     type=click.FloatRange(0, min_open=True),
     default=200.0,
     show_default=True,
-    help="Milliseconds in which 95 of 100 requests must be answered.",
+    help="The highest p95 latency in milliseconds.",
 )
 @click.option("--out", type=click.Path(path_type=Path), help="The file for deploy.py.")
 def bench(
@@ -74,7 +74,7 @@ def bench(
     p95: float,
     out: Path | None,
 ) -> None:
-    """Measure how many requests a second TARGET answers, and how long each takes.
+    """Measure the throughput and latency of TARGET.
 
     TARGET is the URL of a running server, or a model.tar.gz or a folder, which is then served here
     for as long as it takes. Every load keeps so many connections busy with the pictures in turn.

@@ -27,7 +27,7 @@ from plumbline.errors import CommandError
 from plumbline.machine import cgroups
 from plumbline.machine.quiet import muted
 from plumbline.settings import environment
-from plumbline.spec.model_spec import RESPONSES
+from plumbline.spec.known_keys import RESPONSES
 
 URL = "http://127.0.0.1:8080"
 
@@ -50,17 +50,17 @@ def address(_context: click.Context, _option: click.Parameter, value: str | None
 
 WHERE = (
     click.option("--url", metavar="URL", callback=address, help=f"A server's, such as {URL}."),
-    click.option("--endpoint", metavar="NAME", help="A SageMaker endpoint's, asked through boto3."),
+    click.option("--endpoint", metavar="NAME", help="A SageMaker endpoint, invoked through boto3."),
     click.option("--region", help="The endpoint's AWS region.  [default: that of your AWS setup]"),
-    click.option("--variant", help="The endpoint's production variant to ask."),
+    click.option("--variant", help="The production variant."),
 )
 
 OPTIONS = (
-    click.option("--top-k", type=click.IntRange(1, 1000), help="Classes to answer with."),
+    click.option("--top-k", type=click.IntRange(1, 1000), help="How many classes."),
     click.option(
-        "--score-threshold", type=click.FloatRange(0, 1), help="Least score of a detection."
+        "--score-threshold", type=click.FloatRange(0, 1), help="The lowest score of a detection."
     ),
-    click.option("--max-detections", type=click.IntRange(1, 1000), help="Detections at most."),
+    click.option("--max-detections", type=click.IntRange(1, 1000), help="The most detections."),
     click.option(
         "--mask", is_flag=True, help="Draw a segmentation's mask itself, not over the picture."
     ),
@@ -80,7 +80,7 @@ def options(*groups: tuple[Callable[[Any], Any], ...]) -> Callable[[Any], Any]:
 @click.option("--json", "as_json", is_flag=True, help="For scripts: a line of JSON each.")
 @options(OPTIONS)
 def predict(pictures: tuple[Path, ...], out: Path | None, as_json: bool, **asked: Any) -> None:
-    """Send each PICTURE to a server or a SageMaker endpoint, and show what it says.
+    """Send each PICTURE to a server or a SageMaker endpoint, and show the prediction.
 
     The server is the one of `plumbline serve`, on this machine, unless --url or --endpoint
     names another. The exit status is 1 if a picture could not be answered; the others still are.
@@ -123,13 +123,13 @@ def predict(pictures: tuple[Path, ...], out: Path | None, as_json: bool, **asked
     "--format",
     "style",
     type=click.Choice(RESPONSES),
-    help="The form of predictions.  [default: the model's own]",
+    help="The format of predictions.  [default: the model's own]",
 )
 @options(OPTIONS)
 def transform(
     folder: Path, model: Path | None, out: Path, pictures: bool, style: str | None, **asked: Any
 ) -> None:
-    """Answer for every picture below FOLDER, as a batch transform does, without SageMaker.
+    """Predict every picture below FOLDER, like a batch transform without SageMaker.
 
     The MODEL is loaded once, here, and checked against its golden pictures; --url or --endpoint
     asks a server instead. OUT/predictions.jsonl gets a line for each picture, sorted by name; a

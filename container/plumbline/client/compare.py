@@ -16,6 +16,7 @@ from plumbline.errors import CommandError
 from plumbline.loading.inspection import Inspection
 from plumbline.parity.differences import Difference, compare, mismatch
 from plumbline.pipeline.model_inputs import fit_pictures, prepared
+from plumbline.pipeline.picture_view import seen
 from plumbline.pipeline.stopwatch import Stopwatch
 from plumbline.signature import TEXT, Signature
 from plumbline.tasks.task_table import fitted
@@ -68,14 +69,15 @@ def compared(inspected: Inspection, answers: Path) -> Comparison:
 
 def differences(inspected: Inspection, answers: Path) -> Iterator[tuple[str, Difference]]:
     """How far each answer is off."""
-    archive, signature = inspected.archive, inspected.signature
+    archive, target = inspected.archive, inspected.target
+    signature = seen(archive.spec, inspected.signature)
     task = fitted(archive.spec, archive.labels, signature)
     for golden in archive.goldens:
         try:
             outputs = answer(answers, golden, signature)
             if outputs is None:
                 continue
-            made = prepared(golden.picture, archive.spec, signature.input(), Limits(), Stopwatch())
+            made = prepared(golden.picture, archive.spec, target, Limits(), Stopwatch())
             compares = (
                 compare(golden.expected, one) for one in task.readings(outputs, made.geometry)
             )

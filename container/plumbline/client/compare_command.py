@@ -18,7 +18,7 @@ from plumbline.settings import environment
 @click.argument("answers", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="For scripts: one JSON object.")
 def compare(model: Path, answers: Path, as_json: bool) -> None:
-    """Compare ANSWERS with what the golden pictures of MODEL should give.
+    """Compare ANSWERS with the golden outputs of MODEL.
 
     ANSWERS is a folder in which the answer to golden/cat.jpg lies as cat.jpg.npy or cat.jpg.json.
     Whoever answered must have been asked with format=raw. No model is computed here. The exit

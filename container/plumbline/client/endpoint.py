@@ -57,6 +57,11 @@ class Endpoint:
         except (BotoCoreError, OSError) as exc:
             raise unreached(exc, f"the endpoint {self.name}") from exc
 
+    @property
+    def region(self) -> str:
+        """Where it is."""
+        return str(self.runtime.meta.region_name)
+
     def error(self, response: Mapping[str, Any]) -> Answer:
         """The container's error, or SageMaker's; what no picture can mend is `NotReached`."""
         code, said = response["Error"]["Code"], response["Error"]["Message"]

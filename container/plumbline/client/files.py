@@ -11,7 +11,7 @@ from pathlib import Path, PurePath
 
 from plumbline.errors import CommandError
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif")
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,11 @@ def started(
     variables = {**environment.environment_for(folder, port), **LOGGING, **settings}
     with log.open("wb") as output:
         return subprocess.Popen(
-            gunicorn_command(), env=variables, stdout=output, stderr=output, start_new_session=True
+            gunicorn_command("127.0.0.1", port),
+            env=variables,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
         )
 
 

@@ -114,6 +114,8 @@ def show(console: Console, job: Job, predicted: Any) -> None:
 def table(predicted: Any) -> RenderableType:
     """What is said of a picture, by its kind."""
     if isinstance(predicted, dict):
+        if isinstance(made := predicted.get("image"), dict) and "png" in made:
+            return Text(f"a picture of {made['width']}×{made['height']} pixels")
         for kind, rows in ROWS.items():
             if kind in predicted:
                 return grid(rows(predicted[kind])) if predicted[kind] else Text(f"no {kind}")

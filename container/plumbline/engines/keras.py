@@ -26,6 +26,7 @@ from plumbline.archive import (
 )
 from plumbline.archive.discovery import ModelFile
 from plumbline.archive.keras_files import KerasModel
+from plumbline.engines import keras3_operations
 from plumbline.engines.keras_export import export
 from plumbline.engines.tensorflow import TensorFlowEngine, load_saved_model, preload
 from plumbline.errors import EngineError, ModelError
@@ -58,7 +59,9 @@ def import_keras() -> Any:
     """Keras 3."""
     preload()
     import keras
+    from keras.src import applications
 
+    know_own(keras, applications)
     return keras
 
 
@@ -67,23 +70,35 @@ def import_tf_keras() -> Any:
     preload()
     import tensorflow as tf
     import tf_keras
+    from tf_keras.src import applications
 
     tf_keras.utils.get_custom_objects().setdefault("relu6", tf.nn.relu6)
+    know_own(tf_keras, applications)
     return tf_keras
+
+
+def know_own(keras: Any, applications: Any) -> None:
+    """Let a Keras find the layers of its own networks, which HDF5 names without their module."""
+    known, networks = keras.utils.get_custom_objects(), applications
+    known.setdefault("LayerScale", networks.convnext.LayerScale)
+    known.setdefault("StochasticDepth", networks.convnext.StochasticDepth)
+    known.setdefault("CustomScaleLayer", networks.inception_resnet_v2.CustomScaleLayer)
 
 
 KERAS_3 = Library("keras", import_keras)
 KERAS_2 = Library("tf_keras", import_tf_keras)
 
 
-def load_keras(model: ModelFile, signature_name: str, threads: int) -> TensorFlowEngine:
+def load_keras(
+    model: ModelFile, signature_name: str, threads: int, allow_ops: Collection[str] = ()
+) -> TensorFlowEngine:
     """The engine for a Keras file. Raises `EngineError`, `ArchiveError` or `UnsafeModel`."""
     with tempfile.TemporaryDirectory(prefix="plumbline-export-") as folder:
-        convert(model, Path(folder))
+        convert(model, Path(folder), allow_ops)
         return load_saved_model(Path(folder), signature_name, threads)
 
 
-def convert(model: ModelFile, folder: Path) -> str:
+def convert(model: ModelFile, folder: Path, allow_ops: Collection[str] = ()) -> str:
     """Write a Keras file as a SavedModel into the empty `folder`; which Keras could read it."""
     library, loaded = load(model)
     try:
@@ -95,7 +110,7 @@ def convert(model: ModelFile, folder: Path) -> str:
             f"{library} has read {model.path.name}, but can't make a SavedModel of it: "
             f"{short(exc)}. {keras_config.EXPORT_THERE}"
         ) from exc
-    graph_operations.check(folder, source=model.path.name)
+    graph_operations.check(folder, allow_ops, source=model.path.name)
     return str(library)
 
 
@@ -150,6 +165,10 @@ def read_with(library: Library, model: ModelFile, found: KerasModel) -> Any:
         loaded = keras.models.model_from_json(json.dumps(config))
         load_weights(loaded, model.weights or model.path)
         return loaded
+    operations: dict[str, Any] = {}
+    if library is KERAS_3 and model.kind == "h5":
+        config, operations = keras3_operations.translated(found.config)
+        found = replace(found, config=config, changed=found.changed or bool(operations))
     name = f"model.{model.kind}"
     file = (
         keras_precision.rewritten(model.path, found.config, name)
@@ -157,7 +176,7 @@ def read_with(library: Library, model: ModelFile, found: KerasModel) -> Any:
         else keras_files.named(model.path, name)
     )
     with file as path:
-        return keras.models.load_model(str(path), compile=False, safe_mode=True)
+        return keras.models.load_model(str(path), operations, compile=False, safe_mode=True)
 
 
 def load_weights(model: Any, weights: Path) -> None:
@@ -174,12 +193,13 @@ def unreadable(model: ModelFile, found: KerasModel, failures: list[str]) -> Engi
         return EngineError(
             f"{name} was saved by Keras {found.version}, and this server has {KERAS_3}, which "
             "can't read it. Save it with an older Keras, or convert it where the newer one is: "
-            "plumbline pack MODEL makes an archive that needs no Keras."
+            "plumbline pack MODEL makes an archive that needs no Keras, and so does packing what "
+            "model.export('saved_model') writes there."
         )
     unknown = sorted(keras_config.unlabelled_layers(found.config) - known_layers())
     if unknown:
         return EngineError(keras_config.custom_classes(name, unknown))
-    return EngineError(f"{name} can't be read. {'. '.join(failures)}.")
+    return EngineError(f"{name} can't be read. {'. '.join(failures)}. {keras_config.EXPORT_THERE}")
 
 
 def is_newer(version: str | None, installed: str) -> bool:

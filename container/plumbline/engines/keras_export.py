@@ -38,9 +38,21 @@ def serving(model: Any) -> Callable[..., dict[str, Any]]:
     """The model as a function from tensors to named tensors, as `predict` calls it."""
 
     def serve(*inputs: Any) -> dict[str, Any]:
-        return outputs_by_name(model(structured(model, inputs), training=False))
+        given = structured(model, inputs)
+        outputs = model(given, training=False)
+        return outputs_by_name(decoded(model, outputs, given))
 
     return serve
+
+
+def decoded(model: Any, outputs: Any, given: Any) -> Any:
+    """The outputs as `predict` gives them: detectors of KerasHub and KerasCV make boxes of them."""
+    return model.decode_predictions(outputs, given) if decodes(model) else outputs
+
+
+def decodes(model: Any) -> bool:
+    """Whether `predict` makes boxes of the outputs."""
+    return hasattr(model, "prediction_decoder") and hasattr(model, "decode_predictions")
 
 
 def structured(model: Any, inputs: Sequence[Any]) -> Any:
@@ -67,7 +79,8 @@ def input_specs(model: Any) -> list[Any]:
     A class of the user's own has no inputs: it was built for a batch of some shape, once.
     """
     if inputs := getattr(model, "inputs", None):
-        return [input_spec(tensor) for tensor in inputs]
+        # What suppresses boxes there takes batches of a known size alone.
+        return [input_spec(tensor, 1 if decodes(model) else None) for tensor in inputs]
     import tensorflow as tf
 
     shape = (model.get_build_config() or {}).get("input_shape")
@@ -94,11 +107,12 @@ def tracked(model: Any) -> Iterator[Any]:
                 yield value
 
 
-def input_spec(tensor: Any) -> Any:
-    """What the signature says of one of the model's inputs."""
+def input_spec(tensor: Any, batch: int | None) -> Any:
+    """What the signature says of one of the model's inputs, for batches of that size if any."""
     import tensorflow as tf
 
-    return tf.TensorSpec(tuple(tensor.shape), tensor.dtype, name=tensor.name)
+    shape = (batch or tensor.shape[0], *tensor.shape[1:])
+    return tf.TensorSpec(shape, tensor.dtype, name=tensor.name)
 
 
 def resource(variable: Any) -> Any:

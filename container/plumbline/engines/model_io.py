@@ -26,9 +26,9 @@ def signatures_of(model: ModelFile, archive: Archive) -> tuple[str, dict[str, Si
         if form is None or model is not archive.model:
             raise EngineError(
                 f"Looking into {model.path.name}, which was not compiled for OpenVINO, needs "
-                "TensorFlow, which this Python has not."
+                "TensorFlow, which this Python has not: pip install 'plumbline[tensorflow]'."
             )
         return "OpenVINO", {form.signature_name: form.signature}
     with tempfile.TemporaryDirectory(prefix="plumbline-inspect-") as folder:
-        reader = convert(model, Path(folder))
+        reader = convert(model, Path(folder), archive.allow_ops)
         return reader, read_signatures(Path(folder))

@@ -7,6 +7,7 @@ processes of the server.
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,12 +22,14 @@ import numpy as np
 
 from plumbline.engines.base import PATIENCE, Engine, as_the_models
 from plumbline.engines.time_left import TimeLeft
-from plumbline.errors import EngineError, PlumblineError
+from plumbline.errors import EngineError, InputRefused, PlumblineError
 from plumbline.machine.allocator import forget_mapped
 from plumbline.machine.shared_counts import Counts, counts_of
 from plumbline.signature import Signature, TensorSpec
 from plumbline.vision.arrays import Tensors
 from plumbline.vision.normalize import Normalization
+
+log = logging.getLogger("plumbline.engines")
 
 CROWD_SECONDS = 0.2
 """How long after two requests have met others are expected; each gets one core until then."""
@@ -102,9 +105,14 @@ class OpenVINOEngine:
                 while not request.wait_for(max(1, int(1000 * min(PATIENCE, left())))):
                     pass
         except RuntimeError as exc:
+            if any(None in spec.shape[1:] for spec in self.signature.inputs):
+                log.warning("The model refused an input: %s", str(exc)[:1000])
+                raise InputRefused("The model can't compute an input of this size.") from exc
             raise EngineError("The model failed on this input; the server's log says why.") from exc
-        found = request.output_tensors
-        return {name: np.array(found[place].data) for name, place in self._places.outputs.items()}
+        return {
+            name: np.array(request.get_output_tensor(place).data)  # a look at all costs more
+            for name, place in self._places.outputs.items()
+        }
 
     @contextmanager
     def network(self) -> Iterator[Network]:
@@ -220,7 +228,7 @@ def convert(path: Path, signature: Signature, target: Path) -> None:
     batch normalisation into the weights before it: they would be there twice otherwise, once as
     they were. Raises `EngineError`.
     """
-    import openvino
+    openvino = preload()
     from openvino._offline_transformations import apply_moc_transformations
 
     with told(path):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from types import MappingProxyType
 
 from plumbline.archive.discovery import ModelFile
@@ -12,12 +12,12 @@ from plumbline.engines.keras import load_keras
 from plumbline.engines.tensorflow import load_saved_model
 from plumbline.errors import EngineError
 
-Loader = Callable[[ModelFile, str, int], Engine]
-"""Model, name of its signature, threads → engine."""
+Loader = Callable[[ModelFile, str, int, Collection[str]], Engine]
+"""Model, name of its signature, threads, operations that are let through → engine."""
 
 LOADERS: Mapping[str, Loader] = MappingProxyType(
     {
-        "saved_model": lambda model, *chosen: load_saved_model(model.path, *chosen),
+        "saved_model": lambda model, name, threads, _: load_saved_model(model.path, name, threads),
         "keras": load_keras,
         "h5": load_keras,
         "json": load_keras,
@@ -26,10 +26,12 @@ LOADERS: Mapping[str, Loader] = MappingProxyType(
 )
 
 
-def load_engine(model: ModelFile, signature: str, threads: int) -> Engine:
+def load_engine(
+    model: ModelFile, signature: str, threads: int, allow_ops: Collection[str] = ()
+) -> Engine:
     """The model, ready to run. Raises a `ModelError`."""
     try:
-        return LOADERS[model.kind](model, signature, threads)
+        return LOADERS[model.kind](model, signature, threads, allow_ops)
     except ModuleNotFoundError as exc:
         raise EngineError(
             f"This server has no {exc.name}, which {model.path.name} needs, as nothing else "

@@ -6,6 +6,7 @@ import logging
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -27,6 +28,22 @@ def preload() -> None:
     if "tensorflow" not in sys.modules:
         with muted(spared=is_ours):  # threads beside this one may have something to say
             import tensorflow as tf  # noqa: F401
+
+
+@cache
+def tell_device() -> None:
+    """Say once whether a TensorFlow that was built for GPUs has found one."""
+    import tensorflow as tf
+
+    if not tf.test.is_built_with_cuda():
+        return
+    if found := tf.config.list_physical_devices("GPU"):
+        log.info("TensorFlow computes on %s.", ", ".join(gpu.name for gpu in found))
+    else:
+        log.warning(
+            "TensorFlow found no GPU and computes on the CPU. This image is for instances with "
+            "NVIDIA's GPUs (ml.g*); `docker run` needs --gpus all."
+        )
 
 
 Call: TypeAlias = Callable[[Sequence[Tensor], float], list[Tensor]]
@@ -79,6 +96,7 @@ def load_saved_model(folder: Path, signature_name: str, threads: int) -> TensorF
     preload()
     import tensorflow as tf
 
+    tell_device()
     tags = serving_tags(folder)
     there = read_signatures(folder)
     if signature_name not in there and not (there and signature_name == DEFAULT):
@@ -95,7 +113,11 @@ def load_saved_model(folder: Path, signature_name: str, threads: int) -> TensorF
         with session.graph.as_default():
             meta_graph = tf.compat.v1.saved_model.load(session, tags, str(folder))
     except Exception as exc:  # whatever a damaged file makes TensorFlow raise
-        raise EngineError(f"TensorFlow can't load the SavedModel {folder.name}/: {exc}") from exc
+        raise EngineError(
+            f"TensorFlow can't load the SavedModel {folder.name}/: {exc} "
+            "Where it was trained, model.export('saved_model') may write one that can be loaded; "
+            "operations of other libraries must be left out of it."
+        ) from exc
     definitions = meta_graph.signature_def
     if lacks_values(session) and (whole := frozen(folder, tags, signature_name, config)):
         return whole
@@ -112,7 +134,7 @@ def without_default() -> TensorFlowEngine:
 
 def refuse(*_: Any) -> list[Tensor]:
     """Nobody gets here: what names no signature is refused before."""
-    raise EngineError(f"The model has no signature {DEFAULT!r}.")
+    raise EngineError(f"The model has no signature {DEFAULT!r}; name another as signature_name.")
 
 
 def lacks_values(session: Any) -> bool:

@@ -6,6 +6,7 @@ replaced before there are too many.
 
 from __future__ import annotations
 
+import contextvars
 import logging
 import sys
 import threading
@@ -40,7 +41,10 @@ class Cutoff:
         """What `act` returns or raises. Raises `DeadlineExceeded` when the time is up before."""
         outcome: Future[T] = Future()
         thread = threading.Thread(
-            target=fulfil, args=(outcome, act), name="plumbline-handler", daemon=True
+            target=contextvars.copy_context().run,  # what it logs belongs to the request, too
+            args=(fulfil, outcome, act),
+            name="plumbline-handler",
+            daemon=True,
         )
         thread.start()
         if wait([outcome], time_left()).done:
@@ -48,7 +52,10 @@ class Cutoff:
         with self._lock:
             self._late.add(thread)
         log.error("A handler hangs and is left behind. It is at:\n%s", whereabouts(thread))
-        raise DeadlineExceeded("The handler did not answer before the request's time was up.")
+        raise DeadlineExceeded(
+            "The handler did not answer before the request's time was up; the server's log says "
+            "where it was. PLUMBLINE_DEADLINE_SECONDS gives it more."
+        )
 
 
 def fulfil(outcome: Future[T], act: Callable[[], T]) -> None:

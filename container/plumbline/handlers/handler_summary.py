@@ -23,6 +23,8 @@ def handler_rows(archive: Archive) -> Iterator[tuple[str, str]]:
     told = handler(archive)
     if told is None:
         yield "file", "none: there is no code/inference.py, and no code in the archive is run"
-        return
-    yield "file", f"{told['file']}: Python code, which runs in the server"
-    yield from told["replaces"].items()
+    else:
+        yield "file", f"{told['file']}: Python code, which runs in the server"
+        yield from told["replaces"].items()
+    for sentence in archive.not_run:
+        yield "warning", sentence

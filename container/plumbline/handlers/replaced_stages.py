@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
 from typing import Protocol, TypeVar
 
@@ -73,7 +73,7 @@ class Handled(Pipeline):
             answer = self.cutoff.run(
                 lambda: self.handler.answer(pipeline, self.model, request, inner), time_left
             )
-        add(watch, inner.watch.laps)
+        add(watch, inner.watch)
         return answer
 
     def with_pictures(self, request: Request, time_left: TimeLeft, watch: Stopwatch) -> Request:
@@ -112,10 +112,12 @@ def around(pipeline: Pipeline, handler: Handler | None, cutoff: Cutoff, model: N
     return Handled(**parts, handler=handler, cutoff=cutoff, model=model)
 
 
-def add(watch: Stopwatch, laps: Mapping[str, float]) -> None:
+def add(watch: Stopwatch, other: Stopwatch) -> None:
     """Take over what was measured elsewhere."""
-    for stage, spent in laps.items():
+    for stage, spent in other.laps.items():
         watch.laps[stage] = watch.laps.get(stage, 0.0) + spent
+    watch.answered += other.answered
+    watch.refused += other.refused
 
 
 PICTURE = "application/x-image"

@@ -107,7 +107,9 @@ def lines(file: Path) -> Iterator[str]:
     try:
         text = file.read_text("utf-8-sig").replace("\\\n", " ")
     except (OSError, UnicodeDecodeError) as exc:
-        raise HandlerError(f"{file.parent.name}/{file.name} can't be read.") from exc
+        raise HandlerError(
+            f"{file.parent.name}/{file.name} can't be read as UTF-8 text; save it as that."
+        ) from exc
     for line in text.splitlines():
         plain = line.partition(" #")[0].partition(" --")[0].strip()
         option, _, name = plain.partition(" ")

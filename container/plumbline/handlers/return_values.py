@@ -27,7 +27,8 @@ def answer(returned: Any, name: str, accept: str) -> Response:
     data = to_bytes(body, name)
     if len(data) > MOST_BYTES:
         raise HandlerFailed(
-            f"{name} returned {len(data):,} bytes, and at most {MOST_BYTES:,} are sent."
+            f"{name} returned {len(data):,} bytes, and at most {MOST_BYTES:,} are sent; return "
+            "less, or the answers to fewer pictures."
         )
     return Response(data, content_type(accept if kind is None else kind, name))
 
@@ -60,5 +61,8 @@ def content_type(kind: Any, name: str) -> str:
     if wanted in ANY:
         return JSON
     if not isinstance(wanted, str) or not MEDIA_TYPE.fullmatch(wanted):
-        raise HandlerFailed(f"{name} returned a content type {kind!r:.80}, which is none.")
+        raise HandlerFailed(
+            f"{name} returned a content type {kind!r:.80}, which is none; return (body, "
+            f"{JSON!r}), say."
+        )
     return wanted

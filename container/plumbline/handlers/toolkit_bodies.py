@@ -35,7 +35,7 @@ def as_given(body: bytes, content_type: str) -> bytes | str:
         return body.decode("utf-8")
     except UnicodeDecodeError as exc:
         error = InvalidJSON if kind == JSON else InvalidCSV
-        raise error(f"The body is {kind}, but not UTF-8 text.") from exc
+        raise error(f"The body is {kind}, but not UTF-8 text; send it as that.") from exc
 
 
 def from_json(body: bytes) -> Tensor:
@@ -43,7 +43,10 @@ def from_json(body: bytes) -> Tensor:
     try:
         return np.array(orjson.loads(body))
     except ValueError as exc:
-        raise InvalidJSON(f"The body is no JSON of even lists of numbers: {exc}.") from exc
+        raise InvalidJSON(
+            f"The body is no JSON of even lists of numbers: {exc}. The handler's input_fn can read "
+            "other forms."
+        ) from exc
 
 
 def from_csv(body: bytes, dtype: type | None = float) -> Tensor:
@@ -54,7 +57,10 @@ def from_csv(body: bytes, dtype: type | None = float) -> Tensor:
     try:
         return np.genfromtxt(io.StringIO(body.decode("utf-8")), dtype, delimiter=",")
     except ValueError as exc:
-        raise InvalidCSV("The body is no CSV of even lines of numbers.") from exc
+        raise InvalidCSV(
+            "The body is no CSV of even lines of numbers. The handler's input_fn can read other "
+            "forms."
+        ) from exc
 
 
 def from_npy(body: bytes) -> Tensor:

@@ -20,6 +20,7 @@ from plumbline.handlers.return_values import ANY, answer, article
 from plumbline.handlers.toolkit_bodies import as_given, decode, default_predict, encode
 from plumbline.handlers.toolkit_context import ToolkitContext
 from plumbline.handlers.user_code import Stage, Stages
+from plumbline.pipeline.picture_view import view_of
 from plumbline.pipeline.stages import Pipeline
 from plumbline.pipeline.stopwatch import Timing
 from plumbline.results.task_results import Failure
@@ -167,7 +168,7 @@ class ToolkitHandler:
 
 def house_read(call: Call) -> tuple[Tensors, bool]:
     """The model's inputs by name, as the house reads a request."""
-    pipeline, signature = call.pipeline, call.pipeline.engine.signature
+    pipeline, signature = call.pipeline, call.pipeline.signature
     payload = read(call.request, pipeline.max_instances)
     if not isinstance(payload, Pictures):
         return payload.tensors(signature), isinstance(payload, Inputs)
@@ -182,7 +183,8 @@ def house_read(call: Call) -> tuple[Tensors, bool]:
     tensors = [one.tensor for one in made if not isinstance(one, Failure)]
     if len({tensor.shape for tensor in tensors}) > 1:
         raise InvalidInstances("The pictures have several sizes; send each by itself.")
-    return {signature.input().name: np.stack(tensors)}, False
+    view, batch = view_of(pipeline.spec, signature), np.stack(tensors)
+    return view.inputs(batch) if view else {signature.input().name: batch}, False
 
 
 def run(pipeline: Pipeline, data: Any, name: str, timing: Timing) -> Tensors:
@@ -224,7 +226,8 @@ def named(prediction: Any) -> Tensors:
     if any(array.dtype.kind not in "biuf" for array in outputs.values()):
         raise HandlerError(
             f"predict_fn returned {article(prediction)}, which golden pictures can't be compared "
-            "with: it must be an array, or arrays by name."
+            "with: let it return an array, or arrays by name, or leave the golden pictures out of "
+            "the archive."
         )
     return outputs
 
@@ -236,7 +239,10 @@ def ready(stages: Stages, model_dir: str) -> ToolkitHandler:
     warm_up, stage = stages.get("model_warmup_fn"), stages.get("model_fn")
     if stage is None:
         if warm_up is not None:
-            raise HandlerError(f"{warm_up.code.name} defines model_warmup_fn without model_fn.")
+            raise HandlerError(
+                f"{warm_up.code.name} defines model_warmup_fn without model_fn, whose model it "
+                "would get. Define that, too, or leave it out: the server warms its own model up."
+            )
         return ToolkitHandler(stages, model_dir)
     model = at_load(stage, model_dir)
     needs = stages.keys().isdisjoint(("predict_fn", "transform_fn"))

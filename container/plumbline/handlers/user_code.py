@@ -83,7 +83,7 @@ def run(code: Code) -> ModuleType:
     name = code.file.stem
     spec = spec_from_file_location(name, code.file)
     if spec is None or spec.loader is None:
-        raise HandlerError(f"{code.name} is no Python file.")
+        raise HandlerError(f"{code.name} is no Python file; call it inference.py.")
     module = module_from_spec(spec)
     sys.modules[name] = module  # where dataclasses and pickle look for it
     logging.getLogger(name).setLevel(log.getEffectiveLevel())
@@ -107,7 +107,9 @@ def unusable(exc: BaseException, code: Code) -> HandlerError:
     if isinstance(exc, ModuleNotFoundError):
         return HandlerError(f"{where}: there is no module {exc.name} here. {helps or VENDORING}")
     if isinstance(exc, SystemExit):
-        return HandlerError(f"{where}: it calls sys.exit when it is imported; it must not.")
+        return HandlerError(
+            f"{where}: it calls sys.exit when it is imported; it must not. {SCRIPT}"
+        )
     return HandlerError(f"{where}: {type(exc).__name__}: {exc}. {helps}".rstrip())
 
 
@@ -136,6 +138,8 @@ def stage(name: str, function: Any, code: Code) -> Stage:
         f"{form}{also}."
     )
 
+
+SCRIPT = "What a script does by itself stands below if __name__ == '__main__':."
 
 REFUSED: Mapping[str, Callable[[Any], bool]] = {
     "async, which is not called here": inspect.iscoroutinefunction,

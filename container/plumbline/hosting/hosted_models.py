@@ -12,9 +12,9 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from plumbline.hosting.errors import (
     NotEnoughMemory,
 )
 from plumbline.hosting.fork_client import start
+from plumbline.hosting.model_entry import Hosted, entry
 from plumbline.hosting.model_launch import Means
 from plumbline.hosting.running_model import Running
 from plumbline.machine.process_control import memory_of
@@ -44,27 +45,6 @@ LOOK_SECONDS = 0.2
 """How often, at most, the memory of a process is looked at."""
 
 
-@dataclass(eq=False)
-class Hosted:
-    """One model, and what is known of it."""
-
-    name: str
-    url: str
-    running: Running | None = None
-    loaded: bool = False
-    """Whether it has been loaded whole; it may be loading again since."""
-    busy: int = 0
-    """Requests that it is to answer, and loads of it that are under way."""
-    unwanted: bool = False
-    revived: bool = False
-    """Whether its process has ended once, and it was loaded again."""
-    renewing: bool = False
-    """Whether its process is being replaced."""
-    requests: int = 0
-    errors: int = 0
-    load_seconds: float = 0.0
-
-
 class Hosts:
     """The table."""
 
@@ -72,6 +52,8 @@ class Hosts:
         self._means = means
         self._table: dict[str, Hosted] = {}
         self._changed = threading.Condition()
+        self.ends: Counter[str] = Counter()
+        """How many processes were to be replaced, by what was wrong with them."""
 
     def load(self, name: str, url: str) -> None:
         """Load a model; returns when it can answer.
@@ -160,6 +142,11 @@ class Hosts:
             if running.is_due(LOOK_SECONDS):
                 start(partial(self._look, hosted, running))
 
+    def loaded(self) -> list[Hosted]:
+        """All models that have been loaded."""
+        with self._changed:
+            return [hosted for hosted in self._table.values() if hosted.loaded]
+
     def describe(self, name: str) -> dict[str, Any]:
         """What is known of a loaded model. Raises `ModelNotLoaded`."""
         with self._changed:
@@ -180,9 +167,7 @@ class Hosts:
         """The loaded models behind that name, in alphabetical order, and where the next page begins
         (None at the end).
         """
-        with self._changed:
-            loaded = [hosted for hosted in self._table.values() if hosted.loaded]
-        page = sorted((one for one in loaded if one.name > after), key=lambda one: one.name)
+        page = sorted((one for one in self.loaded() if one.name > after), key=lambda one: one.name)
         more = page[most - 1].name if len(page) > most else None
         return [entry(hosted) for hosted in page[:most]], more
 
@@ -197,7 +182,7 @@ class Hosts:
         if hosted.running is not None:
             return hosted.running
         if self._table.get(hosted.name) is not hosted:
-            raise ModelNotLoaded(f"Model {hosted.name} is not loaded any more.")
+            raise ModelNotLoaded(f"Model {hosted.name} is not loaded any more; load it again.")
         raise ModelNotReady(f"The process of model {hosted.name} has ended; it loads again.", 2)
 
     def _leave(self, hosted: Hosted) -> None:
@@ -235,8 +220,9 @@ class Hosts:
             if hosted.renewing:  # it is being loaded already
                 return
             log.error("The process of model %s %s.", hosted.name, ended.child.words)
+            self.ends["killed" if ended.child.status < 0 else "crashed"] += 1
             if hosted.revived and ended.answered == 0:
-                raise ModelNotReady("It was loaded again once, and has not answered anybody since.")
+                raise ModelNotReady("It was loaded twice, and served no request; the log says why.")
             hosted.revived = True
             self._start(hosted)
         except PlumblineError as exc:
@@ -255,6 +241,7 @@ class Hosts:
             hosted.renewing = True
             hosted.busy += 1
         log.warning("The process of model %s is replaced: %s.", hosted.name, verdict.reason)
+        self.ends[verdict.kind] += 1
         self._renew(hosted, running, beside=verdict.beside)
 
     def _renew(self, hosted: Hosted, worn: Running, *, beside: bool) -> None:
@@ -292,8 +279,3 @@ class Hosts:
         with self._changed:
             if self._table.get(hosted.name) is hosted:
                 del self._table[hosted.name]
-
-
-def entry(hosted: Hosted) -> dict[str, str]:
-    """A model as the platform knows it."""
-    return {"modelName": hosted.name, "modelUrl": hosted.url}

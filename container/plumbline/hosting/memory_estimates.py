@@ -71,7 +71,8 @@ def sizes(root: Path) -> Iterator[tuple[Path, int]]:
         raise ModelNotLoadable(f"The files in {root} can't be read: {exc.strerror}.") from exc
     if len(found) > MOST_FILES:
         raise ModelNotLoadable(
-            f"{root} is no model's folder: it holds more than {MOST_FILES:,} files."
+            f"{root} is no model's folder: it holds more than {MOST_FILES:,} files. Name "
+            "the folder that one model.tar.gz was unpacked into."
         )
     for file, status in measured:
         if stat.S_ISREG(status.st_mode):

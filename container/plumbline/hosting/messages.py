@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from plumbline.errors import PlumblineError, Unavailable
@@ -17,39 +17,49 @@ Laps = Mapping[str, float]
 
 @dataclass(frozen=True)
 class Asked:
-    """A request on its way to a model: its id for the log, and the seconds it may take."""
+    """A request on its way to a model: its id for the log, and the seconds it may take.
+
+    `trace` is what each line of the log says of the trace that it belongs to.
+    """
 
     request: Request
     id: str
     seconds: float
+    trace: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Answered:
-    """What came back: the model's own name and version, and how long each stage took."""
+    """What came back: the model's own name and version, and how long each stage took.
+
+    `pictures` says how many were answered, and how many refused.
+    """
 
     response: Response
     model: str
     laps: Laps
+    pictures: tuple[int, int] = (0, 0)
 
 
 def from_asked(asked: Asked) -> Frame:
     """The frame of a request that has not been read yet."""
     request = rest_of(asked.request, "body", "payload")
-    return Frame({"id": asked.id, "seconds": asked.seconds, "request": request}, asked.request.body)
+    header = {"id": asked.id, "seconds": asked.seconds, "trace": dict(asked.trace)}
+    return Frame({**header, "request": request}, asked.request.body)
 
 
 def to_asked(frame: Frame) -> Asked:
     """The request of a frame."""
     header = frame.header
-    return Asked(Request(frame.body, **header["request"]), header["id"], header["seconds"])
+    request = Request(frame.body, **header["request"])
+    return Asked(request, header["id"], header["seconds"], header["trace"])
 
 
 def from_answered(answered: Answered) -> Frame:
     """The frame of an answer."""
     response = rest_of(answered.response, "body")
     header = {"response": response, "model": answered.model, "laps": dict(answered.laps)}
-    return Frame(header, answered.response.body)
+    return Frame({**header, "pictures": answered.pictures}, answered.response.body)
 
 
 def to_answered(frame: Frame) -> Answered:
@@ -58,15 +68,16 @@ def to_answered(frame: Frame) -> Answered:
     if "error" in header:
         raise to_error(header["error"])
     response = Response(frame.body, **header["response"])
-    return Answered(response, header["model"], header["laps"])
+    answered, refused = header["pictures"]
+    return Answered(response, header["model"], header["laps"], (answered, refused))
 
 
 def rest_of(message: Request | Response, *besides: str) -> dict[str, Any]:
     """The fields of a request or an answer, but for those that do not go into a header."""
     return {
-        field.name: getattr(message, field.name)
-        for field in fields(message)
-        if field.name not in besides
+        entry.name: getattr(message, entry.name)
+        for entry in fields(message)
+        if entry.name not in besides
     }
 
 

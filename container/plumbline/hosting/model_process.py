@@ -65,6 +65,8 @@ def facts(models: Registry) -> dict[str, Any]:
     return {
         "models": [str(model) for model in models.models],
         "engine": models.default.pipeline.engine.name,
+        "goldens": sum(model.pipeline.facts.goldens for model in models.models),
+        "worstRatio": max(model.pipeline.facts.worst_ratio for model in models.models),
     }
 
 
@@ -95,6 +97,7 @@ def end_where_code_hangs(cutoff: Cutoff) -> None:
 def reply(frame: Frame, models: Registry) -> Frame:
     """The answer to a request; whatever goes wrong is one too."""
     asked = messages.to_asked(frame)
+    logs.OF_REQUEST.set(asked.trace)
     try:
         return messages.from_answered(answered(asked, models))
     except PlumblineError as exc:
@@ -115,4 +118,5 @@ def answered(asked: messages.Asked, models: Registry) -> messages.Answered:
     with tidied_after(len(request.body)):
         request = model.pipeline.with_pictures(request, deadline.remaining, watch)
         response = model.pipeline(request, deadline.remaining, watch)
-    return messages.Answered(response, str(model), watch.laps)
+    pictures = (watch.answered, watch.refused)
+    return messages.Answered(response, str(model), watch.laps, pictures)

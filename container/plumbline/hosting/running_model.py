@@ -92,7 +92,8 @@ class Running:
         except (EOFError, OSError) as exc:
             self.child.ended.wait(GRACE)
             raise ModelProcessEnded(
-                f"The model's process {self.child.words} while it computed this request."
+                f"The model's process {self.child.words} while it computed this request. It is "
+                "loaded again; the server's log says what it wrote."
             ) from exc
         self.answered += 1
         return answer

@@ -32,7 +32,7 @@ WRAPPING = 2
 REDIRECTS = (301, 302, 303, 307, 308)
 
 FAILURES: Sequence[tuple[type[Exception], str]] = (
-    (socket.gaierror, "nobody knows its host"),
+    (socket.gaierror, "its host is unknown"),
     (ssl.SSLCertVerificationError, "its host has no certificate for its name that is trusted here"),
     (ssl.SSLError, "its host does not speak TLS as it should"),
     (OSError, "its host can't be reached, or ended the connection"),

@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -29,6 +29,12 @@ from plumbline.vision import synthetic_pictures
 from plumbline.vision.arrays import Tensors
 
 log = logging.getLogger("plumbline.batching")
+
+Observe = Callable[[int], None]
+
+
+def unobserved(_rows: int) -> None:
+    """Does nothing with how many instances were computed together."""
 
 
 @dataclass(eq=False)
@@ -68,11 +74,14 @@ class Asked:
 class BatchingEngine:
     """An engine whose rows don't depend on each other; so many `lanes` compute at a time."""
 
-    def __init__(self, engine: Engine, lanes: int, most: int) -> None:
+    def __init__(
+        self, engine: Engine, lanes: int, most: int, observe: Observe = unobserved
+    ) -> None:
         self.name = engine.name
         self.signature = engine.signature
         self.engine = engine
         self._most = most
+        self._observe = observe
         self._free = lanes
         self._waiting: deque[Asked] = deque()
         self._lock = threading.Lock()
@@ -147,6 +156,7 @@ class BatchingEngine:
     def _together(self, batch: Sequence[Asked]) -> Tensors:
         """Compute a batch within the time of its first; the outputs of that one."""
         first, *company = batch
+        self._observe(sum(one.rows for one in batch))
         if not company:
             return self.engine.run(first.inputs, first.left)
         names = first.inputs
@@ -176,7 +186,13 @@ class BatchingEngine:
             self._free += 1
 
 
-def batching(predictor: Predictor, goldens: Sequence[bytes], lanes: int, most: int) -> Engine:
+def batching(
+    predictor: Predictor,
+    goldens: Sequence[bytes],
+    lanes: int,
+    most: int,
+    observe: Observe = unobserved,
+) -> Engine:
     """The predictor's engine, around it one that batches, if answers stay what they are alone."""
     if most == 1:
         return predictor.engine
@@ -185,7 +201,7 @@ def batching(predictor: Predictor, goldens: Sequence[bytes], lanes: int, most: i
         log.info("Requests are not computed together: %s.", reason)
         return predictor.engine
     log.info("Up to %d pictures of several requests are computed together.", most)
-    return BatchingEngine(predictor.engine, lanes, most)
+    return BatchingEngine(predictor.engine, lanes, most, observe)
 
 
 def objection(predictor: Predictor, goldens: Sequence[bytes], most: int) -> str:

@@ -16,7 +16,8 @@ from plumbline.engines.model_io import signatures_of
 from plumbline.errors import SpecError
 from plumbline.loading.golden_check import check_decodable
 from plumbline.pipeline.model_inputs import check_pictures, decodes_itself, image_size
-from plumbline.signature import ABSENT, Signature, meant_by
+from plumbline.pipeline.picture_view import seen
+from plumbline.signature import ABSENT, Signature, TensorSpec, meant_by
 from plumbline.spec.checks import FILE
 from plumbline.tasks.task_table import fitted, suited
 
@@ -46,10 +47,14 @@ class Inspection:
     @property
     def size(self) -> tuple[int, int] | None:
         """The (height, width) that pictures are brought to; None if they are left as they are."""
-        target = self.signature.input()
-        if self.no_pictures or decodes_itself(target):
+        if self.no_pictures or decodes_itself(self.target):
             return None
-        return image_size(self.archive.spec, target)
+        return image_size(self.archive.spec, self.target)
+
+    @property
+    def target(self) -> TensorSpec:
+        """The input that pictures go to, as they see it."""
+        return seen(self.archive.spec, self.signature).input()
 
 
 def inspect(root: Path, allow_ops: Collection[str] = ()) -> Inspection:
@@ -61,9 +66,16 @@ def inspect(root: Path, allow_ops: Collection[str] = ()) -> Inspection:
         check_fit(each, each.model, found)
     first, reader, signatures = described[0]
     meant = meant_by(first.spec.model.signature, signatures) or ABSENT
-    spec = suited(first.spec, meant)
+    spec = suited(first.spec, seen(first.spec, meant))
     check_decodable(archive, spec, meant)
-    served = replace(first, spec=spec, root=root, models=archive.models, code=archive.code)
+    served = replace(
+        first,
+        spec=spec,
+        root=root,
+        models=archive.models,
+        code=archive.code,
+        not_run=archive.not_run,
+    )
     specs = [each.root / FILE for each, *_ in described if (each.root / FILE).is_file()]
     return Inspection(served, reader, signatures, declared_in(first.root), verified, specs)
 
@@ -74,8 +86,9 @@ def check_fit(archive: Archive, model: ModelFile, signatures: Mapping[str, Signa
     signature = meant_by(chosen, signatures)
     if signature is None:
         raise SpecError(f"{model.name}/{model.version}: {no_signature(chosen, signatures)}")
-    spec = suited(archive.spec, signature)
-    fitted(spec, archive.labels, signature)
+    as_pictures = seen(archive.spec, signature)
+    spec = suited(archive.spec, as_pictures)
+    fitted(spec, archive.labels, as_pictures)
     check_pictures(spec, signature)
 
 

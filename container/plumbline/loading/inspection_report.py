@@ -14,11 +14,10 @@ from rich.text import Text
 
 from plumbline.archive.contents import Archive
 from plumbline.handlers.handler_summary import handler, handler_rows
+from plumbline.loading import request_stages
 from plumbline.loading.inspection import Inspection
 from plumbline.loading.model_registry import NAME, VERSION
-from plumbline.pipeline.model_inputs import decodes_itself
-from plumbline.signature import TensorSpec
-from plumbline.spec.toml_writer import toml_value
+from plumbline.loading.request_stages import is_declared, preprocessing, stages, words
 
 KINDS: Mapping[str, str] = MappingProxyType(
     {
@@ -31,75 +30,12 @@ KINDS: Mapping[str, str] = MappingProxyType(
 )
 
 
-def is_declared(found: Inspection, table: str, key: str) -> bool:
-    """Whether plumbline.toml sets this key itself."""
-    return key in found.declared.get(table, {})
-
-
-def preprocessing(found: Inspection) -> dict[str, Any]:
-    """The `[preprocess]` table as it will be applied."""
-    table = asdict(found.archive.spec.preprocess)
-    size = list(found.size) if found.size else None
-    return {**table, **found.declared.get("preprocess", {}), "size": size}
-
-
 def golden_line(found: Inspection) -> str:
     """What the golden pictures are good for."""
     count, tolerance = len(found.archive.goldens), found.archive.spec.golden.tolerance
     if not count:
-        return "none: nobody has compared the answers with the notebook's"
+        return "none: the answers were not compared with the notebook's"
     return f"{count} pictures, to be reproduced within {tolerance:g} at every start"
-
-
-def stages(found: Inspection) -> Iterator[tuple[str, str]]:
-    """What a request with a picture goes through: the name of each stage, and what it does."""
-    spec, signature = found.archive.spec, found.signature
-    if called := handler(found.archive):
-        names = ", ".join(called["replaces"])
-        yield "call", f"{names} in {called['file']}, in the stead of what they replace"
-    if found.no_pictures:
-        yield "refuse", f"{found.no_pictures} Tensors, as application/json, are answered."
-        return
-    yield from prepared(found)
-    yield (
-        "infer",
-        f"{found.archive.spec.model.signature}: {named(signature.inputs)} → "
-        + named(signature.outputs),
-    )
-    settings = asdict(getattr(spec, spec.task)) if hasattr(spec, spec.task) else {}
-    told = ", ".join(
-        f"{key} {words(value)}" for key, value in settings.items() if value is not None
-    )
-    yield spec.task, told or "the outputs as they are"
-    yield "encode", "as the Accept header asks, JSON by default"
-
-
-def prepared(found: Inspection) -> Iterator[tuple[str, str]]:
-    """How a picture becomes the model's input."""
-    how, applied = found.archive.spec.preprocess, preprocessing(found)
-    if decodes_itself(found.signature.input()):
-        yield "pass on", "the picture's file as it is: the model decodes it itself"
-        return
-    turned = ", turned upright by EXIF" if how.exif else ""
-    yield "decode", f"the picture by {how.decoder} to {how.color.upper()}{turned}"
-    if found.size:
-        height, width = found.size
-        yield "resize", f"to {height}×{width} (height×width) by {how.resize}, {how.fit}"
-    else:
-        yield "keep", "the picture's own size: the model resizes it itself"
-    yield "normalize", f"{words(applied['normalize'])}, as {found.signature.input().dtype}"
-
-
-def words(value: Any) -> str:
-    """A value as plumbline.toml would have it, but a text without its quotes."""
-    if value is None:
-        return "not set"
-    return value if isinstance(value, str) else toml_value(value)
-
-
-def named(tensors: tuple[TensorSpec, ...]) -> str:
-    """The names of some tensors."""
-    return ", ".join(tensor.name for tensor in tensors)
 
 
 def document(found: Inspection) -> dict[str, Any]:
@@ -129,12 +65,13 @@ def document(found: Inspection) -> dict[str, Any]:
         "preprocess": preprocessing(found),
         "declared": sorted(found.declared.get("preprocess", {})),
         "handler": handler(archive),
+        "warnings": list(archive.not_run),
         "golden": {
             "pictures": len(archive.goldens),
             "files": [f"{archive.spec.golden.images}/{each.name}" for each in archive.goldens],
             "tolerance": archive.spec.golden.tolerance,
         },
-        "stages": [{"stage": stage, "does": text} for stage, text in stages(found)],
+        "stages": list(request_stages.told(found)),
     }
 
 
@@ -210,7 +147,7 @@ def preprocess_rows(found: Inspection) -> Iterator[tuple[str, str]]:
     """Each key of the table, what it will be, and who says so."""
     for key, value in preprocessing(found).items():
         source = "declared" if is_declared(found, "preprocess", key) else "by default"
-        if key == "size" and source == "by default":
+        if key in ("size", "layout") and source == "by default":
             source = "the model's own"
         yield key, f"{words(value):<24} {source}"
 

@@ -15,9 +15,11 @@ from plumbline.archive.contents import GoldenPicture
 from plumbline.engines.base import Engine
 from plumbline.engines.time_left import TimeLeft
 from plumbline.errors import PlumblineError
+from plumbline.loading import decoder_mistakes
 from plumbline.pipeline.stages import Pipeline
 from plumbline.signature import Signature
 from plumbline.spec import model_spec as specs
+from plumbline.spec.known_keys import ACTIVATIONS
 from plumbline.spec.model_spec import ModelSpec
 from plumbline.spec.toml_writer import toml_value
 from plumbline.tasks.task_table import make_task
@@ -30,6 +32,11 @@ from plumbline.vision.resize import FILTERS
 
 SECONDS = 5.0
 """How long the search for a cause may take: nobody should wait for an error."""
+
+SEARCH = (
+    "plumbline find-preprocess MODEL --images DIR --expected FILE:FUNCTION tries all declarations; "
+    "what none gives, a handler of your own does (docs/handlers.md)."
+)
 
 MOST_CONFIRMED = 4
 """Of suspects that bring one picture right, how many are held against all."""
@@ -71,6 +78,18 @@ class Suspect:
 
     change: str
     pipeline: Pipeline
+    of_reference: bool = False
+    """Whether it is not the declaration that is wrong, but the code that it is held against."""
+
+    @property
+    def words(self) -> str:
+        """The beginning of a sentence about what comes out right with it."""
+        if not self.of_reference:
+            return f"With {self.change}"
+        return (
+            f"Your reference code {self.change}. Correct it there and pack again, or serve what it "
+            "computes by a handler of your own (docs/handlers.md). With that mistake"
+        )
 
 
 @dataclass(frozen=True)
@@ -136,7 +155,10 @@ def explain(
 
 def suspects(pipeline: Pipeline) -> Iterator[Suspect]:
     """The pipeline with one thing changed, again and again."""
-    for change, spec in changed_specs(pipeline.spec):
+    for change, mistake in decoder_mistakes.mistaken(pipeline.task):
+        yield Suspect(change, replace(pipeline, task=mistake), of_reference=True)
+    changes = (*changed_detections(pipeline), *changed_specs(pipeline.spec))
+    for change, spec in changes:
         task = make_task(spec, pipeline.task.labels)
         try:
             task.fit(pipeline.engine.signature)
@@ -167,10 +189,21 @@ def changed_specs(spec: ModelSpec) -> Iterator[tuple[str, ModelSpec]]:
 def changed_activations(spec: ModelSpec) -> Iterator[tuple[str, ModelSpec]]:
     """The spec with another activation, where its task has one."""
     section: Any = getattr(spec, spec.task, None)
-    for activation in specs.ACTIVATIONS if hasattr(section, "activation") else ():
+    for activation in ACTIVATIONS if hasattr(section, "activation") else ():
         if activation != section.activation:
             changed = replace(spec, **{spec.task: replace(section, activation=activation)})
             yield describe(spec.task, "activation", section.activation, activation), changed
+
+
+def changed_detections(pipeline: Pipeline) -> Iterator[tuple[str, ModelSpec]]:
+    """The spec with one key of `[detection]` changed."""
+    spec = pipeline.spec
+    for key, value, hint in decoder_mistakes.alternatives(pipeline.task):
+        now = getattr(spec.detection, key)
+        if value is not now and (value != now or isinstance(value, bool)):
+            changed = replace(spec, detection=replace(spec.detection, **{key: value}))
+            said = f" ({hint})" if hint else ""
+            yield f"[detection] {key} = {toml_value(value)}{said}", changed
 
 
 def describe(table: str, key: str, now: Any, instead: Any) -> str:
@@ -193,8 +226,8 @@ def confirmed(found: Sequence[Suspect], goldens: Sequence[GoldenPicture], second
     counts = [(count_right(suspect, goldens, seconds), suspect) for suspect in found]
     count, best = max(counts, key=lambda pair: pair[0])
     if count == len(goldens):
-        return f"With {best.change} they come out right."
-    return f"With {best.change}, {count} of {len(goldens)} come out right."
+        return f"{best.words} they come out right."
+    return f"{best.words}, {count} of {len(goldens)} come out right."
 
 
 def count_right(suspect: Suspect, goldens: Sequence[GoldenPicture], seconds: float) -> int:
@@ -207,8 +240,13 @@ def count_right(suspect: Suspect, goldens: Sequence[GoldenPicture], seconds: flo
 def unexplained(trials: Sequence[Trial]) -> str:
     """The nearest of those that were tried, where none is right."""
     said = "None of the usual causes alone explains it"
-    comparable = [trial for trial in trials if trial.difference < float("inf")]
+    comparable = [
+        trial
+        for trial in trials
+        if trial.difference < float("inf") and not trial.suspect.of_reference
+    ]
     if not comparable:
-        return f"{said}."
+        return f"{said}. {SEARCH}"
     nearest = min(comparable, key=lambda trial: trial.difference)
-    return f"{said}; the nearest is {nearest.suspect.change} (difference {nearest.difference:.3g})."
+    near = f"{nearest.suspect.change} (difference {nearest.difference:.3g})"
+    return f"{said}; the nearest is {near}. {SEARCH}"

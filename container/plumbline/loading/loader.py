@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import logging
 import time
 from collections.abc import Callable
@@ -11,36 +10,36 @@ from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 
-from PIL import Image
-
 from plumbline.archive import manifest
 from plumbline.archive.accelerated_files import Accelerated, Choice, Form, in_order
 from plumbline.archive.contents import Archive, open_archive
 from plumbline.archive.discovery import ModelFile
+from plumbline.drift import baseline
 from plumbline.engines.base import Engine
 from plumbline.engines.deferred import DeferredEngine
 from plumbline.engines.openvino import OpenVINOEngine, Threads, load_network
 from plumbline.engines.selection import load_engine
 from plumbline.engines.serving_metadata import signature_defs
-from plumbline.errors import EngineError, InputRefused
+from plumbline.errors import ArchiveError, EngineError, InputRefused
 from plumbline.handlers import handler_choice
 from plumbline.handlers.replaced_stages import Named, around
-from plumbline.loading import never_packed
+from plumbline.loading import never_packed, request_stages
 from plumbline.loading.accelerated_proof import check_agreement
 from plumbline.loading.batching import batching
+from plumbline.loading.first_run import pace, warm_up
 from plumbline.loading.golden_check import check_goldens, time_left
 from plumbline.loading.model_registry import LoadedModel, Registry
 from plumbline.loading.served_model import Say, one_line, reason_of
 from plumbline.loading.terms import Terms
+from plumbline.pipeline.inference import Tally
+from plumbline.pipeline.loading_facts import Facts
 from plumbline.pipeline.model_inputs import check_pictures, decodes_itself
+from plumbline.pipeline.picture_view import viewed
 from plumbline.pipeline.preprocess import normalization, stays_bytes
 from plumbline.pipeline.stages import Pipeline
 from plumbline.tasks.task_table import TASKS, fitted, suited
 
 log = logging.getLogger("plumbline.loading")
-
-PACED = 10
-"""How often each of several forms is timed before one is chosen."""
 
 COMPARING_SECONDS = 120.0
 """After these, further models of an archive are left to TensorFlow without a comparison."""
@@ -48,22 +47,37 @@ COMPARING_SECONDS = 120.0
 
 def load_models(root: Path, terms: Terms, say: Say) -> Registry:
     """Every model of the archive in the folder `root`, ready to answer. Raises a `ModelError`."""
+    start = time.monotonic()
     if manifest.verify(root):
         log.info("Every file of the archive is as it was packed.")
-    start = time.monotonic()
     loaded = []
     found = open_archive(root, terms.default_model, terms.code.whereabouts, terms.allow_ops)
+    for lost in found.not_run:
+        log.warning(lost)
     terms = replace(terms, handler=handler_choice.load(found, terms.code, terms.shared, say))
     for archive in found.singly():
         late = terms.engine == "auto" and time.monotonic() > start + COMPARING_SECONDS
         pipeline = ready(archive, replace(terms, engine="tensorflow") if late else terms, say)
+        if archive.model is found.model:
+            pipeline = replace(pipeline, tally=tally_of(root, terms))
         model = archive.model
         name = archive.spec.model.signature
-        told = cache(partial(signature_defs, model, name, pipeline.engine))
-        loaded.append(LoadedModel(model.name, model.version, pipeline, told))
-    models = Registry(tuple(loaded))
+        told = cache(partial(signature_defs, model, name, pipeline.tensors or pipeline.engine))
+        done = request_stages.served(archive, pipeline)
+        loaded.append(LoadedModel(model.name, model.version, pipeline, told, done))
+    models = Registry(tuple(loaded), time.monotonic() - start, manifest.fingerprint(root))
     log.info("Served are %s; the default is %s.", ", ".join(map(str, loaded)), models.default)
     return models
+
+
+def tally_of(root: Path, terms: Terms) -> Tally | None:
+    """What learns of each picture, if somebody wants that and the archive says what is usual."""
+    try:
+        known = baseline.read(root) if terms.tallied else None
+    except ArchiveError as exc:
+        log.warning("Drift is not measured. %s", exc)
+        return None
+    return terms.tallied(known) if terms.tallied and known else None
 
 
 def ready(archive: Archive, terms: Terms, say: Say) -> Pipeline:
@@ -71,20 +85,22 @@ def ready(archive: Archive, terms: Terms, say: Say) -> Pipeline:
     name = f"{archive.model.name}/{archive.model.version}"
     say(f"The model {name} ({archive.model.path.name}) is loading.")
     if not archive.goldens:
-        log.warning("%s has no golden pictures: nobody checked its answers.", name)
+        log.warning("%s has no golden pictures: its answers were not checked.", name)
     if archive.model.kind == "code":
         pipeline = make_pipeline(archive, load(archive, archive.model, terms), terms)
-        check_goldens(pipeline, archive)
-        return pipeline
+        return check_goldens(pipeline, archive)
     if found := accelerated(archive, terms):
         return found
     pipeline = make_pipeline(archive, load(archive, archive.model, terms), terms)
     say(f"The model {name} is warming up.")
+    begun = time.monotonic()
     pipeline = warmed(archive, pipeline, terms)
+    pipeline = replace(pipeline, facts=Facts(warmup_seconds=time.monotonic() - begun))
     say(f"{name} is being checked against {len(archive.goldens)} golden pictures.")
-    check_goldens(pipeline, archive)
+    pipeline = check_goldens(pipeline, archive)
     goldens = [golden.picture for golden in archive.goldens]
-    engine = batching(pipeline.bare, goldens, terms.cores, terms.most_together)
+    lanes = terms.parallel_batches or terms.cores
+    engine = batching(pipeline.bare, goldens, lanes, terms.most_together, observe=terms.observe)
     return replace(pipeline, engine=engine)
 
 
@@ -143,7 +159,7 @@ def compared(archive: Archive, terms: Terms) -> Pipeline | None:
     try:
         pipeline, original = with_original(archive, terms)
         difference = never_packed.check(pipeline.bare, original)
-        check_goldens(pipeline, archive)
+        pipeline = check_goldens(pipeline, archive)
     except Exception as exc:  # whatever it is, TensorFlow may still do
         reason = one_line(reason_of(exc))
         if terms.engine == "openvino":
@@ -178,9 +194,12 @@ def with_original(archive: Archive, terms: Terms) -> tuple[Pipeline, never_packe
 def proven(archive: Archive, found: Accelerated, form: Form, terms: Terms) -> Pipeline:
     """One accelerated form, once its golden pictures have come out within the budget."""
     pipeline = in_form(archive, found, form, terms)
+    begun = time.monotonic()
     warm_up(pipeline)
+    facts = replace(pipeline.facts, warmup_seconds=time.monotonic() - begun)
+    pipeline = replace(pipeline, facts=facts)
     tolerance, budget = archive.spec.golden.tolerance, archive.spec.acceleration.max_difference
-    check_goldens(pipeline, archive, max(tolerance, budget))
+    pipeline = check_goldens(pipeline, archive, max(tolerance, budget))
     if budget > tolerance or pipeline.incomparable:
         check_agreement(pipeline, archive, found, form, time_left)
     return pipeline
@@ -198,7 +217,9 @@ def in_form(archive: Archive, found: Accelerated, form: Form, terms: Terms) -> P
         shared=terms.shared,
     )
     deferred = DeferredEngine(OpenVINOEngine.name, found.signature, load)
-    pipeline = replace(make_pipeline(archive, deferred, terms), aliases=found.aliases)
+    pipeline = replace(
+        make_pipeline(archive, deferred, terms), aliases=found.aliases, facts=Facts(form.name)
+    )
     return with_bytes(pipeline, load)
 
 
@@ -207,8 +228,11 @@ def with_bytes(pipeline: Pipeline, load: Callable[..., Engine]) -> Pipeline:
 
     `load` makes the engine; it takes a `normalization`.
     """
-    declared, signature = pipeline.spec.preprocess, pipeline.engine.signature
+    declared, signature = pipeline.spec.preprocess, pipeline.signature
     left_alone = pipeline.bare is not pipeline or check_pictures(pipeline.spec, signature)
+    if pipeline.tensors is not None:
+        engine = load()
+        return replace(pipeline, engine=viewed(pipeline.spec, engine), tensors=engine)
     if left_alone or signature.input().dtype != "float32" or not stays_bytes(declared):
         return replace(pipeline, engine=load())
     engine = load(normalization=normalization(declared))
@@ -216,31 +240,22 @@ def with_bytes(pipeline: Pipeline, load: Callable[..., Engine]) -> Pipeline:
     return replace(pipeline, spec=spec, engine=engine, tensors=pipeline.engine)
 
 
-def pace(pipeline: Pipeline) -> float:
-    """Seconds that a black picture takes, the best of some."""
-
-    def seconds() -> float:
-        start = time.perf_counter()
-        warm_up(pipeline)
-        return time.perf_counter() - start
-
-    return min(seconds() for _ in range(PACED))
-
-
 def load(archive: Archive, model: ModelFile, terms: Terms) -> Engine:
     """The engine of one model."""
-    return load_engine(model, archive.spec.model.signature, terms.cores)
+    return load_engine(model, archive.spec.model.signature, terms.cores, archive.allow_ops)
 
 
 def make_pipeline(archive: Archive, engine: Engine, terms: Terms) -> Pipeline:
     """A model, and around it what the archive declares."""
-    spec, model = suited(archive.spec, engine.signature), archive.model
+    as_pictures = viewed(archive.spec, engine)
+    spec, model = suited(archive.spec, as_pictures.signature), archive.model
     pipeline = Pipeline(
         spec,
-        engine,
-        fitted(spec, archive.labels, engine.signature),
+        as_pictures,
+        fitted(spec, archive.labels, as_pictures.signature),
         terms.limits,
         terms.max_instances,
+        tensors=None if as_pictures is engine else engine,
         fetch=terms.fetch,
         max_fetched=terms.max_fetched,
         max_parsed=terms.max_parsed,
@@ -263,20 +278,6 @@ def warmed(archive: Archive, pipeline: Pipeline, terms: Terms) -> Pipeline:
         spec = archive.spec
         if not spec.declared & {"task", "labels", *TASKS}:
             spec = replace(spec, task="raw", declared=spec.declared | {"task"})
-            return make_pipeline(replace(archive, spec=spec), pipeline.bare.engine, terms)
+            engine = pipeline.bare.tensors or pipeline.bare.engine
+            return make_pipeline(replace(archive, spec=spec), engine, terms)
     return pipeline
-
-
-def warm_up(pipeline: Pipeline) -> None:
-    """Answer for a black picture, so that no caller pays for what only the first run does.
-
-    Raises `InputRefused` where a model takes other bytes than a picture's.
-    """
-    pipeline = pipeline.bare
-    reason = check_pictures(pipeline.spec, pipeline.engine.signature)
-    if reason:
-        log.warning("The model is served for tensors only, not for pictures. %s", reason)
-        return
-    black = io.BytesIO()
-    Image.new("RGB", (64, 64)).save(black, pipeline.limits.formats[0])
-    pipeline.values(black.getvalue(), time_left)

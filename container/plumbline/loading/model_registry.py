@@ -23,6 +23,8 @@ class LoadedModel:
     pipeline: Pipeline
     signature_defs: Callable[[], Mapping[str, Any]] = dict
     """What TensorFlow Serving tells of its signatures, by name."""
+    stages: tuple[Mapping[str, str], ...] = ()
+    """What a request with a picture goes through: the name of each stage, and what it does."""
 
     def __str__(self) -> str:
         return f"{self.name}/{self.version}"
@@ -33,6 +35,9 @@ class Registry:
     """Every loaded model: the default first, and of each name the highest version first."""
 
     models: tuple[LoadedModel, ...]
+    load_seconds: float = 0.0
+    archive: str = ""
+    """The fingerprint of its manifest, if it has one."""
 
     @classmethod
     def of(cls, pipeline: Pipeline, name: str = "model", version: int = 1) -> Registry:

@@ -117,6 +117,7 @@ def described(archive: Archive) -> dict[str, Any]:
         "path": model.path.relative_to(archive.root).as_posix(),
         "weights": model.weights and model.weights.relative_to(archive.root).as_posix(),
         "goldens": bool(archive.goldens),
+        "allow_ops": list(archive.allow_ops),
     }
 
 
@@ -125,6 +126,7 @@ def reopened(request: Mapping[str, Any]) -> Archive:
     root, weights = Path(request["root"]), request["weights"]
     model = ModelFile(request["kind"], root / request["path"], weights and root / weights)
     archive = opened(root, read_spec(root), (model,), "")
+    archive = replace(archive, allow_ops=tuple(request["allow_ops"]))
     return archive if request["goldens"] else replace(archive, goldens=())
 
 

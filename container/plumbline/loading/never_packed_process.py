@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from plumbline.archive.accelerated_files import NETWORK
+from plumbline.archive.contents import Archive
 from plumbline.archive.discovery import ModelFile
 from plumbline.archive.saved_model import read_signatures
 from plumbline.engines.openvino import convert
@@ -31,6 +32,7 @@ from plumbline.loading.openvino_equivalence import by_pictures, independent, nam
 from plumbline.loading.terms import Terms
 from plumbline.machine.child_process import received, send
 from plumbline.pipeline.model_inputs import check_pictures, decodes_itself
+from plumbline.pipeline.picture_view import seen
 from plumbline.pipeline.stages import Pipeline
 from plumbline.signature import Signature
 from plumbline.spec.model_spec import ModelSpec
@@ -79,7 +81,7 @@ def found(request: Mapping[str, Any], folder: Path, messages: IO[str]) -> dict[s
     archive = reopened(request)
     limits = Limits(**{**request["limits"], "formats": tuple(request["limits"]["formats"])})
     terms = Terms(limits=limits, cores=request["cores"])
-    with exported(archive.model, folder) as model:
+    with exported(archive, folder) as model:
         signature = suitable(archive.spec, read_signatures(model.path))
         importing = threading.Thread(target=import_module, args=("tensorflow",), daemon=True)
         importing.start()
@@ -95,15 +97,16 @@ def found(request: Mapping[str, Any], folder: Path, messages: IO[str]) -> dict[s
 
 
 @contextlib.contextmanager
-def exported(model: ModelFile, folder: Path) -> Iterator[ModelFile]:
-    """The model as a SavedModel, which does not outlive the block where it was none."""
+def exported(archive: Archive, folder: Path) -> Iterator[ModelFile]:
+    """The archive's model as a SavedModel, which does not outlive the block where it was none."""
+    model = archive.model
     if model.kind == "saved_model":
         yield model
         return
     from plumbline.engines.keras import convert as export
 
     with tempfile.TemporaryDirectory(dir=folder) as name:
-        export(model, Path(name))
+        export(model, Path(name), archive.allow_ops)
         yield ModelFile("saved_model", Path(name))
 
 
@@ -115,7 +118,8 @@ def suitable(spec: ModelSpec, signatures: Mapping[str, Signature]) -> Signature:
     chosen = signatures.get(spec.model.signature)
     if chosen is None:
         raise EngineError(f"It has no signature {spec.model.signature!r}.")
-    if len(chosen.inputs) != 1 or decodes_itself(chosen.input()):
+    as_pictures = seen(spec, chosen)
+    if len(as_pictures.inputs) != 1 or decodes_itself(as_pictures.input()):
         raise EngineError("It takes other tensors than pictures' pixels.")
     if reason := check_pictures(spec, chosen):
         raise EngineError(f"It can't be compared by pictures. {reason}")

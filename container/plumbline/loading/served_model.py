@@ -25,6 +25,8 @@ class Status:
     state: str
     reason: str
     models: Registry | None = None
+    error: Exception | None = None
+    """Why it failed."""
 
 
 class ServedModel:
@@ -64,8 +66,9 @@ class ServedModel:
             self.load_now()
         except Exception as exc:  # the one place where any failure becomes a status
             reason = f"The model failed to load: {reason_of(exc)}"
-            log.exception(reason)
-            self.status = Status("failed", one_line(reason))
+            told = isinstance(exc, PlumblineError) and not log.isEnabledFor(logging.DEBUG)
+            log.log(logging.ERROR, reason, exc_info=not told)
+            self.status = Status("failed", one_line(reason), error=exc)
             on_failure()
 
     def _say(self, reason: str) -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from plumbline.archive.discovery import ModelFile
 from plumbline.archive.handler_code import Whereabouts
+from plumbline.drift.baseline import Baseline
 from plumbline.handlers.handler_choice import CodeTerms
 from plumbline.handlers.replaced_stages import Handler
 from plumbline.links.fetching import Links
+from plumbline.loading.batching import Observe, unobserved
 from plumbline.machine.sizing import MOST_TOGETHER, Sizes
+from plumbline.pipeline.inference import Tally
 from plumbline.pipeline.linked_pictures import Fetch, no_links
 from plumbline.settings.server_settings import Settings
 from plumbline.vision.images import Limits
@@ -38,6 +42,8 @@ class Terms:
     """How many requests of a crowd OpenVINO computes at a time; None for one a core."""
     most_together: int = MOST_TOGETHER
     """Instances of several requests that TensorFlow computes together."""
+    parallel_batches: int | None = None
+    """How many of those batches it computes at a time; None for one a core."""
     shared: Path | None = None
     """A folder for what the processes of one server need to find out only once."""
     code: CodeTerms = field(default_factory=CodeTerms)
@@ -48,6 +54,10 @@ class Terms:
     """Operations that a SavedModel may have beside those that compute."""
     default_model: str = ""
     """Which of several answers where none is named; empty for the first by its name."""
+    observe: Observe = unobserved
+    """Learns how many instances were computed together."""
+    tallied: Callable[[Baseline], Tally] | None = None
+    """Gives what learns of each picture that the default model answers."""
 
     def shared_for(self, model: ModelFile) -> Path | None:
         """The part of the shared folder that is one model's."""
@@ -65,6 +75,7 @@ def terms_of(chosen: Settings, sizes: Sizes) -> Terms:
         engine=chosen.engine,
         streams=chosen.streams,
         most_together=chosen.most_together,
+        parallel_batches=chosen.parallel_batches,
         allow_ops=chosen.allow_ops,
         default_model=chosen.default_model,
         fetch=Links(chosen.url_allow, chosen.max_body, chosen.url_timeout).fetch,

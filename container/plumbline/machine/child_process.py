@@ -17,6 +17,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import IO, Any
 
+from plumbline.machine.quiet import is_ours
+
 LAST_LINES = 15
 
 Message = Mapping[str, Any]
@@ -170,9 +172,10 @@ def become(arguments: Sequence[str], printed: int) -> None:
 
 
 def tail_of(printed: bytes) -> str:
-    """The last lines, indented to be shown in an error."""
-    lines = [line for line in printed.decode("utf-8", "replace").splitlines() if line.strip()]
-    return "\n".join(f"  {line}" for line in lines[-LAST_LINES:])
+    """The last lines, indented to be shown in an error; none by which libraries greet."""
+    lines = [line for line in printed.splitlines() if line.strip() and is_ours(line)]
+    shown = (line.decode("utf-8", "replace") for line in lines[-LAST_LINES:])
+    return "\n".join(f"  {line}" for line in shown)
 
 
 def received() -> tuple[dict[str, Any], IO[str]]:

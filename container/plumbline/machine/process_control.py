@@ -12,6 +12,8 @@ from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
 
+PR_SET_NO_NEW_PRIVS = 38
+
 FIRST_TO_END = 500
 """What is added to a model's process where the system looks for one to end for its memory."""
 
@@ -20,6 +22,23 @@ def end_with_parent() -> None:
     """Let the system kill this process when the one that started it ends."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def gain_no_privileges() -> None:
+    """Let neither this process nor any that it starts gain rights by what it executes."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+
+
+def end_at_sigterm() -> None:
+    """End at SIGTERM until somebody has a better handler; also at one that was held back before."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    heed_sigterm()
+
+
+def heed_sigterm() -> None:
+    """Take SIGTERM, which container/serve has held back; there must be a handler."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
 
 
 def end_first() -> None:

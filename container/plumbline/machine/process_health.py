@@ -35,17 +35,20 @@ class Verdict:
 
     reason: str
     beside: bool
+    kind: str
+    """`hung` or `leaked`."""
 
 
 def judge(now: Condition) -> Verdict | None:
     """Why the process should be replaced, if it should."""
     beside = now.resident + now.fresh <= MOST_SHARE * now.share
     if now.hanging >= MOST_HANGING:
-        return Verdict(f"{now.hanging} threads of its handler hang", beside)
+        return Verdict(f"{now.hanging} threads of its handler hang", beside, "hung")
     if now.resident > tolerable(now.fresh, now.share):
         grown = f"{now.fresh // MEBIBYTE:,} MiB to {now.resident // MEBIBYTE:,}"
         allowed = f"{now.share // MEBIBYTE:,} MiB"
-        return Verdict(f"its memory has grown from {grown}, of {allowed} that it may have", beside)
+        said = f"its memory has grown from {grown}, of {allowed} that it may have"
+        return Verdict(said, beside, "leaked")
     return None
 
 

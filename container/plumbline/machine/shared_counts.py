@@ -37,6 +37,11 @@ class Counts:
         self.own = 0  # whoever sat here before may have died at work
 
     @property
+    def seat(self) -> int:
+        """The number that no other living process of the server has."""
+        return self._seat
+
+    @property
     def is_first(self) -> bool:
         """Whether this process has the first seat, which one has as long as there are any."""
         return self._seat == 0

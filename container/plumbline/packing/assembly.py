@@ -23,7 +23,7 @@ from plumbline.loading.loader import load, make_pipeline, warmed
 from plumbline.loading.terms import Terms
 from plumbline.machine import cgroups
 from plumbline.machine.quiet import muted
-from plumbline.packing import library_versions, vendoring
+from plumbline.packing import baseline_pictures, library_versions, vendoring
 from plumbline.packing.compilation import Acceleration, accelerate
 from plumbline.packing.progress_bar import SILENT, Reporter
 from plumbline.parity.differences import Difference, compare, mismatch
@@ -132,6 +132,8 @@ def prepare(contents: Contents, folder: Path, reporter: Reporter = SILENT) -> Re
             reporter.say(line)
         found = accelerate(archive, pipeline, terms, contents.calibration, reporter)
         report = replace(report, acceleration=found)
+        pictures = (*(one.picture for one in contents.goldens), *contents.calibration)
+        baseline_pictures.write(folder, pipeline, pictures, reporter)
     if contents.code and (vendored := vendoring.vendor(folder)):
         reporter.say(f"Into code/lib went {', '.join(vendored)}.")
     (folder / PARITY).write_text(json.dumps(parity(contents, report), indent=2) + "\n", "utf-8")

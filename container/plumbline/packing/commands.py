@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -46,7 +49,7 @@ PATH = click.Path(path_type=Path)
 def pack(
     model: Path, weights: Path | None, reference: str | None, out: Path, dry_run: bool, **files: Any
 ) -> None:
-    """Pack MODEL (and WEIGHTS) as model.tar.gz, and prove that it answers as training did.
+    """Pack MODEL (and WEIGHTS) as model.tar.gz, and verify that it predicts as in training.
 
     MODEL is a SavedModel folder, a .keras or .h5 file, or a model.json whose WEIGHTS follow. The
     golden pictures go the very way that requests take; nothing is written unless what comes out
@@ -54,6 +57,7 @@ def pack(
     or else the answers of Keras with the declared preprocessing done by the libraries themselves.
 
     \b
+    plumbline pack model.keras --golden photos/
     plumbline pack model.json weights.h5 --spec plumbline.toml --golden photos/ \\
         --reference notebook.py:predict --out model.tar.gz
     """  # noqa: D301 - \b keeps click from rewrapping
@@ -85,8 +89,23 @@ def show(console: Console, report: Report, out: Path) -> None:
     if report.size is None:
         console.print(f"--dry-run: {out} was not written.", highlight=False, soft_wrap=True)
     else:
-        said = f"{out} is packed: {report.size:,} bytes. plumbline serve {out} serves it."
+        typed = f"{environment.program()} serve {shlex.quote(str(out))}"
+        said = f"{out} is packed: {report.size:,} bytes. {typed} serves it."
         console.print(said, highlight=False, soft_wrap=True)
+
+
+def constants(
+    _context: click.Context, _option: click.Parameter, given: Sequence[str]
+) -> dict[str, Any]:
+    """The values of inputs by their names, as TOML or JSON write them."""
+    found = {}
+    for text in given:
+        name, _, value = text.partition("=")
+        try:
+            found[name.strip()] = json.loads(value)
+        except ValueError as exc:
+            raise click.BadParameter(f"{text!r} is not NAME=0.5, or NAME=[0, 1], say.") from exc
+    return found
 
 
 @click.command("find-preprocess")
@@ -103,6 +122,14 @@ def show(console: Console, report: Report, out: Path) -> None:
 @click.option("--size", type=int, nargs=2, help="Height and width, if the model takes any.")
 @click.option("--custom-objects", type=PATH, help="A Python file with the model's own layers.")
 @click.option("--signature", default="serving_default", show_default=True, help="Of a SavedModel.")
+@click.option(
+    "--constant",
+    "constants",
+    metavar="NAME=VALUE",
+    multiple=True,
+    callback=constants,
+    help="What another input of the model gets beside every picture: age=0.5, or box=[0, 0, 1].",
+)
 @click.option("--tolerance", default=1e-5, show_default=True, help="What counts as reproduced.")
 @click.option("--seconds", default=30.0, show_default=True, help="The search's time.")
 def find_preprocess(

@@ -89,7 +89,7 @@ class Workshop:
             self.folder,
             self.archive.model.path.relative_to(self.archive.root).as_posix(),
             self.archive.spec.model.signature,
-            self.original.engine.signature,
+            self.original.signature,
             {forms[trial.name]: trial.golden_agreement for trial in reversed(trials)},
             self.aliases,
         )
@@ -99,7 +99,7 @@ class Workshop:
         described = self.described(())
         others = [in_form(self.archive, described, form, self.terms) for form in forms]
         names = " and ".join(form.name for form in forms)
-        what = f"Holding {names} against {self.original.engine.name}, by"
+        what = f"Comparing {names} with {self.original.engine.name}"
         with self.reporter.stage(what, len(self.pictures), "pictures") as done:
             truth, found = observe(self.original, others, self.pictures, done)
         trials = [
@@ -143,7 +143,7 @@ def accelerate(
     workshop = Workshop(archive, pipeline, terms, [*goldens, *calibration], reporter, aliases)
     exact, quantized = ([form for form in FORMS if form.network == one] for one in (NETWORK, INT8))
     try:
-        signature = pipeline.engine.signature
+        signature = pipeline.signature
         convert(archive.model.path, signature, workshop.folder / NETWORK)
         truths, trials = workshop.tried(exact)
     except PlumblineError as exc:
@@ -165,7 +165,7 @@ def unsuited(archive: Archive, pipeline: Pipeline) -> str:
         return "there are no golden pictures to prove it with"
     if archive.model.kind == "code":
         return "its handler loads the model itself"
-    if reason := check_pictures(pipeline.spec, pipeline.engine.signature):
+    if reason := check_pictures(pipeline.spec, pipeline.signature):
         return f"its pictures are read by its handler alone. {reason}"
     if not by_pictures(pipeline.engine.signature):
         return "it has an output of texts, or one without an axis for pictures"
@@ -180,7 +180,7 @@ def job(workshop: Workshop, truths: Sequence[Tensor]) -> Job:
         root=workshop.archive.root,
         network=workshop.folder / NETWORK,
         target=workshop.folder / INT8,
-        signature=workshop.original.engine.signature,
+        signature=workshop.original.signature,
         pictures=workshop.pictures,
         truths=truths,
         max_drop=1 - workshop.archive.spec.acceleration.min_agreement,

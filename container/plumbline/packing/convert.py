@@ -18,6 +18,11 @@ from plumbline.packing.model_sources import saved_model_files
 from plumbline.settings.environment import child_environment
 from plumbline.vision.arrays import Tensors
 
+OUT_OF_MEMORY = (
+    " (out of memory? Pack it where there is more, or pack what model.export('saved_model') writes "
+    "where it was trained, which takes less)"
+)
+
 Heard = Callable[[str], None]
 
 
@@ -94,6 +99,6 @@ def run(model: ModelFile, request: Mapping[str, object], done: Heard) -> str:
     if "reader" not in heard:
         raise PackingError(
             f"The process that converts {model.path.name} {ending.words}"
-            f"{' (out of memory?)' if ending.status == -9 else ''}. It printed last:\n{ending.tail}"
+            f"{OUT_OF_MEMORY if ending.status == -9 else ''}. It printed last:\n{ending.tail}"
         )
     return heard["reader"]

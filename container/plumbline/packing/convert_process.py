@@ -6,8 +6,9 @@ It sends `{"done": name}` for each picture and one `{"reader": who}`, or `{"erro
 from __future__ import annotations
 
 import random
+import re
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -19,13 +20,15 @@ from plumbline.archive.npz_outputs import save
 from plumbline.archive.saved_model import no_signature, read_signatures, serving_tags
 from plumbline.engines.tensorflow import readable
 from plumbline.errors import EngineError, ModelError, PackingError, PlumblineError
+from plumbline.loading.served_model import one_line
 from plumbline.machine.child_process import received, send
-from plumbline.packing import custom_objects
-from plumbline.signature import TensorSpec
+from plumbline.packing import custom_objects, half_precision
+from plumbline.signature import ABSENT, Signature, TensorSpec
 from plumbline.spec import model_spec as specs
 from plumbline.spec.model_spec import ModelSpec
+from plumbline.vision.arrays import Tensors
 
-Predict = Callable[[Any], Mapping[str, Any]]
+Predict = Callable[[Tensors], Mapping[str, Any]]
 
 
 def main() -> None:
@@ -46,13 +49,13 @@ def answer(request: Mapping[str, Any], messages: IO[str]) -> str:
     objects = request["custom_objects"]
     with custom_objects.known(Path(objects) if objects else None) as names:
         load = LOADERS.get(request["kind"], load_keras)
-        reader, predict, target = load({**request, "custom": names})
+        reader, predict, signature = load({**request, "custom": names})
     if request["pictures"]:
-        answer_pictures(request, predict, target, messages)
+        answer_pictures(request, predict, signature, messages)
     return reader
 
 
-def load_keras(request: Mapping[str, Any]) -> tuple[str, Predict, TensorSpec]:
+def load_keras(request: Mapping[str, Any]) -> tuple[str, Predict, Signature]:
     """A Keras file, exported."""
     import tensorflow as tf
 
@@ -73,30 +76,35 @@ def load_keras(request: Mapping[str, Any]) -> tuple[str, Predict, TensorSpec]:
             f"{library} has loaded {model_file.path.name}, but can't export it as a SavedModel: "
             f"{type(exc).__name__}: {exc}. {EXPORT_THERE}"
         ) from exc
-    specs_of = input_specs(model)
-    check_one_input([f"{spec.name} {list(spec.shape)}" for spec in specs_of], request)
-    first = specs_of[0]
-    target = TensorSpec(first.name, tuple(first.shape), tf.as_dtype(first.dtype).name)
-    return str(library), serving(model), target
+    inputs = tuple(
+        TensorSpec(each.name, tuple(each.shape), tf.as_dtype(each.dtype).name)
+        for each in input_specs(model)
+    )
+    serve = serving(model)
+
+    def predict(fed: Tensors) -> Mapping[str, Any]:
+        return serve(*(fed[each.name] for each in inputs))
+
+    return str(library), predict, Signature(inputs, ())
 
 
-def load_saved_model(request: Mapping[str, Any]) -> tuple[str, Predict, TensorSpec]:
+def load_saved_model(request: Mapping[str, Any]) -> tuple[str, Predict, Signature]:
     """A SavedModel: nothing to export, and its own signature answers."""
     import tensorflow as tf
 
+    folder = Path(request["folder"])
+    tags = serving_tags(folder)
+    reader = f"tensorflow{half_precision.in_float32(folder)}"
     if not request["pictures"]:
-        return "tensorflow", lambda _: {}, TensorSpec("", (), "float32")
+        return reader, lambda _: {}, ABSENT
     name = specs.parse(request["spec"]).model.signature
-    tags = serving_tags(Path(request["path"]))
-    there = read_signatures(Path(request["path"]))
+    there = read_signatures(folder)
     if name not in there:
         raise no_signature(name, there)
-    check_one_input(list(map(str, there[name].inputs)), request)
     try:
-        loaded = tf.saved_model.load(request["path"], tags)
+        loaded = tf.saved_model.load(str(folder), tags)
         function = loaded.signatures[name]
-        inputs = list(function.structured_input_signature[1].items())
-        key, tensor = inputs[0]
+        inputs = function.structured_input_signature[1]
     except Exception as exc:  # a SavedModel of TensorFlow 1, or without that signature
         raise PackingError(
             f"TensorFlow can't call the SavedModel's signature {name!r} ({exc}); "
@@ -104,24 +112,17 @@ def load_saved_model(request: Mapping[str, Any]) -> tuple[str, Predict, TensorSp
         ) from exc
     keep = loaded  # its variables live as long as it does
 
-    def predict(batch: Any) -> Mapping[str, Any]:
+    def predict(fed: Tensors) -> Mapping[str, Any]:
         assert keep is not None  # noqa: S101 - held for its variables
-        found: Mapping[str, Any] = function(**{key: tf.constant(batch, tensor.dtype)})
+        tensors = {key: tf.constant(fed[key], spec.dtype) for key, spec in inputs.items()}
+        found: Mapping[str, Any] = function(**tensors)
         return found
 
-    return "tensorflow", predict, TensorSpec(key, tuple(tensor.shape.as_list()), tensor.dtype.name)
-
-
-def check_one_input(inputs: Sequence[str], request: Mapping[str, Any]) -> None:
-    """Raise `PackingError` if pictures are to be answered for that fill one of several inputs."""
-    if len(inputs) > 1 and request["pictures"]:
-        raise PackingError(
-            f"The model has {len(inputs)} inputs ({', '.join(inputs)}), and a picture fills one. "
-            "Pack it without --golden, and send tensors: "
-            '{"instances": [{"NAME": …, …}]}, a value for each input. Or export a model of one '
-            "input, in which the others are constants: keras.Model(image, model([image, "
-            "constant]))."
-        )
+    taken = tuple(
+        TensorSpec(key, tuple(spec.shape.as_list()), spec.dtype.name)
+        for key, spec in inputs.items()
+    )
+    return reader, predict, Signature(taken, ())
 
 
 LOADERS = {"saved_model": load_saved_model}
@@ -130,26 +131,58 @@ LOADERS = {"saved_model": load_saved_model}
 def answer_pictures(
     request: Mapping[str, Any],
     predict: Predict,
-    target: TensorSpec,
+    signature: Signature,
     messages: IO[str],
 ) -> None:
     """The model's outputs for each picture, read as declared by the libraries themselves."""
     from plumbline.packing.reference_libraries import preprocess
-    from plumbline.pipeline.model_inputs import image_size
+    from plumbline.pipeline.model_inputs import (
+        decodes_itself,
+        fit_pictures,
+        hint_on_size,
+        image_size,
+    )
+    from plumbline.pipeline.picture_view import view_of
     from plumbline.pipeline.preprocess import in_dtype
 
     spec = specs.parse(request["spec"])
-    if len(target.shape) != 4:
+    fit_pictures(spec, signature)
+    view = view_of(spec, signature)
+    target = view.signature.input() if view else signature.input()
+    if decodes_itself(target):
         raise PackingError(
-            f"The model's input has the shape {list(target.shape)}, which is no batch of pictures; "
-            "give the golden outputs yourself, with --reference FILE:FUNCTION."
+            f"The model's input is {target}: it decodes pictures itself; "
+            "give the golden outputs yourself, with --reference FILE:FUNCTION, or pack it without "
+            "--golden, and send tensors as JSON."
         )
     size = image_size(spec, target)
     for picture in map(Path, request["pictures"]):
         tensor = in_dtype(preprocess(picture, spec.preprocess, size), target.dtype)
-        outputs = activated(predict(tensor[np.newaxis]), spec)
-        save(Path(request["answers"], f"{picture.name}.npz"), numbers(outputs))
+        batch = tensor[np.newaxis]
+        fed = view.inputs(batch) if view else {target.name: batch}
+        try:
+            outputs = activated(predict(fed), spec)
+        except Exception as exc:  # whatever TensorFlow says of an input that it can't compute
+            height, width = tensor.shape[:2]
+            words = one_line(re.sub(r"\x1b\[\d+m", "", f"{type(exc).__name__}: {exc}"))
+            raise PackingError(
+                f"The model can't compute {picture.name}, {width}×{height} pixels as it gets it. "
+                f"TensorFlow says: {words}.{hint_on_size(spec, target)}"
+            ) from exc
+        found = numbers(outputs)
+        if not found:
+            raise texts_alone(outputs)
+        save(Path(request["answers"], f"{picture.name}.npz"), found)
         send(messages, done=picture.name)
+
+
+def texts_alone(outputs: Mapping[str, Any]) -> PackingError:
+    """The error for a model whose outputs can't be golden ones."""
+    return PackingError(
+        f"The model answers texts alone ({', '.join(outputs)}), and golden outputs are numbers. "
+        "Save it with its scores, too: keras.Model(model.input, {'label': model.output, 'scores': "
+        "model.get_layer('NAME').output}); or pack it without --golden."
+    )
 
 
 def numbers(outputs: Mapping[str, Any]) -> dict[str, np.ndarray]:
@@ -166,6 +199,7 @@ ACTIVATED: Mapping[str, Callable[[ModelSpec], str]] = {
     "classification": lambda spec: spec.classification.activation,
     "segmentation": lambda spec: spec.segmentation.activation,
     "detection": lambda _: "none",
+    "image": lambda _: "none",
     "raw": lambda _: "none",
 }
 """What a task's golden outputs are activated by; those of detection are raw, as it takes several

@@ -10,14 +10,18 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from plumbline.archive.keras_config import ALL
 from plumbline.errors import PackingError
+
+EXPORTED = "What model.export('saved_model') writes where it was trained needs none of them."
 
 
 @contextlib.contextmanager
 def known(file: Path | None) -> Iterator[frozenset[str]]:
     """Both Kerases know the custom objects of the file while this lasts; their names.
 
-    Among them are those that packages register when the file imports them. Raises `PackingError`.
+    Among them are those that packages register when the file imports them, and whatever else
+    these packages have. Raises `PackingError`.
     """
     if file is None:
         yield frozenset()
@@ -28,14 +32,17 @@ def known(file: Path | None) -> Iterator[frozenset[str]]:
     registries = keras.utils.get_custom_objects(), tf_keras.utils.get_custom_objects()
     before = {*registries[0], *registries[1]}
     found = load(file)
-    registered = {*registries[0], *registries[1]} - before
+    after = {**registries[0], **registries[1]}
+    registered = after.keys() - before
     if not found and not registered:
         raise PackingError(
             f"{file.name} defines no class or function at its top, and imports no package that "
-            "registers some with Keras."
+            f"registers some with Keras. {EXPORTED}"
         )
     with keras.utils.custom_object_scope(found), tf_keras.utils.custom_object_scope(found):
-        yield frozenset({*found, *(name.rpartition(">")[2] for name in registered)})
+        names = (name.rpartition(">")[2] for name in registered)
+        packages = {after[name].__module__.partition(".")[0] + ALL for name in registered}
+        yield frozenset({*found, *names, *packages})
 
 
 def load(file: Path) -> dict[str, Any]:
@@ -56,7 +63,8 @@ def imported(file: Path) -> ModuleType:
         module_spec.loader.exec_module(module)
     except BaseException as exc:  # whatever the user's code raises, sys.exit included
         raise PackingError(
-            f"The custom objects of {file.name} can't be imported: {type(exc).__name__}: {exc}"
+            f"The custom objects of {file.name} can't be imported: {type(exc).__name__}: {exc}. "
+            f"{EXPORTED}"
         ) from exc
     return module
 

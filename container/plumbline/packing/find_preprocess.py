@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -22,9 +23,10 @@ from plumbline.packing import picture_folder, preprocess_options
 from plumbline.packing.convert import Wanted, convert
 from plumbline.packing.preprocess_options import Options
 from plumbline.packing.preprocess_search import Found, Search
-from plumbline.packing.preprocess_trials import Inputs, Trials, input_size, names
+from plumbline.packing.preprocess_trials import Inputs, Trials, asked_for, input_size, names
 from plumbline.packing.progress_bar import Reporter
-from plumbline.vision.images import ORIENTATION, UPRIGHT, Limits
+from plumbline.pipeline.picture_view import viewed
+from plumbline.vision.images import DEEP, ORIENTATION, UPRIGHT, Limits
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,8 @@ class Question:
     size: tuple[int, int] | None = None
     custom_objects: Path | None = None
     signature: str = "serving_default"
+    constants: Mapping[str, Any] = field(default_factory=dict)
+    """Values of the inputs that pictures don't go to."""
     tolerance: float = 1e-5
     seconds: float = 30.0
 
@@ -48,19 +52,23 @@ class Answer:
     found: Found
     space: Options
     size: tuple[int, int]
+    constants: Mapping[str, Any] = field(default_factory=dict)
 
 
 def find(question: Question, reporter: Reporter) -> Answer:
     """Search. Raises a `ModelError` where there is nothing to search with."""
-    photos = picture_folder.find(question.images, Limits())
-    with engine_of(question, reporter) as engine:
-        size = input_size(engine, question.size)
+    deep = picture_folder.are_deep(question.images)
+    photos = picture_folder.find(question.images, Limits(), DEEP if deep else "rgb")
+    with engine_of(question, reporter) as model:
+        asked = asked_for(model.signature, question.size, question.constants)
+        size = input_size(model, asked)
         wanted = names(expected.read(question.expected, photos, reporter), photos)
-        target = engine.signature.input()
-        space = preprocess_options.options(target.shape[3], any(map(is_turned, photos)))
-        trials = Trials(engine, Inputs(photos, size, target.dtype), wanted)
+        engine = viewed(asked, model)
+        channels, turned = engine.signature.input().shape[3], any(map(is_turned, photos))
+        space = preprocess_options.options(channels, turned, size, deep=deep)
+        trials = Trials(engine, Inputs(photos, size, engine.signature.input().dtype), wanted)
         search = Search(trials, space, question.tolerance, question.seconds, reporter)
-        return Answer(search.run(), space, size)
+        return Answer(search.run(), space, size, question.constants)
 
 
 @contextmanager

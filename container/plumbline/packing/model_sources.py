@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from plumbline.archive import discovery, graph_operations, hdf5
+from plumbline.archive import (
+    diagnosis,
+    discovery,
+    foreign_files,
+    graph_operations,
+    handler_code,
+    hdf5,
+)
 from plumbline.archive.discovery import ModelFile
+from plumbline.archive.handler_code import FOLDER, PROGRAM
 from plumbline.errors import PackingError
 from plumbline.settings import environment
 
@@ -24,11 +33,16 @@ def find(model: Path, weights: Path | None) -> ModelFile:
     if weights is not None:
         return pair(model, weights)
     if model.is_dir():
-        return harmless(discovery.find_models(model, None).models[0])
-    found = discovery.keras_file(model)
-    if found is None:
+        found = discovery.find_models(model, None).models[0]
+        if broken := diagnosis.incomplete(model, found.path):
+            raise broken
+        return harmless(found)
+    if said := foreign_files.told(model, str(model)):
+        raise PackingError(said)
+    whole = discovery.keras_file(model)
+    if whole is None:
         raise PackingError(f"{model.name} holds no model. {KINDS}{hint(model)}")
-    return found
+    return whole
 
 
 def harmless(model: ModelFile) -> ModelFile:
@@ -48,7 +62,10 @@ def pair(model: Path, weights: Path) -> ModelFile:
     if not weights.is_file():
         raise PackingError(f"There is no file of weights {weights}.")
     if not hdf5.is_hdf5(weights):
-        raise PackingError(f"{weights.name} holds no weights: it is not an HDF5 file.")
+        said = foreign_files.told(weights, str(weights)) or (
+            "It is not an HDF5 file, which model.save_weights('model.weights.h5') writes."
+        )
+        raise PackingError(f"{weights.name} holds no weights. {said}")
     return ModelFile("json", model, weights)
 
 
@@ -56,9 +73,26 @@ def hint(model: Path) -> str:
     """What may be meant by a file that is no model by itself."""
     if model.suffix.lower() == ".json":
         return f"\nThe weights of {model.name} are missing: name them after it."
-    if model.suffix.lower() in hdf5.SUFFIXES:
-        return f"\n{model.name} may hold weights only: name the model.json before it."
+    if model.name == "saved_model.pb":
+        return f"\nName the folder that saved_model.pb lies in: plumbline pack {model.parent}"
+    if tarfile.is_tarfile(model):
+        return (
+            f"\n{model.name} is an archive: unpack it and pack the model in it, or, if it was "
+            f"packed already: plumbline serve {model}"
+        )
     return ""
+
+
+def code_left_out(model: Path, code: Path | None) -> Iterator[str]:
+    """A sentence about each handler in or beside a model that does not go into the archive."""
+    beside = [folder / PROGRAM for folder in (model.parent / FOLDER, model.parent)]
+    inside = handler_code.find_named(model, {PROGRAM}) if model.is_dir() else ()
+    for file in (*inside, *filter(Path.is_file, beside if model.is_dir() else beside[:1])):
+        if code is None or not file.resolve().is_relative_to(code.resolve()):
+            yield (
+                f"Warning: {file} is not packed, and would not be run: a handler is what --code "
+                f"names. Add it: --code {file.parent}"
+            )
 
 
 SAVED_MODEL_PARTS = ("saved_model.pb", "saved_model.pbtxt", "variables", "assets", "assets.extra")

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import math
 import os
 import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from plumbline.archive.contents import read_outputs, read_text
 from plumbline.archive.discovery import ModelFile
+from plumbline.archive.saved_model import read_signatures
 from plumbline.errors import PackingError
 from plumbline.packing import assembly, picture_folder
 from plumbline.packing import user_reference as reference
 from plumbline.packing.assembly import Contents, GoldenPicture, Report
 from plumbline.packing.convert import Wanted, convert
+from plumbline.packing.model_sources import code_left_out
 from plumbline.packing.progress_bar import Reporter
-from plumbline.packing.user_reference import Reference
+from plumbline.packing.user_reference import OutputsLacking, Reference
+from plumbline.signature import ABSENT, Signature
 from plumbline.spec import model_spec as specs
 from plumbline.spec.checks import FILE
 from plumbline.spec.model_spec import ModelSpec
@@ -28,6 +33,16 @@ PLACE = "1"
 """Where the SavedModel lies if the spec does not say: the version, as TensorFlow Serving has it."""
 
 LABELS = "labels.txt"
+
+SAME = (
+    "Take pictures that are answered differently. If all are answered alike, this is not the "
+    "trained model: model.load_weights('trained.weights.h5') before it is saved. Where it answers "
+    "class numbers or labels alone, save it with its scores, too: keras.Model(model.input, "
+    "{'label': model.output, 'scores': model.get_layer('NAME').output})."
+)
+
+GivenOutputs = tuple[Mapping[str, Tensors], dict[str, str]]
+"""Golden outputs by picture, and where they come from."""
 
 MOST_CALIBRATED = 300
 """So many pictures, golden ones among them, faster forms are proven with at most."""
@@ -47,6 +62,8 @@ class Order:
     """More pictures to prove faster forms with: files, and folders of them."""
     code: Path | None = None
     """A folder with a handler."""
+    files: Mapping[str, str] = field(default_factory=dict)
+    """More texts for the archive, by their names."""
 
 
 @dataclass(frozen=True)
@@ -64,13 +81,29 @@ def pack(order: Order, out: Path, dry_run: bool, reporter: Reporter) -> Report:
     Raises a `ModelError`. The archive appears whole, or not at all; never where it is wrong.
     """
     check_target(out)
+    with laid_out(order, reporter) as (folder, report):
+        if report.wrong or dry_run:
+            return report
+        return assembly.write(folder, report, out)
+
+
+@contextmanager
+def laid_out(order: Order, reporter: Reporter) -> Iterator[tuple[Path, Report]]:
+    """A temporary folder with all that the archive holds, and how it came out.
+
+    Raises a `ModelError`.
+    """
     declaration = declare(order)
-    found = picture_folder.find(order.golden, Limits()) if order.golden else ()
-    more = picture_folder.find_some(order.calibration, MOST_CALIBRATED - len(found), Limits())
+    color = declaration.spec.preprocess.color
+    found = picture_folder.find(order.golden, Limits(), color) if order.golden else ()
+    most = MOST_CALIBRATED - len(found)
+    more = picture_folder.find_some(order.calibration, most, Limits(), color)
     if order.reference and not found:
         raise PackingError("--reference needs pictures to answer for: --golden DIR.")
     if order.calibration and not found:
         raise PackingError("--calibration needs golden pictures beside its own: --golden DIR.")
+    for warning in code_left_out(order.model.path, order.code):
+        reporter.say(warning)
     with tempfile.TemporaryDirectory(prefix="plumbline-pack-") as name:
         work = Path(name)
         contents = gather(order, declaration, found, work, reporter)
@@ -78,10 +111,7 @@ def pack(order: Order, out: Path, dry_run: bool, reporter: Reporter) -> Report:
         reporter.say("Proving the archive in the server's own pipeline …")
         folder = work / "archive"
         folder.mkdir()
-        report = assembly.prepare(contents, folder, reporter)
-        if report.wrong or dry_run:
-            return report
-        return assembly.write(folder, report, out)
+        yield folder, assembly.prepare(contents, folder, reporter)
 
 
 def check_target(out: Path) -> None:
@@ -135,28 +165,53 @@ def gather(
     reporter: Reporter,
 ) -> Contents:
     """The golden outputs and the converted model; the user's own code fails first."""
-    given = golden_outputs(order, found, reporter)
-    asked = found if given is None else ()
+    given: GivenOutputs | None = None
+    refused: OutputsLacking | None = None
+    try:
+        given = golden_outputs(order, found, reporter)
+    except OutputsLacking as exc:  # what they would be, the model says
+        refused = exc
+    asked = () if given or refused else found
     if order.model.kind != "saved_model":
         reporter.say(f"Converting {order.model.path.name} to a SavedModel …")
     with reporter.steps("The libraries' answer", len(asked)) as done:
         wanted = Wanted(declaration.text, asked)
         converted = convert(order.model, work / "model", order.custom_objects, wanted, done)
     reporter.say(f"The model was read by {converted.reader}.")
+    signature = read_signatures(converted.folder).get(declaration.spec.model.signature)
+    check_outputs(given, refused, signature or ABSENT)
     outputs, source = given or (converted.outputs, {"kind": "libraries", "model": converted.reader})
     return Contents(
         model=converted.folder,
         spec=declaration.text,
-        files=declaration.files,
+        files={**order.files, **declaration.files},
         goldens=tuple(GoldenPicture(picture, outputs[picture.name]) for picture in found),
         place=declaration.spec.model.path or PLACE,
         reference=source,
     )
 
 
+def check_outputs(
+    given: GivenOutputs | None, refused: OutputsLacking | None, signature: Signature
+) -> None:
+    """Raise `PackingError` where something made of the outputs was given, not the outputs."""
+    outputs = [replace(each, shape=each.shape[1:]) for each in signature.outputs]
+    model = (
+        f"For each picture the model returns {', '.join(map(str, outputs))}. Return that, as "
+        "model.predict gives it, without argmax, class names or rounding."
+    )
+    if refused:
+        raise PackingError(f"{refused.message}\n{model}" if outputs else refused.message)
+    least = min((math.prod(axis or 2 for axis in each.shape) for each in outputs), default=0)
+    for name, expected in (given[0] if given else {}).items():
+        first, *more = expected.values()
+        if first.size == 1 and not more and least > 1:
+            raise PackingError(f"Expected of {name} is one number, {first.item():g}. {model}")
+
+
 def golden_outputs(
     order: Order, found: tuple[Path, ...], reporter: Reporter
-) -> tuple[Mapping[str, Tensors], dict[str, str]] | None:
+) -> GivenOutputs | None:
     """The user's own outputs by picture, and where they come from; None if there are none."""
     if order.reference is not None and found:
         what = f"The reference {order.reference}"
@@ -185,12 +240,14 @@ def summary(report: Report) -> str:
     if report.uncompared:
         return f"The golden pictures were not compared: {report.uncompared}."
     if not report.checked:
-        return "There are no golden pictures: nobody checked the answers. Give some: --golden DIR."
+        return (
+            "There are no golden pictures: the answers were not checked. Give some: --golden DIR."
+        )
     worst = max(one.difference.largest for one in report.checked)
     if report.spread <= report.tolerance:
         return (
             "The golden pictures come out right, but that proves nothing: their outputs are the "
-            f"same to {report.spread:.3g}. Is this the trained model?"
+            f"same to {report.spread:.3g}. {SAME}"
         )
     return (
         f"{len(report.checked)} golden pictures come out right; the largest difference is "

@@ -9,13 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from plumbline.pipeline.model_inputs import CHANNELS
 from plumbline.pipeline.preprocess import normalized
 from plumbline.spec import model_spec as specs
 from plumbline.spec.model_spec import Preprocess
 from plumbline.vision.crops import NAMED
 from plumbline.vision.decoders import DECODERS
-from plumbline.vision.images import COLORS
+from plumbline.vision.images import CHANNELS, COLORS, DEEP, DEEP_FILTERS
 from plumbline.vision.normalize import NORMALIZATIONS
 from plumbline.vision.resize import FILTERS
 
@@ -28,15 +27,11 @@ SCALED: Sequence[Mapping[str, Any]] = (
 )
 """Normalisations without a name that people have trained with."""
 
-CROPPED: Sequence[Mapping[str, Any]] = (
-    {"shorter_side": 256},
-    {"shorter_side": 232},
-    {"central_crop": 0.875},
-)
-"""Crops that evaluation is usually done by."""
+CROPPED: Sequence[Mapping[str, Any]] = ({"central_crop": 0.875},)
+"""Crops that evaluation is usually done by, beside those of `shorter_sides`."""
 
 EVERYTHING: Mapping[str, Sequence[Any]] = {
-    "color": tuple(COLORS),
+    "color": tuple(color for color in COLORS if color != DEEP),
     "normalize": (*NORMALIZATIONS, *SCALED),
     "fit": (*NAMED, *CROPPED),
     "resize": tuple(FILTERS),
@@ -44,6 +39,14 @@ EVERYTHING: Mapping[str, Sequence[Any]] = {
     "exif": (True, False),
 }
 """Every key that is searched and what it may say, as TOML."""
+
+
+DEEPLY: Mapping[str, Sequence[Any]] = {
+    "color": (DEEP,),
+    "normalize": (*EVERYTHING["normalize"], {"divisor": 65535}, {"divisor": 65535, "mean": 0.5}),
+    "resize": tuple(name for name in FILTERS if name.startswith(DEEP_FILTERS)),
+}
+"""The same of pictures of 16 bits of gray."""
 
 
 @dataclass(frozen=True)
@@ -65,11 +68,26 @@ def read(key: str, values: Sequence[Any]) -> tuple[Option, ...]:
     )
 
 
-def options(channels: int | None, turned: bool) -> Options:
-    """The space for a model's input of so many channels; `turned`: a picture has EXIF notes."""
-    found = {key: read(key, values) for key, values in EVERYTHING.items()}
+def shorter_sides(size: tuple[int, int]) -> list[Mapping[str, Any]]:
+    """Torchvision's crops into such an input: the usual sizes before, and the usual share."""
+    least = max(size)
+    usual = (least * 256 // 224, 256, 232, least)
+    return [{"shorter_side": side} for side in dict.fromkeys(usual) if side >= least]
+
+
+def options(
+    channels: int | None, turned: bool, size: tuple[int, int], *, deep: bool = False
+) -> Options:
+    """The space for an input of so many channels and this size.
+
+    `turned` says that a picture has EXIF notes, `deep` that all are of 16 bits of gray.
+    """
+    everything = {**EVERYTHING, "fit": (*EVERYTHING["fit"], *shorter_sides(size))}
+    if deep:
+        everything |= DEEPLY
+    found = {key: read(key, values) for key, values in everything.items()}
     found["color"] = tuple(
-        option for option in found["color"] if channels in (None, CHANNELS[option.value])
+        option for option in found["color"] if (channels or 3) == CHANNELS[option.value]
     )
     found["normalize"] = tuple(filter(partial(fits_channels, channels), found["normalize"]))
     return found if turned else {**found, "exif": read("exif", [True])}

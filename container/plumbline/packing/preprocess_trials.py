@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,8 +15,11 @@ from plumbline.engines.base import Engine
 from plumbline.engines.time_left import lasting
 from plumbline.errors import PackingError, SpecError
 from plumbline.parity.differences import trimmed
+from plumbline.pipeline.model_inputs import fit_pictures, image_size
+from plumbline.pipeline.picture_view import seen
 from plumbline.pipeline.preprocess import in_dtype, normalized, resizer
-from plumbline.spec.model_spec import ModelSpec, Preprocess
+from plumbline.signature import Signature
+from plumbline.spec.model_spec import ModelChoice, ModelSpec, Preprocess
 from plumbline.vision.activations import ACTIVATIONS
 from plumbline.vision.arrays import Pixels, Tensor, Tensors
 from plumbline.vision.crops import fit_of
@@ -182,18 +187,16 @@ def matching_output(engine: Engine, expected: Tensors) -> str:
     )
 
 
-def input_size(engine: Engine, declared: tuple[int, int] | None) -> tuple[int, int]:
+def input_size(engine: Engine, asked: ModelSpec) -> tuple[int, int]:
     """The (height, width) of the model's input. Raises `SpecError` or `PackingError`."""
-    from plumbline.pipeline.model_inputs import image_size
-
-    target = engine.signature.input()
-    if len(engine.signature.inputs) != 1 or len(target.shape) != 4:
+    found = seen(asked, engine.signature)
+    if len(found.inputs) > 1:
         raise PackingError(
-            f"The model must take one batch of pictures, but it takes "
-            f"{'; '.join(map(str, engine.signature.inputs))}."
+            f"The model takes {'; '.join(map(str, found.inputs))}. Give all but that of the "
+            "pictures a value, the same for every picture: --constant NAME=0, or =[0, 1] for the "
+            "values of one row."
         )
-    color = {1: "gray"}.get(target.shape[3] or 3, "rgb")
-    asked = ModelSpec(preprocess=replace(Preprocess(), color=color, size=declared))
+    target = found.input()
     try:
         size = image_size(asked, target)
     except SpecError as exc:
@@ -203,6 +206,22 @@ def input_size(engine: Engine, declared: tuple[int, int] | None) -> tuple[int, i
             f"The model resizes pictures itself ({target}), so that there is nothing to find."
         )
     return size
+
+
+def asked_for(
+    signature: Signature, size: tuple[int, int] | None, constants: Mapping[str, Any]
+) -> ModelSpec:
+    """A spec of the first colour in which the input can hold pictures; of the default for none."""
+    model = ModelChoice(constants=constants)
+    declared = [
+        ModelSpec(model=model, preprocess=replace(Preprocess(), color=color, size=size))
+        for color in ("rgb", "gray", "rgba")
+    ]
+    for asked in declared:
+        with suppress(SpecError):
+            fit_pictures(asked, signature)
+            return asked
+    return declared[0]
 
 
 def names(expected: Mapping[str, Tensors], pictures: Sequence[Path]) -> list[Tensors]:

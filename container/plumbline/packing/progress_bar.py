@@ -8,6 +8,9 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from plumbline.machine.program_name import as_called
+from plumbline.settings import environment
+
 Advance = Callable[[str], None]
 """Says that one more is done, and which."""
 
@@ -19,7 +22,8 @@ class Reporter:
         self.console = console
 
     def say(self, text: str) -> None:
-        """One line, as it is."""
+        """One line, its hints as they are typed here."""
+        text = as_called(text, environment.program())
         self.console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     @contextmanager

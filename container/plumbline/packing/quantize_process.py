@@ -17,11 +17,12 @@ import numpy as np
 
 from plumbline.archive import accelerated_files
 from plumbline.archive.contents import open_archive, read_outputs
-from plumbline.engines.openvino import core, name_layers, one_of, places_in
+from plumbline.engines.openvino import Places, core, name_layers, one_of, places_in
 from plumbline.errors import PackingError
 from plumbline.machine.child_process import received, send
 from plumbline.packing.quantize import Pace
 from plumbline.pipeline.model_inputs import Prepared, prepared
+from plumbline.pipeline.picture_view import View, seen, view_of
 from plumbline.pipeline.stopwatch import Stopwatch
 from plumbline.settings import environment
 from plumbline.signature import Signature
@@ -59,17 +60,21 @@ class Samples:
     pictures: Sequence[Prepared]
     truths: Tensors
     task: Task
-    places: Mapping[str, int]
-    """Where each output stands."""
+    places: Places
+    view: View | None
 
-    def input(self, number: int) -> Tensor:
-        """The network's input `[1, …]` for a picture."""
-        return self.pictures[number].tensor[np.newaxis]
+    def input(self, number: int) -> Tensor | tuple[Tensor, ...]:
+        """The network's input `[1, …]` for a picture, or its inputs in their order."""
+        batch = self.pictures[number].tensor[np.newaxis]
+        if self.view is None:
+            return batch
+        fed, places = self.view.inputs(batch), self.places.inputs
+        return tuple(fed[name] for name in sorted(places, key=places.__getitem__))
 
     def outputs(self, network: Any, number: int) -> Tensors:
         """The outputs `[1, …]` of a compiled network for a picture."""
         found = network(self.input(number))
-        return {name: found[place] for name, place in self.places.items()}
+        return {name: found[place] for name, place in self.places.outputs.items()}
 
     def agreement(self, network: Any, numbers: Iterable[int]) -> tuple[float, Any]:
         """That of a compiled network with the original, and its outputs, unless they are large."""
@@ -93,12 +98,12 @@ def quantize(request: Mapping[str, Any], done: Callable[[str], None]) -> None:
     network = core().read_model(request["network"])
     places = places_in(network, signature)
     network.reshape({places.inputs[spec.name]: one_of(spec) for spec in signature.inputs})
-    samples = read_samples(request, signature, places.outputs)
+    samples = read_samples(request, signature, places)
     pace = pace_of(network, samples)
     numbers = range(len(samples.pictures))
     waiting = set(numbers)
 
-    def calibrating(number: int) -> Tensor:
+    def calibrating(number: int) -> Tensor | tuple[Tensor, ...]:
         if number in waiting:
             waiting.remove(number)
             done(samples.names[number])
@@ -136,22 +141,22 @@ def pace_of(network: Any, samples: Samples) -> Pace:
     return Pace(begun - start, time.perf_counter() - begun, len(layers))
 
 
-def read_samples(
-    request: Mapping[str, Any], signature: Signature, places: Mapping[str, int]
-) -> Samples:
+def read_samples(request: Mapping[str, Any], signature: Signature, places: Places) -> Samples:
     """The request's pictures, as many of the first as there is memory for."""
     archive = open_archive(
         Path(request["root"]), allow_ops=environment.from_environment().allow_ops
     )
-    spec = suited(archive.spec, signature)
+    as_pictures = seen(archive.spec, signature)
+    spec = suited(archive.spec, as_pictures)
     files = [Path(picture) for picture in request["pictures"]]
-    pictures = list(within(BYTES, made(files, spec, signature)))
+    pictures = list(within(BYTES, made(files, spec, as_pictures)))
     return Samples(
         names=[file.name for file in files],
         pictures=pictures,
         truths=read_outputs(Path(request["truths"])),
-        task=fitted(spec, archive.labels, signature),
+        task=fitted(spec, archive.labels, as_pictures),
         places=places,
+        view=view_of(spec, signature),
     )
 
 

@@ -17,6 +17,7 @@ from plumbline.errors import PackingError
 from plumbline.spec.model_spec import Preprocess
 from plumbline.vision.arrays import Pixels, Tensor
 from plumbline.vision.crops import CentralCrop
+from plumbline.vision.images import DEEP
 
 ORIENTATION = 0x0112
 
@@ -36,11 +37,13 @@ def preprocess(picture: Path, declared: Preprocess, size: Size | None) -> Tensor
     pixels = DECODERS[declared.decoder](picture, declared)
     library, _, name = declared.resize.partition("-")
     if size is None:
-        resized: Any = pixels
+        resized: Any = padded(pixels, declared.multiple_of or 1)
     elif declared.fit == "stretch":
         resized = RESIZERS[library](pixels, size, name)
-    elif declared.fit == "pillow-fit":
-        resized = pillow_fit(pixels, size, name)
+    elif declared.fit == "crop-or-pad":
+        resized = crop_or_pad(pixels, size)
+    elif library == "pillow" and declared.fit in PILLOW_FITS:
+        resized = by_image_ops(PILLOW_FITS[declared.fit], pixels, size, name)
     elif isinstance(declared.fit, CentralCrop):
         resized = RESIZERS[library](central_crop(pixels, declared.fit.share), size, name)
     elif library == "tensorflow" and declared.fit in TENSORFLOW_FITS:
@@ -54,11 +57,20 @@ def preprocess(picture: Path, declared: Preprocess, size: Size | None) -> Tensor
     return normalize(np.asarray(resized, np.float32), declared.normalize)
 
 
+def padded(pixels: Pixels, step: int) -> Pixels:
+    """`np.pad` with black, right and below."""
+    height, width, _ = pixels.shape
+    return np.pad(pixels, ((0, -height % step), (0, -width % step), (0, 0)))
+
+
 def with_pillow(picture: Path, declared: Preprocess) -> Pixels:
     """`Image.open(picture).convert(…)`."""
     with Image.open(picture) as image:
         turned = ImageOps.exif_transpose(image) if declared.exif else image
-        return in_color(turned.convert("L" if declared.color == "gray" else "RGB"), declared.color)
+        if declared.color == DEEP:
+            return np.asarray(turned)[:, :, np.newaxis]
+        mode = {"gray": "L", "rgba": "RGBA"}.get(declared.color, "RGB")
+        return in_color(turned.convert(mode), declared.color)
 
 
 def with_tensorflow(picture: Path, declared: Preprocess) -> Pixels:
@@ -66,8 +78,9 @@ def with_tensorflow(picture: Path, declared: Preprocess) -> Pixels:
     import tensorflow as tf
 
     data = picture.read_bytes()
-    channels = 1 if declared.color == "gray" else 3
-    decoded = tf.io.decode_image(data, channels=channels, expand_animations=False).numpy()
+    channels = {"gray": 1, DEEP: 1, "rgba": 4}.get(declared.color, 3)
+    kind = tf.uint16 if declared.color == DEEP else tf.uint8
+    decoded = tf.io.decode_image(data, channels, kind, expand_animations=False).numpy()
     image = Image.fromarray(decoded[:, :, 0] if channels == 1 else decoded)
     if declared.exif:
         with Image.open(io.BytesIO(data)) as header:
@@ -109,8 +122,10 @@ def opencv(declared: str) -> Any:
 
 COLORS: Mapping[str, Callable[[Pixels], Pixels]] = {
     "rgb": lambda pixels: pixels,
+    "rgba": lambda pixels: pixels,
     "bgr": lambda pixels: pixels[:, :, ::-1],
     "gray": lambda pixels: pixels,
+    DEEP: lambda pixels: pixels,
     "tensorflow-gray": tensorflow_gray,
     "opencv-gray": opencv_gray,
 }
@@ -160,11 +175,24 @@ def skimage_resize(pixels: Pixels, size: Size, name: str) -> Tensor:  # noqa: AR
     return np.asarray(resize(pixels, size, preserve_range=True), np.float32)
 
 
-def pillow_fit(pixels: Pixels, size: Size, name: str) -> Tensor:
-    """`ImageOps.fit`."""
+def by_image_ops(call: Callable[..., Any], pixels: Pixels, size: Size, name: str) -> Tensor:
+    """`ImageOps.fit` or `ImageOps.pad`."""
     image = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
-    fitted = ImageOps.fit(image, size[::-1], Image.Resampling[name.upper()])
+    fitted = call(image, size[::-1], Image.Resampling[name.upper()])
     return np.asarray(fitted).reshape(*size, pixels.shape[2])
+
+
+PILLOW_FITS: Mapping[object, Callable[..., Any]] = {
+    "pillow-fit": ImageOps.fit,
+    "pillow-pad": ImageOps.pad,
+}
+
+
+def crop_or_pad(pixels: Pixels, size: Size) -> Tensor:
+    """`tf.image.resize_with_crop_or_pad`."""
+    import tensorflow as tf
+
+    return np.asarray(tf.image.resize_with_crop_or_pad(pixels, *size))
 
 
 def central_crop(pixels: Pixels, share: float) -> Pixels:

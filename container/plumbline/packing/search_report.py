@@ -11,9 +11,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from plumbline.machine.program_name import as_called
 from plumbline.packing.find_preprocess import Answer
 from plumbline.packing.preprocess_options import table
 from plumbline.packing.preprocess_trials import Declaration, Trial
+from plumbline.settings import environment
 from plumbline.spec.toml_writer import toml_table, toml_value
 
 MOST_SHOWN = 8
@@ -34,7 +36,8 @@ def show(console: Console, answer: Answer) -> None:
     """The ranking, the verdict, and the declaration."""
     console.print(ranking(answer))
     for line in verdict(answer):
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+        typed = as_called(line, environment.program())
+        console.print(typed, highlight=False, markup=False, soft_wrap=True)
     console.print()
     console.print(declaration(answer), highlight=False, markup=False, soft_wrap=True)
 
@@ -43,6 +46,8 @@ def declaration(answer: Answer) -> str:
     """The best declaration as TOML, ready to paste."""
     best = answer.found.best.declaration
     text = toml_table("preprocess", written(best, answer))
+    if answer.constants:
+        text = f"{toml_table('model', {'constants': answer.constants})}\n\n{text}"
     if best.activation == "none":
         return text
     # Every task that has scores has this key under its own name.
@@ -59,7 +64,7 @@ def ranking(answer: Answer) -> Table:
     found = answer.found
     shown = Table("", "declaration", box=SIMPLE)
     shown.add_column("largest difference", justify="right")
-    shown.add_column("of the spread", justify="right")
+    shown.add_column("relative", justify="right")
     ranked = [found.best, *(trial for trial in found.ranked if trial is not found.best)]
     for number, trial in enumerate(ranked[:MOST_SHOWN], start=1):
         share = trial.largest / found.spread if found.spread else 0.0
@@ -100,7 +105,8 @@ def verdict(answer: Answer) -> Iterator[str]:
     elif not found.fits:
         yield (
             f"None fits: {tried}, and the nearest is off by {found.best.largest:.3g}, where "
-            f"{found.limit:.3g} counts as reproduced. The table below is the nearest. Check that "
+            f"{found.limit:.3g} counts as reproduced. The table below is the nearest, and none to "
+            "serve with. Check that "
             "the expected outputs are this model's, for these pictures, and raw (no labels, no "
             "rounding). Where your code prepares pictures in a way that can't be declared, a "
             "handler does it on the server, too: plumbline pack --code DIR (docs/handlers.md)."

@@ -18,6 +18,10 @@ FORM = "FILE:FUNCTION, such as notebook.py:predict"
 Heard = Callable[[str], None]
 
 
+class OutputsLacking(PackingError):
+    """The function returned something that was made of the model's outputs, not these."""
+
+
 @dataclass(frozen=True)
 class Reference:
     """A function in a Python file; it takes the path of a picture and returns the outputs."""
@@ -48,13 +52,17 @@ def parse(text: str) -> Reference:
 def outputs(reference: Reference, pictures: Sequence[Path], done: Heard) -> dict[str, Tensors]:
     """What the function returns for each picture, by the picture's name; `done` hears each name.
 
-    Raises `PackingError` with what the code printed last, where it does not return arrays.
+    Raises `PackingError` with what the code printed last, where it does not return arrays; an
+    `OutputsLacking` where it returns what can't be the model's outputs.
     """
     errors: list[str] = []
+    kind = PackingError
 
     def heard(message: Mapping[str, str]) -> None:
+        nonlocal kind
         if "error" in message:
             errors.append(message["error"])
+            kind = OutputsLacking if "lacking" in message else PackingError
         else:
             done(message["done"])
 
@@ -71,18 +79,18 @@ def outputs(reference: Reference, pictures: Sequence[Path], done: Heard) -> dict
         files = {picture.name: Path(folder, f"{picture.name}.npz") for picture in pictures}
         missing = [name for name, file in files.items() if not file.is_file()]
         if errors or missing:
-            raise failure(reference, errors, missing, ending)
+            raise kind(failure(reference, errors, missing, ending))
         return {name: read_outputs(file) for name, file in files.items()}
 
 
 def failure(
     reference: Reference, errors: list[str], missing: list[str], ending: child_process.Ending
-) -> PackingError:
-    """The error for code that did not do what it should, with its last words."""
+) -> str:
+    """What to say of code that did not do what it should, with its last words."""
     what = (
         errors[0].rstrip(".")
         if errors
         else f"its process {ending.words} before it came to {missing[0]}"
     )
     said = f"\nIt printed last:\n{ending.tail}" if ending.tail else ""
-    return PackingError(f"The reference {reference} failed: {what}.{said}")
+    return f"The reference {reference} failed: {what}.{said}"

@@ -10,6 +10,7 @@ import sys
 import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,10 @@ from plumbline.machine.child_process import received, send
 
 class NoArray(Exception):
     """What the function returned can't be compared with anything."""
+
+
+class NoOutputs(NoArray):
+    """It is what somebody made of the model's outputs, such as the name of a class."""
 
 
 def main() -> None:
@@ -35,13 +40,23 @@ def main() -> None:
             arrays = named(function(str(picture)))
             save(Path(request["out"], f"{picture.name}.npz"), arrays)
             send(messages, done=picture.name)
+    except NoOutputs as exc:
+        send(messages, error=f"{place} {exc}", lacking="outputs")
     except NoArray as exc:
         send(messages, error=f"{place} {exc}")
     except SystemExit as exc:
         send(messages, error=f"{place} ended the process (sys.exit({exc.code!r}))")
     except BaseException as exc:  # whatever the user's code raises
-        traceback.print_exc()
+        traceback.print_exception(exc.with_traceback(within_their_code(exc)))
         send(messages, error=f"{place} raised {type(exc).__name__}: {exc}")
+
+
+def within_their_code(error: BaseException) -> TracebackType | None:
+    """Where it was raised, without our own frames and the importer's before the user's."""
+    trace = error.__traceback__
+    while trace and trace.tb_frame.f_code.co_filename.startswith((__file__, "<frozen importlib")):
+        trace = trace.tb_next
+    return trace
 
 
 def find(file: Path, name: str) -> Callable[[str], Any]:
@@ -91,6 +106,10 @@ def array(value: Any) -> np.ndarray:
         found = np.asarray(value)
     except ValueError as exc:
         raise NoArray(f"returned what is no array: {exc}") from exc
+    if found.dtype.kind in "SU":
+        raise NoOutputs(
+            f"returned a text, {value!r:.80}; it must return the model's outputs, numbers"
+        )
     if found.dtype.kind not in "biuf":
         kind = f"{type(value).__name__} ({found.dtype}, shape {list(found.shape)})"
         raise NoArray(f"returned a {kind}; it must return the model's outputs, numbers")

@@ -25,8 +25,19 @@ NEWEST_GLIBC = 41
 """The image has glibc 2.41, and takes what was made for it and for older ones."""
 
 SHIPPED = (
-    *("boto3", "click", "flask", "gunicorn", "numpy", "openvino", "orjson", "packaging", "pillow"),
-    *("requests", "rich", "simplejpeg", "h5py", "tensorflow", "tensorflow-cpu", "tf_keras"),
+    *("boto3", "click", "flask", "gunicorn", "httptools", "numpy", "openvino", "orjson"),
+    *(
+        "packaging",
+        "pillow",
+        "prometheus-client",
+        "requests",
+        "rich",
+        "simplejpeg",
+        "h5py",
+        "tensorflow",
+        "tensorflow-cpu",
+        "tf_keras",
+    ),
 )
 """What the image has, with all that these need; the slim one is without the last four."""
 

@@ -18,6 +18,12 @@ Pairs = Iterable[tuple[Tensor, Tensor]]
 SAME_BOX = 0.5
 """The IoU from which on two boxes of a class count as one, as in mAP@0.5."""
 
+COCO_OVERLAPS = np.linspace(0.5, 0.95, 10)
+"""The IoUs of mAP@[.5:.95]."""
+
+MOST_BOXES = 100
+"""Of a class in a picture, as COCO counts them."""
+
 RECALLS = np.linspace(0, 1, 101)
 """Where precision is read, as COCO does it."""
 
@@ -46,10 +52,20 @@ def of_boxes(pairs: Pairs) -> float:
     nothing. Only the classes of true boxes count; where there are none, any box is wrong.
     """
     pictures = list(pairs)
-    classes = np.unique([class_id for true, _ in pictures for class_id in true[:, 0]])
-    if not classes.size:
+    found = average_precisions(pictures, (SAME_BOX,))
+    if not found:
         return float(not any(len(found) for _, found in pictures))
-    return float(np.mean([average_precision(of_class(pictures, each)) for each in classes]))
+    return float(np.mean(list(found.values())))
+
+
+def average_precisions(pairs: Pairs, overlaps: Sequence[float]) -> dict[int, NDArray[np.float64]]:
+    """COCO's average precision of each class that has true boxes, at so many IoUs: `[overlaps]`.
+
+    Boxes are as in `of_boxes`; of each class the 100 surest of a picture count.
+    """
+    pictures = list(pairs)
+    classes = np.unique([class_id for true, _ in pictures for class_id in true[:, 0]])
+    return {int(each): average_precision(of_class(pictures, each), overlaps) for each in classes}
 
 
 def of_class(pictures: Pairs, class_id: float) -> list[tuple[Tensor, Tensor]]:
@@ -59,16 +75,20 @@ def of_class(pictures: Pairs, class_id: float) -> list[tuple[Tensor, Tensor]]:
     ]
 
 
-def average_precision(pictures: Sequence[tuple[Tensor, Tensor]]) -> float:
-    """The mean precision over all recalls of one class's boxes; some are true."""
-    ranked = [(true, found[surest_first(found[:, 1])]) for true, found in pictures]
-    right = np.concatenate([matched(true[:, 2:], found[:, 2:]) for true, found in ranked])
+def average_precision(
+    pictures: Sequence[tuple[Tensor, Tensor]], overlaps: Sequence[float]
+) -> NDArray[np.float64]:
+    """The mean precision over all recalls of one class's boxes, `[overlaps]`; some are true."""
+    ranked = [(true, found[surest_first(found[:, 1])][:MOST_BOXES]) for true, found in pictures]
+    right = [matched(true[:, 2:], found[:, 2:], overlaps) for true, found in ranked]
     order = surest_first(np.concatenate([found[:, 1] for _, found in ranked]))
-    hits = np.cumsum(right[order])
-    precision = hits / np.arange(1, len(hits) + 1)
-    best_behind = np.maximum.accumulate(precision[::-1])[::-1]
-    places = np.searchsorted(hits / sum(len(true) for true, _ in ranked), RECALLS)
-    return float(np.mean(np.append(best_behind, 0)[places]))
+    hits = np.cumsum(np.concatenate(right, axis=1)[:, order], axis=1)
+    precision = hits / np.arange(1, len(order) + 1)
+    best_behind = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
+    recall = hits / sum(len(true) for true, _ in ranked)
+    places = [np.searchsorted(each, RECALLS) for each in recall]
+    ends = zip(best_behind, places, strict=True)
+    return np.array([np.mean(np.append(each, 0)[place]) for each, place in ends])
 
 
 def surest_first(scores: Tensor) -> NDArray[np.intp]:
@@ -76,12 +96,21 @@ def surest_first(scores: Tensor) -> NDArray[np.intp]:
     return np.argsort(-scores, kind="stable")
 
 
-def matched(true: Tensor, found: Tensor) -> NDArray[np.bool_]:
-    """Which of the found corners `[n, 4]`, the surest first, meet a true one that is still free."""
-    free, right = np.ones(len(true), bool), np.zeros(len(found), bool)
-    corners = true.astype(np.float32)
-    for number, box in enumerate(found.astype(np.float32)):
-        overlap = np.where(free, iou(np.broadcast_to(box, corners.shape), corners), 0)
-        if overlap.size and overlap.max() >= SAME_BOX:
-            free[overlap.argmax()], right[number] = False, True
+def matched(true: Tensor, found: Tensor, overlaps: Sequence[float]) -> NDArray[np.bool_]:
+    """Which of the found corners `[n, 4]`, the surest first, meet a true one that is still free.
+
+    `[overlaps, n]`, for each IoU from which on they do. Of equal overlaps the last true box is
+    taken, as COCO takes it.
+    """
+    least = np.minimum(overlaps, 1 - 1e-10)
+    right = np.zeros((len(least), len(found)), bool)
+    if not len(true):
+        return right
+    corners, free = true.astype(np.float64), np.ones((len(least), len(true)), bool)
+    rows = np.arange(len(least))
+    for number, box in enumerate(found.astype(np.float64)):
+        overlap = np.where(free, iou(np.broadcast_to(box, corners.shape), corners), -1)  # type: ignore[arg-type]
+        best = len(true) - 1 - overlap[:, ::-1].argmax(axis=1)
+        right[:, number] = overlap[rows, best] >= least
+        free[rows, best] &= ~right[:, number]
     return right

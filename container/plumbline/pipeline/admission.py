@@ -24,6 +24,13 @@ def stays() -> bool:
     return False
 
 
+LESS_AT_ONCE = (
+    "Send fewer pictures at a time, or have PLUMBLINE_DEADLINE_SECONDS raised on the server."
+)
+
+AGAIN = "Try again in a moment, or add instances."
+
+
 class Deadline:
     """The moment by which a request must be answered; `gone` says whether its client hung up."""
 
@@ -41,7 +48,9 @@ class Deadline:
         """Seconds left. Raises `DeadlineExceeded` when there are none, or `ClientGone`."""
         left = self._end - self._clock()
         if left <= 0:
-            raise DeadlineExceeded("The request's time was up before its answer was there.")
+            raise DeadlineExceeded(
+                f"The request's time was up before its answer was there. {LESS_AT_ONCE}"
+            )
         if self.gone():
             raise ClientGone("The client hung up before its answer was there.")
         return left
@@ -87,6 +96,16 @@ class Admission:
         """How full it is right now."""
         return Load(len(self._inside), self._slots, self._queue)
 
+    @property
+    def waiting(self) -> int:
+        """How many wait for a slot."""
+        return len(self._waiting)
+
+    @property
+    def free(self) -> int:
+        """How many slots nobody holds."""
+        return self._free
+
     @contextmanager
     def place(self, deadline: Deadline) -> Iterator[None]:
         """Hold a place. Raises `ServerBusy` when there is none."""
@@ -120,20 +139,25 @@ class Admission:
 
         Raises `DeadlineExceeded` and `ClientGone`.
         """
-        turn = Turn(deadline, min(weight, self._slots))
+        weight = min(weight, self._slots)
         with watch.lap("wait"):
-            self._acquire(turn)
+            self._acquire(deadline, weight)
         try:
             deadline.remaining()  # its turn may have come too late, or its client have hung up
             yield
         finally:
-            self._release(turn)
+            with self._lock:
+                self._free += weight
+                self._hand_on()
 
-    def _acquire(self, turn: Turn) -> None:
-        left = turn.deadline.remaining()
+    def _acquire(self, deadline: Deadline, weight: int) -> None:
+        left = deadline.remaining()
         with self._lock:
+            if not self._waiting and weight <= self._free:
+                self._free -= weight
+                return
+            turn = Turn(deadline, weight)
             self._waiting.append(turn)
-            self._hand_on()
         turn.come.wait(left)
         with self._lock:
             if turn.dismissed:
@@ -142,12 +166,7 @@ class Admission:
                 return
             self._waiting.remove(turn)
             self._hand_on()
-        raise DeadlineExceeded("The request waited for its turn until its time was up.")
-
-    def _release(self, turn: Turn) -> None:
-        with self._lock:
-            self._free += turn.weight
-            self._hand_on()
+        raise DeadlineExceeded(f"The request waited for its turn until its time was up. {AGAIN}")
 
     def _hand_on(self) -> None:
         """Let those begin whose turn it is: the first in line, as long as there is room for it."""

@@ -2,32 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from plumbline.drift.looks import Look
 from plumbline.engines.base import Engine
 from plumbline.engines.time_left import TimeLeft
 from plumbline.errors import InputRefused, RequestError
 from plumbline.parity.differences import Difference, compare
 from plumbline.pipeline.linked_pictures import Fetch, fetched_bytes, gathered, no_links
+from plumbline.pipeline.loading_facts import Facts
 from plumbline.pipeline.model_inputs import (
     Prepared,
     batches,
     chunk_size,
     cut,
     fit_pictures,
+    hint_on_size,
     prepared,
     stacked,
 )
 from plumbline.pipeline.stopwatch import Timing
 from plumbline.results.task_results import Failure, Result
+from plumbline.signature import Signature
 from plumbline.spec.model_spec import ModelSpec
 from plumbline.tasks.base import Task
 from plumbline.vision.arrays import Tensor, Tensors
 from plumbline.vision.geometry import Geometry
 from plumbline.vision.images import Limits
-from plumbline.wire.requests import Item, Link
+from plumbline.wire.picture_items import Item, Link
+
+Tally = Callable[[Look | None, Result], None]
+"""Learns of each picture that is answered what it looks like, and what was answered."""
 
 
 @dataclass(frozen=True)
@@ -38,9 +45,19 @@ class Predictor:
     engine: Engine
     task: Task
     limits: Limits
+    tensors: Engine | None = field(default=None, kw_only=True)
+    """What answers tensors, where the engine itself takes pictures: their bytes, and normalises
+    them, or in another layout than the model's own."""
     fetch: Fetch = field(default=no_links, kw_only=True)
     max_fetched: int = field(default=0, kw_only=True)
     """Bytes of the pictures behind a request's links."""
+    facts: Facts = field(default_factory=Facts, kw_only=True)
+    tally: Tally | None = field(default=None, kw_only=True)
+
+    @property
+    def signature(self) -> Signature:
+        """What the model itself takes and gives, whatever pictures see of it."""
+        return (self.tensors or self.engine).signature
 
     def results(
         self, items: Sequence[Item], options: Mapping[str, Any], timing: Timing
@@ -63,7 +80,10 @@ class Predictor:
             for result in self.said(batch, outputs, options)
         )
         for one in made:
-            yield next(computed) if isinstance(one, Prepared) else one
+            result = next(computed) if isinstance(one, Prepared) else one
+            if self.tally and isinstance(one, Prepared) and not isinstance(result, Failure):
+                self.tally(one.look, result)
+            yield result
 
     def said(
         self, batch: Sequence[Prepared], outputs: Tensors | Failure, options: Mapping[str, Any]
@@ -79,7 +99,8 @@ class Predictor:
         try:
             data = fetched_bytes(item)
             target = self.engine.signature.input()
-            return prepared(data, self.spec, target, self.limits, timing.watch)
+            looked = self.tally is not None
+            return prepared(data, self.spec, target, self.limits, timing.watch, looked=looked)
         except RequestError as exc:
             return Failure(exc)
 
@@ -104,8 +125,14 @@ class Predictor:
     def outputs(self, batch: Sequence[Prepared], timing: Timing) -> Tensors:
         """The outputs `[batch, …]`."""
         target = self.engine.signature.input()
-        with timing.watch.lap("infer"):
-            outputs = self.engine.run({target.name: stacked(batch, target)}, timing.left)
+        try:
+            with timing.watch.lap("infer"):
+                outputs = self.engine.run({target.name: stacked(batch, target)}, timing.left)
+        except InputRefused as exc:
+            if not (hint := hint_on_size(self.spec, target)):
+                raise
+            height, width = batch[0].tensor.shape[:2]
+            raise InputRefused(f"{exc} The picture is {width}×{height} pixels.{hint}") from exc
         filled = target.shape[0] or len(batch)
         return {name: cut(tensor, len(batch), filled) for name, tensor in outputs.items()}
 
@@ -133,7 +160,7 @@ class Predictor:
     def alone(self, picture: bytes, time_left: TimeLeft) -> tuple[Tensors, Geometry]:
         """The outputs `[1, …]` for one picture, and how it lies in the model's input."""
         target, timing = self.engine.signature.input(), Timing(time_left)
-        fit_pictures(self.spec, self.engine.signature)
+        fit_pictures(self.spec, self.signature)
         made = prepared(picture, self.spec, target, self.limits, timing.watch)
         return self.outputs([made], timing), made.geometry
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from plumbline.errors import LinkRefused, LinkTooLarge, RequestError
-from plumbline.wire.requests import Item, Link
+from plumbline.wire.picture_items import Item, Link, Text
 
 Fetch = Callable[[str, Callable[[], float]], bytes]
 """A link, and the seconds left → the picture's bytes; raises a `RequestError`."""
@@ -61,9 +61,11 @@ def gathered(
 
 
 def fetched_bytes(item: Item) -> bytes:
-    """A picture's bytes. Raises the error that came in their place."""
+    """A picture's bytes, or a text's. Raises the error that came in their place."""
     if isinstance(item, bytes):
         return item
+    if isinstance(item, Text):
+        return item.text.encode()
     if isinstance(item, RequestError):
         raise item
     raise TypeError(f"{item} has not been fetched.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -9,16 +10,19 @@ from itertools import groupby
 
 import numpy as np
 
+from plumbline.drift.looks import Look, look
 from plumbline.errors import SpecError
+from plumbline.pipeline.picture_view import seen
 from plumbline.pipeline.preprocess import prepare
 from plumbline.pipeline.stopwatch import Stopwatch
 from plumbline.signature import TEXT, Signature, TensorSpec
-from plumbline.spec.model_spec import ModelSpec
+from plumbline.spec.model_spec import ModelSpec, Preprocess
 from plumbline.vision.arrays import Tensor
 from plumbline.vision.geometry import Geometry
-from plumbline.vision.images import COLORS, Limits, open_within, read_picture
+from plumbline.vision.images import CHANNELS, Limits, open_within, read_picture
 
-CHANNELS = {color: 1 if color.endswith("gray") else 3 for color in COLORS}
+LEAST_SIDE = 8
+"""What a flat input holds is a picture, perhaps, if it would have such sides."""
 
 BATCH_BYTES = 32 * 1024**2
 """Of the tensors that are made ready at a time: so many pictures are decoded ahead of the model."""
@@ -33,10 +37,18 @@ class Prepared:
 
     tensor: Tensor
     geometry: Geometry
+    look: Look | None = None
+    """What the picture looks like, where that was asked for."""
 
 
 def prepared(
-    data: bytes, spec: ModelSpec, target: TensorSpec, limits: Limits, watch: Stopwatch
+    data: bytes,
+    spec: ModelSpec,
+    target: TensorSpec,
+    limits: Limits,
+    watch: Stopwatch,
+    *,
+    looked: bool = False,
 ) -> Prepared:
     """A picture's bytes as the input `target` takes it. Raises an `ImageError`."""
     if decodes_itself(target):
@@ -52,7 +64,8 @@ def prepared(
             limits=limits,
         )
     with watch.lap("preprocess"):
-        return Prepared(*prepare(picture, declared, image_size(spec, target), target.dtype))
+        seen = look(picture.pixels) if looked else None  # before the pixels are worked on in place
+        return Prepared(*prepare(picture, declared, image_size(spec, target), target.dtype), seen)
 
 
 def own_geometry(data: bytes, spec: ModelSpec, limits: Limits) -> Geometry:
@@ -121,10 +134,18 @@ def check_pictures(spec: ModelSpec, signature: Signature) -> str | None:
     try:
         fit_pictures(spec, signature)
     except SpecError as exc:
-        if spec.declared:
+        if promises_pictures(spec):
             raise
         return str(exc)
     return None
+
+
+def promises_pictures(spec: ModelSpec) -> bool:
+    """Whether plumbline.toml says something that is said of pictures alone."""
+    said = spec.declared - {"model", "response", "acceleration"}
+    if "task" in said and spec.task == "raw":
+        said &= {"preprocess", "golden"}
+    return bool(said or spec.model.constants)
 
 
 def fit_pictures(spec: ModelSpec, signature: Signature) -> None:
@@ -134,10 +155,23 @@ def fit_pictures(spec: ModelSpec, signature: Signature) -> None:
             f"The model has no signature {spec.model.signature!r}, which pictures go to; set "
             "[model] signature in plumbline.toml to one that it has (plumbline inspect lists them)."
         )
-    if len(signature.inputs) > 1:
-        raise SpecError(f"The model has {len(signature.inputs)} inputs, and a picture fills one.")
-    if not decodes_itself(signature.input()):
-        image_size(spec, signature.input())
+    found = seen(spec, signature)
+    if len(found.inputs) > 1:
+        raise SpecError(several(signature))
+    if not decodes_itself(found.input()):
+        image_size(spec, found.input())
+
+
+def several(signature: Signature) -> str:
+    """Why a model of several inputs takes no pictures, and how it would."""
+    others = sorted(signature.inputs, key=lambda each: -len(each.shape))[1:]
+    values = ", ".join(f"{json.dumps(each.name)} = 0" for each in others)
+    return (
+        f"The model has {len(signature.inputs)} inputs ({', '.join(map(str, signature.inputs))}), "
+        "and a picture fills one. Give the others a value each in plumbline.toml, the same for "
+        f"every picture: [model] constants = {{{values}}}. Or send them beside the picture, by the "
+        'inputs\' names: {"instances": [{"NAME": {"b64": "…"}, …}]}.'
+    )
 
 
 def image_size(spec: ModelSpec, target: TensorSpec) -> tuple[int, int] | None:
@@ -149,13 +183,15 @@ def image_size(spec: ModelSpec, target: TensorSpec) -> tuple[int, int] | None:
     """
     declared, own = spec.preprocess.size, target.shape[1:3]
     check_channels(spec, target)
-    if spec.preprocess.keep_size or (declared is None and target.dtype == "uint8"):
+    kept = said_to_be_kept(spec.preprocess)
+    if kept or (declared is None and target.dtype == "uint8"):
         if own == (None, None) and declared is None:
             return None
-        if spec.preprocess.keep_size:
+        if kept:
             raise SpecError(
-                "plumbline.toml: preprocess.keep_size = true, but pictures are resized, as "
-                f"{'preprocess.size' if declared else 'the model'} says; its input is {target}."
+                f"plumbline.toml: preprocess.{kept}, but pictures are resized, as "
+                f"{'preprocess.size' if declared else 'the model'} says; its input is {target}. "
+                f"Leave out {'one of the two' if declared else 'the former'}."
             )
     if declared is None:
         height, width = own
@@ -163,15 +199,33 @@ def image_size(spec: ModelSpec, target: TensorSpec) -> tuple[int, int] | None:
             raise SpecError(
                 f"The model takes pictures of any size ({target}); "
                 "say in plumbline.toml which it was trained on: [preprocess] size. "
-                "Or keep_size = true, if it resizes them itself."
+                "Or keep_size = true, if it takes them as they are, or multiple_of = 32, say, if "
+                "their sides must be multiples of that."
             )
         return height, width
     if any(length not in (None, wanted) for length, wanted in zip(own, declared, strict=True)):
         raise SpecError(
             f"plumbline.toml: preprocess.size = {list(declared)}, but the model's input is "
-            f"{target}."
+            f"{target}. Leave size out, or say what the model was exported for."
         )
     return declared
+
+
+def said_to_be_kept(declared: Preprocess) -> str:
+    """The key of plumbline.toml by which pictures keep their size; "" for none."""
+    if declared.multiple_of is not None:
+        return f"multiple_of = {declared.multiple_of}"
+    return "keep_size = true" if declared.keep_size else ""
+
+
+def hint_on_size(spec: ModelSpec, target: TensorSpec) -> str:
+    """What may help where a model refuses pictures of their own size; "" where that isn't it."""
+    if decodes_itself(target) or spec.preprocess.multiple_of or image_size(spec, target):
+        return ""
+    return (
+        " Where the sides must be multiples of 32, say, plumbline.toml declares it: "
+        "[preprocess] multiple_of = 32 pads pictures, and cuts their masks back."
+    )
 
 
 def check_channels(spec: ModelSpec, target: TensorSpec) -> None:
@@ -180,5 +234,28 @@ def check_channels(spec: ModelSpec, target: TensorSpec) -> None:
     if len(target.shape) != 4 or target.shape[3] not in (channels, None):
         raise SpecError(
             f"The model's input is {target}, but pictures are [?, height, width, {channels}] "
-            f"with [preprocess] color = {spec.preprocess.color!r}."
+            f"with [preprocess] color = {spec.preprocess.color!r}. {way_out(target)}"
         )
+
+
+def way_out(target: TensorSpec) -> str:
+    """What to declare for pictures in such an input, or instead of them."""
+    tensors = 'task = "raw" in plumbline.toml, and no [preprocess], serves the model for tensors.'
+    declared = lines_for(target.shape[1:])
+    if not declared:
+        return f"A picture does not fill it: {tensors}"
+    return f"For pictures, plumbline.toml says [preprocess] {declared}; {tensors}"
+
+
+def lines_for(axes: tuple[int | None, ...]) -> str:
+    """The keys of [preprocess] by which pictures go into an input of these axes; "" for none."""
+    named = {1: 'color = "gray"', 3: 'color = "rgb"', 4: 'color = "rgba"'}
+    if len(axes) == 2:
+        return named[1]
+    if len(axes) == 3:
+        return next((named[axis] for axis in (axes[2], axes[0]) if axis in named), "")
+    for channels, color in named.items():
+        side = math.isqrt((axes[0] or 0) // channels) if len(axes) == 1 else 0
+        if side >= LEAST_SIDE and side**2 * channels == axes[0]:
+            return f"{color} and size = [{side}, {side}]"
+    return ""

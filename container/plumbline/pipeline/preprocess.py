@@ -7,9 +7,9 @@ import numpy as np
 from plumbline.spec.model_spec import Preprocess
 from plumbline.vision.arrays import Pixels, Tensor
 from plumbline.vision.crops import fit_of
-from plumbline.vision.fit import place
-from plumbline.vision.geometry import Geometry
-from plumbline.vision.images import Picture
+from plumbline.vision.fit import Placement, place, whole
+from plumbline.vision.geometry import Geometry, Size
+from plumbline.vision.images import DEEP, Picture
 from plumbline.vision.normalize import NORMALIZATIONS, Normalization
 from plumbline.vision.resize import FILTERS, Resizer, pillow_filters
 
@@ -28,15 +28,31 @@ def prepare(
 ) -> tuple[Tensor, Geometry]:
     """The model's input as in `preprocess`, and where it came from in the picture as sent.
 
-    Without a `size` the picture keeps its own.
+    Without a `size` the picture keeps its own, but for what is padded.
     """
     if size is None:
         height, width, _ = picture.pixels.shape
-        geometry = Geometry.whole((height, width), picture.orientation)
-        return in_dtype(normalized(picture.pixels, spec), dtype), geometry
+        size = padded_size((height, width), spec.multiple_of or 1)
+        kept, geometry = place(picture.pixels, size, at_the_corner, as_it_is, picture.orientation)
+        return in_dtype(normalized(kept, spec), dtype), geometry
     fit = fit_of(spec.fit)
     resized, geometry = place(picture.pixels, size, fit, resizer(spec), picture.orientation)
     return in_dtype(normalized(resized, spec), dtype), geometry
+
+
+def padded_size(size: Size, step: int) -> Size:
+    """The least multiples of `step` that hold the size."""
+    return -(-size[0] // step) * step, -(-size[1] // step) * step
+
+
+def at_the_corner(source: Size, target: Size) -> Placement:  # noqa: ARG001
+    """The whole picture, as large as it is, in the upper left corner."""
+    return Placement(whole(source), whole(source))
+
+
+def as_it_is(pixels: Pixels, size: Size) -> Pixels:  # noqa: ARG001
+    """Not resized."""
+    return pixels
 
 
 def resizer(spec: Preprocess) -> Resizer:
@@ -58,9 +74,10 @@ def normalization(spec: Preprocess) -> Normalization:
 
 def stays_bytes(spec: Preprocess) -> bool:
     """Whether pictures are uint8 until they are normalised, as with most filters."""
-    if normalization(spec).per_image:
+    if normalization(spec).per_image or spec.color == DEEP:
         return False
-    return spec.keep_size or resizer(spec)(np.zeros((2, 2, 3), np.uint8), (1, 1)).dtype == np.uint8
+    kept = spec.keep_size or spec.multiple_of is not None
+    return kept or resizer(spec)(np.zeros((2, 2, 3), np.uint8), (1, 1)).dtype == np.uint8
 
 
 def in_dtype(values: Tensor, dtype: str) -> Tensor:

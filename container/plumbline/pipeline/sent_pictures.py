@@ -11,10 +11,11 @@ import orjson
 from plumbline.errors import InvalidInstances, RequestError
 from plumbline.signature import TEXT, Signature
 from plumbline.vision.images import describe
-from plumbline.wire import requests
+from plumbline.wire import picture_items
 from plumbline.wire.base64_texts import decoded, from_base64, letters_of
 from plumbline.wire.media_types import is_picture
-from plumbline.wire.requests import Item, Link, Payload, Pictures, check_count, to_item
+from plumbline.wire.picture_items import Item, Link, Text, in_base64, to_item
+from plumbline.wire.requests import Payload, Pictures, check_count
 from plumbline.wire.tensor_bodies import Inputs, Instances, Lines, Unframed
 
 LOOK = 64
@@ -79,7 +80,7 @@ def inner(row: Any, name: str) -> Any:
 def begins_as_picture(value: Any) -> bool:
     """Whether a value is a picture as JSON has it, or begins as one in base64."""
     if isinstance(value, dict):
-        return requests.is_picture(value)
+        return picture_items.is_picture(value)
     return isinstance(value, str) and is_picture(describe(beginning(value)))
 
 
@@ -102,11 +103,13 @@ def picture_of(value: Any, what: str) -> Item:
     """The picture that a row is."""
     if isinstance(value, RequestError):
         return value
-    return to_item(what, {"b64": value} if isinstance(value, str) else value)
+    return in_base64(what, value) if isinstance(value, str) else to_item(what, value)
 
 
 def unwrapped(item: Item) -> Item:
     """A picture's bytes, also where they came in base64, perhaps as a text of JSON."""
+    if isinstance(item, Text):
+        return in_base64(item.what, item.text)
     if isinstance(item, RequestError | Link) or is_picture(describe(item[:LOOK])):
         return item
     try:

@@ -19,12 +19,14 @@ from plumbline.errors import SpecError as DoesNotFit
 from plumbline.machine.allocator import uncollected
 from plumbline.pipeline.inference import Predictor
 from plumbline.pipeline.linked_pictures import fetched_bytes
+from plumbline.pipeline.mixed_rows import filled
 from plumbline.pipeline.model_inputs import fit_pictures, is_turned
 from plumbline.pipeline.sent_pictures import check_columns, meant
 from plumbline.pipeline.stopwatch import Stopwatch, Timing
-from plumbline.results.task_results import Failure, Segments, first_of
+from plumbline.results.png_files import png
+from plumbline.results.task_results import Failure, NewPicture, Segments, first_of
 from plumbline.signature import TEXT
-from plumbline.vision.images import decode
+from plumbline.vision.images import to_draw_on
 from plumbline.wire import media_types, responses, tf_serving_responses
 from plumbline.wire.json_documents import check_memory
 from plumbline.wire.requests import (
@@ -51,8 +53,6 @@ class Pipeline(Predictor):
     """The most pictures or instances of a request."""
     max_parsed: int = field(default=UNLIMITED, kw_only=True)
     """Bytes of memory that the JSON of a request may take once it is parsed."""
-    tensors: Engine | None = field(default=None, kw_only=True)
-    """What answers tensors, where the engine itself takes pictures' bytes and normalises them."""
     aliases: frozenset[str] = field(default=frozenset(), kw_only=True)
     """Other names of the same signature, for tensors."""
 
@@ -122,6 +122,10 @@ class Pipeline(Predictor):
         engine = self.signed(payload.signature_name)
         with timing.watch.lap("preprocess"):
             check_columns(payload, engine.signature)
+            if self.is_own(payload.signature_name):
+                payload = filled(
+                    payload, self.spec, engine.signature, self.limits, self.max_instances
+                )
             inputs = payload.tensors(engine.signature)
             for spec in engine.signature.inputs:
                 rows = inputs[spec.name].shape[:1]
@@ -162,10 +166,14 @@ class Pipeline(Predictor):
             if self.engine.signature.absent:
                 raise InvalidInstances(absent(self.spec.model.signature, self.engine))
             return self.tensors or self.engine
-        if name not in self.engine.others:
-            names = ", ".join(map(repr, [self.spec.model.signature, *sorted(self.engine.others)]))
-            raise InvalidInstances(f"The model has no signature {name!r}; it has {names}.")
-        return self.engine.others[name]
+        others = (self.tensors or self.engine).others
+        if name not in others:
+            names = ", ".join(map(repr, [self.spec.model.signature, *sorted(others)]))
+            raise InvalidInstances(
+                f"The model has no signature {name!r}; it has {names}. Name one of these as "
+                '"signature_name", or leave that out.'
+            )
+        return others[name]
 
     def takes_texts(self, payload: Pictures, request: Request) -> bool:
         """Whether a signature gets pictures' bytes as they are, and gives what it gives."""
@@ -190,6 +198,8 @@ class Pipeline(Predictor):
                 failures.append(result)
             with timing.watch.lap("encode"):
                 parts.add(form.part(result, number, style))
+        timing.watch.answered += len(payload.items) - len(failures)
+        timing.watch.refused += len(failures)
         if len(failures) == len(payload.items) and not payload.lines:
             raise failures[0].error if len(failures) == 1 else first_of(failures)
         with timing.watch.lap("encode"):
@@ -205,17 +215,21 @@ class Pipeline(Predictor):
         result = next(self.chunk_results([item], options, timing))
         if isinstance(result, Failure):
             raise result.error
+        timing.watch.answered += 1
         with timing.watch.lap("encode"):
+            if isinstance(result, NewPicture):
+                return Response(result.png(), PNG)
             if isinstance(result, Segments) and options.get("mode") == "mask":
                 return Response(render.mask_png(result.sent_mask, result.palette), PNG)
             turned = is_turned(self.spec, self.engine.signature.input())
-            pixels = decode(fetched_bytes(item), color="rgb", exif=turned, limits=self.limits)
-            return Response(render.png(render.draw(result, pixels)), PNG)
+            color = self.spec.preprocess.color
+            pixels = to_draw_on(fetched_bytes(item), color=color, exif=turned, limits=self.limits)
+            return Response(png(render.draw(result, pixels)), PNG)
 
     def check_pictures(self) -> None:
         """Raise `InvalidInstances` if the model takes no pictures."""
         try:
-            fit_pictures(self.spec, self.engine.signature)
+            fit_pictures(self.spec, self.signature)
         except DoesNotFit as exc:
             raise InvalidInstances(
                 f"This model takes no pictures. {exc} It does take tensors: "

@@ -13,6 +13,9 @@ class Stopwatch:
 
     def __init__(self) -> None:
         self.laps: dict[str, float] = {}
+        self.answered = 0
+        self.refused = 0
+        """Pictures."""
 
     def lap(self, stage: str) -> Lap:
         """Measure what runs inside of a `with`."""

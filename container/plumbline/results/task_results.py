@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from plumbline.errors import NotAcceptable, RequestError
+from plumbline.results.png_files import png
 from plumbline.vision import masks
-from plumbline.vision.arrays import Tensor, Tensors
+from plumbline.vision.arrays import Pixels, Tensor, Tensors
 from plumbline.vision.geometry import Boxes, Geometry
 from plumbline.vision.masks import Mask
 
@@ -181,6 +183,36 @@ class Segments(Result):
     def array(self) -> Tensor:
         """The mask `[height, width]`."""
         return self.sent_mask
+
+
+@dataclass(frozen=True)
+class NewPicture(Result):
+    """A picture `[height, width, 1 or 3]` that a model made: its values, and its `pixels` uint8."""
+
+    values: Tensor
+    pixels: Pixels
+
+    def png(self) -> bytes:
+        """The picture as a PNG file, gray or in colours."""
+        gray = self.pixels.shape[2] == 1
+        return png(Image.fromarray(self.pixels[..., 0] if gray else self.pixels))
+
+    def typed(self) -> dict[str, Any]:
+        """Its size, and the PNG file in base64."""
+        height, width, _ = self.pixels.shape
+        return {"image": {"width": width, "height": height, "png": in_base64(self.png())}}
+
+    def builtin(self) -> dict[str, Any]:
+        """The model's own values."""
+        return {"prediction": self.values}
+
+    def table(self, number: int) -> list[Any]:  # noqa: ARG002
+        """One line with all of the model's values."""
+        return [self.values.reshape(-1)]
+
+    def array(self) -> Tensor:
+        """The model's own values `[height, width, channels]`."""
+        return self.values
 
 
 @dataclass(frozen=True)

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import Field, fields
 from pathlib import Path
 from typing import Any
 
 from plumbline.archive import tuning_file
 from plumbline.machine import cgroups
+from plumbline.machine.program_name import program_name
 from plumbline.settings import tf_serving_variables
 from plumbline.settings.server_settings import Settings
 from plumbline.settings.variable_values import checked
 
 FRAMEWORKS = {"TF_CPP_MIN_LOG_LEVEL": "2", "KERAS_BACKEND": "tensorflow"}
 """What the frameworks read themselves: only errors in the log, and Keras over TensorFlow."""
+
+PROGRAM = "PLUMBLINE_PROGRAM"
+"""Tells processes that are started what the command line was called; no setting."""
 
 
 def read(environ: Mapping[str, str]) -> Settings:
@@ -84,7 +89,13 @@ def shown(
 def environment_for(model_dir: Path, port: int) -> dict[str, str]:
     """The environment of a server started from this process, threads of BLAS as in `serve`."""
     chosen = {"PLUMBLINE_MODEL_DIR": str(model_dir), "SAGEMAKER_BIND_TO_PORT": str(port)}
+    chosen[PROGRAM] = program()
     return {"OPENBLAS_NUM_THREADS": "1", **os.environ, **chosen}
+
+
+def program() -> str:
+    """What the command line is called here, or in the process that has started this one."""
+    return os.environ.get(PROGRAM) or program_name()
 
 
 def child_environment(folder: Path) -> dict[str, str]:
@@ -93,6 +104,29 @@ def child_environment(folder: Path) -> dict[str, str]:
     The fixed seed gives names and orders that are the same every time.
     """
     return {**FRAMEWORKS, **os.environ, "PYTHONHASHSEED": "0", "TMPDIR": str(folder)}
+
+
+def variables() -> dict[str, str]:
+    """The variables of this process, for a training job, whose names are not known beforehand."""
+    return dict(os.environ)
+
+
+def for_program(chosen: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a program that a training job runs."""
+    return {**FRAMEWORKS, **os.environ, **chosen}
+
+
+@contextmanager
+def lent(name: str, value: str) -> Iterator[None]:
+    """Let a library that asks the environment find a value there, for as long as it must."""
+    before = os.environ.get(name)
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        del os.environ[name]
+        if before is not None:
+            os.environ[name] = before
 
 
 def quiet_frameworks() -> None:

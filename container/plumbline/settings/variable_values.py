@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Any
 
 from plumbline.errors import SettingError
 from plumbline.vision.images import OPTIONAL_FORMATS, Limits
 
 MEBIBYTE = 1024 * 1024
+
+LONGEST_DIMENSION = 1024
+"""Characters, as CloudWatch allows."""
 
 ENGINES = ("auto", "openvino", "tensorflow")
 
@@ -61,9 +66,11 @@ def formats(text: str) -> tuple[str, ...]:
     """Picture formats, by the names that Pillow gives them."""
     known = (*Limits.formats, *OPTIONAL_FORMATS)
     names = tuple(name.strip().upper() for name in text.split(","))
-    if set(names) <= set(known):
-        return names
-    raise ValueError(f"a list of some of {','.join(known)}")
+    if not set(names) <= set(known):
+        raise ValueError(f"a list of some of {','.join(known)}")
+    if "HEIF" in names and find_spec("pillow_heif") is None:
+        raise ValueError("without HEIF, or pillow-heif installed: pip install pillow-heif")
+    return names
 
 
 def names(text: str) -> tuple[str, ...]:
@@ -100,3 +107,34 @@ def log_format(text: str) -> str:
 def model_name(text: str) -> str:
     """A model's name; SageMaker's TensorFlow Serving container writes None for none."""
     return "" if text == "None" else text
+
+
+def metrics_form(text: str) -> str:
+    """How metrics are told."""
+    if text in ("prometheus", "emf"):
+        return text
+    raise ValueError("prometheus or emf")
+
+
+def dimension(text: str) -> str:
+    """A value by which CloudWatch tells metrics apart."""
+    if len(text) <= LONGEST_DIMENSION and text.isascii() and text.isprintable():
+        return text
+    raise ValueError(f"at most {LONGEST_DIMENSION} characters of ASCII")
+
+
+def receiver(text: str) -> str:
+    """The address of what receives spans; empty for none."""
+    if text and not re.fullmatch(r"https?://[!-~]+", text):
+        raise ValueError("an address that begins with http:// or https://, as http://host:4318")
+    if text and not sends_spans():
+        raise ValueError("left out, or OpenTelemetry installed: pip install 'plumbline[otel]'")
+    return text
+
+
+def sends_spans() -> bool:
+    """Whether OpenTelemetry's exporter is here."""
+    try:
+        return find_spec("opentelemetry.exporter.otlp.proto.http") is not None
+    except ModuleNotFoundError:
+        return False

@@ -144,8 +144,8 @@ def per_channel(check: Check) -> Check:
 
     def checked(key: str, value: Any) -> tuple[float, ...]:
         values = value if isinstance(value, list) else [value]
-        if len(values) not in (1, 3):
-            raise wrong(key, value, "a number, or a list of three, one for each channel")
+        if len(values) not in (1, 3, 4):
+            raise wrong(key, value, "a number, or a list of them, one for each channel")
         return tuple(check(key, each) for each in values)
 
     return checked

@@ -11,38 +11,28 @@ from plumbline.errors import SpecError
 from plumbline.spec.checks import (
     FILE,
     Check,
-    boolean,
     budget,
     fraction,
-    image_size,
     inner_path,
-    list_of,
     one_of,
     positive,
     read_table,
-    string,
     table,
-    whole,
-    wrong,
 )
-from plumbline.spec.fit_values import fit
-from plumbline.spec.scaling import normalization
-from plumbline.vision.boxes import FORMATS
-from plumbline.vision.decoders import DECODERS
+from plumbline.spec.known_keys import (
+    CLASSIFICATION,
+    DETECTION,
+    IMAGE,
+    MODEL,
+    PREPROCESS,
+    RESPONSES,
+    SEGMENTATION,
+    TASKS,
+    for_its_color,
+    label_source,
+)
 from plumbline.vision.fit import Fit
-from plumbline.vision.images import COLORS
-from plumbline.vision.normalize import NORMALIZATIONS, Normalization
-from plumbline.vision.resize import FILTERS
-
-TASKS = ("classification", "detection", "segmentation", "raw")
-
-ACTIVATIONS = ("none", "softmax", "sigmoid")
-
-RESPONSES = ("typed", "builtin")
-
-DETECTION_FORMATS = ("ssd", "boxes", "builtin", "yolo", "yolov5")
-
-SUPPRESSIONS = ("per-class", "agnostic", "none")
+from plumbline.vision.normalize import Normalization
 
 
 @dataclass(frozen=True)
@@ -52,22 +42,28 @@ class ModelChoice:
     path: str | None = None
     signature: str = "serving_default"
     output: str | None = None
+    constants: Mapping[str, Any] = field(default_factory=dict)
+    """Values of the inputs that pictures don't go to, for every picture."""
 
 
 @dataclass(frozen=True)
 class Preprocess:
     """`[preprocess]`: bytes → tensor.
 
-    `size` is (height, width), None for the model's own; with `keep_size` pictures stay as large as
-    they are, for models that resize them themselves; `pillow` is the major version of Pillow
-    whose order of rows and columns is followed, None for the one that is installed.
+    `layout` None is the one that the model's input has; `size` is (height, width), None for the
+    model's own; with `keep_size` pictures stay as large as they are, for models that resize them
+    themselves, and with `multiple_of` they are padded with black, right and below, to sides that
+    are multiples of it; `pillow` is the major version of Pillow whose order of rows and columns is
+    followed, None for the one that is installed.
     """
 
     decoder: str = "pillow"
     exif: bool = True
     color: str = "rgb"
+    layout: str | None = None
     size: tuple[int, int] | None = None
     keep_size: bool = False
+    multiple_of: int | None = None
     fit: str | Fit = "stretch"
     resize: str = "pillow-bilinear"
     normalize: str | Normalization = "none"
@@ -124,6 +120,13 @@ class Segmentation:
 
 
 @dataclass(frozen=True)
+class ImageOutput:
+    """`[image]`: which of the output's values are black and white; None where it is of bytes."""
+
+    range: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
 class Response:
     """`[response]`: the form of JSON, `typed` or `builtin`, where a request does not say."""
 
@@ -160,6 +163,7 @@ class ModelSpec:
     classification: Classification = field(default_factory=Classification)
     detection: Detection = field(default_factory=Detection)
     segmentation: Segmentation = field(default_factory=Segmentation)
+    image: ImageOutput = field(default_factory=ImageOutput)
     response: Response = field(default_factory=Response)
     acceleration: Acceleration = field(default_factory=Acceleration)
     golden: Golden = field(default_factory=Golden)
@@ -172,7 +176,10 @@ def parse(text: str) -> ModelSpec:
     try:
         document = tomllib.loads(text)
     except (ValueError, RecursionError) as exc:  # also for a number of thousands of digits
-        raise SpecError(f"{FILE} is not valid TOML: {exc}.") from exc
+        raise SpecError(
+            f"{FILE} is not valid TOML: {exc}. Texts stand in quotes, numbers, true and false "
+            "don't, and each key once below its [table]."
+        ) from exc
     return read_document(document)
 
 
@@ -181,106 +188,15 @@ def read_document(document: Mapping[str, Any]) -> ModelSpec:
     return ModelSpec(**read_table(document, "", TOP), declared=frozenset(document))
 
 
-def label_source(key: str, value: Any) -> str | tuple[str, ...]:
-    """A check for a file of labels or the labels themselves."""
-    if isinstance(value, list) and value and all(isinstance(label, str) for label in value):
-        return tuple(value)
-    if isinstance(value, str):
-        return inner_path(key, value)
-    raise wrong(key, value, "a file with one label a line, or a list of texts")
-
-
-def thresholds(key: str, value: Any) -> float | tuple[float, ...]:
-    """A check for a threshold, or a list of one for each class."""
-    if isinstance(value, list):
-        each: tuple[float, ...] = list_of(fraction, "numbers from 0 to 1")(key, value)
-        return each
-    return fraction(key, value)
-
-
-def background(key: str, value: Any) -> int | Literal[False]:
-    """A check for the number of the class that means nothing is there, or false for none."""
-    return False if value is False else int(whole(0, 100_000)(key, value))
-
-
-def color(key: str, value: Any) -> tuple[int, int, int]:
-    """A check for [red, green, blue]."""
-    channel = whole(0, 255)
-    if not isinstance(value, list) or len(value) != 3:
-        raise wrong(key, value, "[red, green, blue], such as [220, 20, 60]")
-    red, green, blue = (channel(f"{key}[{place}]", each) for place, each in enumerate(value))
-    return red, green, blue
-
-
-def for_its_color(check: Check) -> Check:
-    """A check that gray pictures are not normalised by numbers for three channels."""
-
-    def checked(key: str, value: Any) -> Preprocess:
-        declared: Preprocess = check(key, value)
-        steps = declared.normalize
-        steps = NORMALIZATIONS[steps] if isinstance(steps, str) else steps
-        if declared.color.endswith("gray") and max(len(steps.mean), len(steps.std)) > 1:
-            reason = f"for one channel, as {key}.color is {declared.color!r}"
-            raise wrong(f"{key}.normalize", value["normalize"], reason)
-        if declared.fit == "pillow-fit" and (
-            declared.pillow is not None or not declared.resize.startswith("pillow-")
-        ):
-            reason = "one of Pillow's filters, and no other Pillow than the one installed"
-            raise wrong(f"{key}.resize", value.get("resize"), f"{reason}, with fit = 'pillow-fit'")
-        return declared
-
-    return checked
-
-
-PREPROCESS: Mapping[str, Check] = {
-    "decoder": one_of(*DECODERS),
-    "exif": boolean,
-    "color": one_of(*COLORS),
-    "size": image_size,
-    "keep_size": boolean,
-    "fit": fit,
-    "resize": one_of(*FILTERS),
-    "normalize": normalization,
-    "pillow": whole(1, 99),
-}
-
-CLASSIFICATION: Mapping[str, Check] = {
-    "activation": one_of(*ACTIVATIONS),
-    "top_k": whole(1, 1000),
-    "threshold": thresholds,
-}
-
-DETECTION: Mapping[str, Check] = {
-    "format": one_of(*DETECTION_FORMATS),
-    "box_format": one_of(*FORMATS),
-    "boxes": string,
-    "scores": string,
-    "classes": string,
-    "count": string,
-    "background": background,
-    "first_class": whole(0, 1),
-    "activation": one_of(*ACTIVATIONS),
-    "score_threshold": fraction,
-    "nms": one_of(*SUPPRESSIONS),
-    "nms_iou": fraction,
-    "max_candidates": whole(1, 100_000),
-    "max_detections": whole(1, 100_000),
-}
-
-SEGMENTATION: Mapping[str, Check] = {
-    "activation": one_of(*ACTIVATIONS),
-    "threshold": fraction,
-    "palette": list_of(color, "colours [red, green, blue]"),
-}
-
 TOP: Mapping[str, Check] = {
     "task": one_of(*TASKS),
     "labels": label_source,
-    "model": table(ModelChoice, {"path": inner_path, "signature": string, "output": string}),
+    "model": table(ModelChoice, MODEL),
     "preprocess": for_its_color(table(Preprocess, PREPROCESS)),
     "classification": table(Classification, CLASSIFICATION),
     "detection": table(Detection, DETECTION),
     "segmentation": table(Segmentation, SEGMENTATION),
+    "image": table(ImageOutput, IMAGE),
     "response": table(Response, {"format": one_of(*RESPONSES)}),
     "acceleration": table(Acceleration, {"max_difference": budget, "min_agreement": fraction}),
     "golden": table(Golden, {"images": inner_path, "tolerance": positive}),

@@ -58,7 +58,8 @@ def class_names(
         f"There are {len(labels)} labels, but the model has {numbering.count} classes"
         f"{background_in_words(numbering)} ({shapes}). Give one label for each class, with the "
         "background or without it, also for numbers that mean nothing; [detection] first_class "
-        "says which class the first label is of."
+        "says which class the first label is of. Without labels, classes are answered by their "
+        "numbers."
     )
 
 
@@ -85,7 +86,8 @@ def own_numbers(
         raise SpecError(
             f"The labels are numbered from {labels.class_ids[0]} to {labels.class_ids[-1]}, but "
             f"the model has {known}{background_in_words(numbering)} ({shapes}). Give the labels "
-            "the numbers that the model was trained with."
+            "the numbers that the model was trained with; or none, and classes are answered by "
+            "their numbers."
         )
     return names
 

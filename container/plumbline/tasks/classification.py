@@ -15,6 +15,7 @@ from plumbline.signature import TEXT, Signature, TensorSpec
 from plumbline.spec.labels import in_order
 from plumbline.tasks.base import Task
 from plumbline.tasks.output_choice import check_input, chosen_output, named_classes
+from plumbline.tasks.ways_out import OTHER_FORM
 from plumbline.vision.activations import ACTIVATIONS
 from plumbline.vision.arrays import Tensor, Tensors
 from plumbline.vision.geometry import Geometry
@@ -37,7 +38,8 @@ class ClassificationTask(Task):
         found = chosen_output("classification", FORM, self.spec, signature)
         if len(found.shape) != 2:
             raise SpecError(
-                f'task = "classification" needs an output {FORM}, but the model\'s is {found}.'
+                f'task = "classification" needs an output {FORM}, but the model\'s is {found}. '
+                f"{OTHER_FORM}"
             )
         self.names = in_order(self.labels or ())
         if (scores := found.shape[1]) is not None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Protocol
 
 import numpy as np
@@ -16,6 +18,9 @@ from plumbline.vision.arrays import Tensor, Tensors
 from plumbline.vision.boxes import Corners, Indices, corners
 
 Scores = NDArray[np.float32]
+
+Decode = Callable[[Corners, Corners, Corners], Corners]
+"""Offsets, priors and variances → boxes."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +76,7 @@ class PriorRows:
     rows: TensorSpec
     numbering: Numbering
     activation: str
+    decode: Decode = priors.decode
 
     box_format = "rel_xyxy"
     nms = "per-class"
@@ -83,7 +89,7 @@ class PriorRows:
     def read(self, outputs: Tensors, number: int) -> Proposals:
         """Every prior, moved, with the scores of all classes but the background."""
         rows = outputs[self.rows.name][number].astype(np.float32, copy=False)
-        boxes = priors.decode(rows[:, :4], rows[:, -8:-4], rows[:, -4:])
+        boxes = self.decode(rows[:, :4], rows[:, -8:-4], rows[:, -4:])
         scores = ACTIVATIONS[self.activation](rows[:, 4:-8])
         return in_columns(boxes, scores, self.numbering.background)
 
@@ -107,6 +113,19 @@ class DecidedRows:
         """Every row."""
         rows = outputs[self.rows.name][number].astype(np.float32, copy=False)
         return Proposals(rows[:, 2:], rows[:, 1:2], to_class_ids(rows[:, :1]))
+
+
+YOLO: Mapping[str, tuple[int, int]] = MappingProxyType({"yolo": (1, 4), "yolov5": (2, 5)})
+"""The axis that a box's values lie along, and how many of them are of no class."""
+
+
+def yolo_of(output: TensorSpec, classes: int) -> str | None:
+    """The format of an output `[batch, …, …]` that has a value for each of so many classes."""
+    for name, (axis, beside) in YOLO.items():
+        columns, boxes = output.shape[axis], output.shape[3 - axis]
+        if columns == beside + classes and (boxes is None or boxes > columns):
+            return name
+    return None
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,10 @@ from plumbline.tasks.detection_formats import (
     Reader,
     SeparateOutputs,
     YoloColumns,
+    yolo_of,
 )
+from plumbline.tasks.undecoded_outputs import DECODED, OFFSETS
+from plumbline.tasks.ways_out import FORMATS_IN_WORDS, OTHER_FORM, RAW
 from plumbline.vision.boxes import FORMATS
 
 USUAL_NAMES: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -52,14 +55,6 @@ BUILTIN_COLUMNS = 6
 
 BESIDE_CLASSES = 12
 """Of an SSD's columns: four offsets, the prior's four corners, four variances."""
-
-FORMATS_IN_WORDS = (
-    '"ssd" reads one output [batch, priors, 4 + classes + 8] of offsets, class scores, prior and '
-    'variances; "boxes" reads outputs of boxes [batch, n, 4] and scores; "builtin" reads one '
-    "output [batch, n, 6] of class, score, xmin, ymin, xmax, ymax; "
-    '"yolo" reads one output [batch, 4 + classes, n] of boxes and class scores, as YOLOv8 and '
-    'later are exported, and "yolov5" one [batch, n, 5 + classes]'
-)
 
 
 def by_own_names(signature: Signature) -> bool:
@@ -111,17 +106,22 @@ class Outputs:
 
     def format(self) -> str:
         """The format, by the outputs. Raises `SpecError` if it could be any."""
+        if self.numbers.keys() >= OFFSETS:
+            raise SpecError(f"{FILE}: [detection] can't be read from the model: {DECODED}")
         named = self.declared.boxes, self.declared.scores
         if any(named) or all(self.part(role) for role in ("boxes", "scores")):
             return "boxes"
-        columns = self.candidates[0].shape[2] if len(self.candidates) == 1 else None
+        only = self.candidates[0] if len(self.candidates) == 1 else None
+        columns = only.shape[2] if only else None
         if columns == BUILTIN_COLUMNS:
             return "builtin"
         if columns and self.labels and columns - BESIDE_CLASSES - len(self.labels) in (0, 1):
             return "ssd"
+        if only and self.labels and (found := yolo_of(only, len(self.labels))):
+            return found
         raise SpecError(
             f"{FILE}: [detection] format is not set, and the model's outputs ({self.shapes}) could "
-            f"mean several things, or nothing. {FORMATS_IN_WORDS}."
+            f"mean several things, or nothing. {FORMATS_IN_WORDS}. {OTHER_FORM}"
         )
 
     def part(self, role: str) -> TensorSpec | None:
@@ -158,7 +158,8 @@ class Outputs:
         wanted = self.spec.model.output
         said = f"[model] output = {wanted!r}" if wanted else "[model] output is not set"
         raise SpecError(
-            f"{FILE}: {said}, but it must name one output [batch, n, columns] of {self.shapes}."
+            f"{FILE}: {said}, but it must name one output [batch, n, columns] of {self.shapes}. "
+            f"{OTHER_FORM}"
         )
 
     def background(self, usual: int | None) -> int | None:
@@ -176,7 +177,8 @@ def prior_rows(outputs: Outputs) -> PriorRows:
     if count < least:
         raise SpecError(
             f'[detection] format = "ssd" needs an output [batch, priors, 4 + classes + 8] with at '
-            f"least {least} classes, the background among them, but the model's is {rows}."
+            f"least {least} classes, the background among them, but the model's is {rows}. "
+            f"{FORMATS_IN_WORDS}. {OTHER_FORM}"
         )
     return PriorRows(rows, Numbering(count, background), outputs.declared.activation)
 
@@ -187,7 +189,7 @@ def decided_rows(outputs: Outputs) -> DecidedRows:
     if rows.shape[2] not in (BUILTIN_COLUMNS, None):
         raise SpecError(
             '[detection] format = "builtin" needs an output [batch, n, 6] of class, score, xmin, '
-            f"ymin, xmax, ymax, but the model's is {rows}."
+            f"ymin, xmax, ymax, but the model's is {rows}. {FORMATS_IN_WORDS}. {OTHER_FORM}"
         )
     return DecidedRows(rows, Numbering(background=outputs.background(None)))
 
@@ -199,13 +201,13 @@ def separate_outputs(outputs: Outputs) -> SeparateOutputs:
     if boxes is None or scores is None:
         raise SpecError(
             '[detection] format = "boxes" needs outputs with boxes and their scores. Say in '
-            f"[detection] boxes and scores which of these they are: {outputs.shapes}."
+            f"[detection] boxes and scores which of these they are: {outputs.shapes}. {OTHER_FORM}"
         )
     check_shapes(boxes, scores, classes, count)
     if len(scores.shape) == 2 and outputs.declared.activation == "softmax":
         raise SpecError(
             '[detection] activation = "softmax" needs a score for each class, but the model gives '
-            f"one for each box ({scores})."
+            f'one for each box ({scores}). Take "sigmoid", or "none" if the model has it inside.'
         )
     return SeparateOutputs(
         boxes,
@@ -236,7 +238,8 @@ def check_shapes(
         raise SpecError(
             '[detection] format = "boxes" needs boxes [batch, n, 4] with scores [batch, n] and '
             "classes [batch, n], or with scores [batch, n, classes] alone, and, if they are "
-            f"counted, a count [batch], but the model's are {', '.join(map(str, given))}."
+            f"counted, a count [batch], but the model's are {', '.join(map(str, given))}. "
+            f"[detection] boxes, scores, classes and count name others. {OTHER_FORM}"
         )
 
 
@@ -249,8 +252,7 @@ def box_format(outputs: Outputs, boxes: TensorSpec) -> str:
     raise SpecError(
         f"{FILE}: [detection] box_format is not set, and nothing says how the model writes its "
         f"boxes ({boxes}). It must be one of {', '.join(map(repr, FORMATS))}: rel_ for numbers "
-        "from 0 to 1, else pixels of the model's input. "
-        'With task = "raw" the outputs are answered as they are.'
+        f"from 0 to 1, else pixels of the model's input. {RAW}"
     )
 
 
@@ -277,7 +279,7 @@ def yolo_columns(outputs: Outputs, axis: int, beside: int) -> YoloColumns:
         raise SpecError(
             f"[detection] format = {outputs.declared.format!r} needs at least one class, scored by "
             f'itself (activation "none" or "sigmoid"), but the model\'s output is {found}. '
-            f"{FORMATS_IN_WORDS}."
+            f"{FORMATS_IN_WORDS}. {OTHER_FORM}"
         )
     boxes = outputs.declared.box_format or YOLO_BOXES
     classes = Numbering(length and length - beside, outputs.background(None))

@@ -25,12 +25,12 @@ class RawTask(Task):
         if wanted not in (None, *names):
             raise SpecError(
                 f"plumbline.toml: [model] output = {wanted!r}, but it must be one of "
-                f"{', '.join(names)}."
+                f"{', '.join(names)}; or leave it out, and all are answered."
             )
         if self.spec.acceleration.max_difference == float("inf"):
             raise SpecError(
                 "plumbline.toml: acceleration.max_difference = inf lets agreement decide, but with "
-                'task = "raw" nobody knows what the answers mean; give a number, such as 0.01.'
+                'task = "raw" the meaning of the answers is not known; give a number, such as 0.01.'
             )
         numbers = (spec.name for spec in signature.outputs if spec.dtype != TEXT)
         self.numbers = tuple(name for name in numbers if wanted in (None, name))

@@ -16,6 +16,7 @@ from plumbline.signature import Signature, TensorSpec
 from plumbline.spec.labels import numbers_of
 from plumbline.tasks.base import Task
 from plumbline.tasks.output_choice import check_input, chosen_output, named_classes
+from plumbline.tasks.ways_out import OTHER_FORM
 from plumbline.vision import masks
 from plumbline.vision.activations import ACTIVATIONS
 from plumbline.vision.arrays import Tensor, Tensors
@@ -45,7 +46,7 @@ class SegmentationTask(Task):
         if not is_grid(found):
             raise SpecError(
                 f'task = "segmentation" needs an output {FORM}, of at most {masks.UNSEEN} classes, '
-                f"or [batch, height, width], but the model's is {found}."
+                f"or [batch, height, width], but the model's is {found}. {OTHER_FORM}"
             )
         self.output = found.name
         self.numbered = is_numbered(found)
@@ -70,7 +71,7 @@ class SegmentationTask(Task):
         if channels is None:
             raise SpecError(
                 f"The model's output {found} does not say how many classes it has; "
-                "say it by labels, one for each class."
+                "say it in plumbline.toml by labels, one for each class."
             )
         return max(channels, 2)
 

@@ -12,6 +12,7 @@ from plumbline.spec.model_spec import ModelSpec
 from plumbline.tasks.base import Task
 from plumbline.tasks.classification import ClassificationTask
 from plumbline.tasks.detection import DetectionTask
+from plumbline.tasks.made_pictures import ImageTask
 from plumbline.tasks.raw import RawTask
 from plumbline.tasks.segmentation import SegmentationTask
 
@@ -20,6 +21,7 @@ TASKS: Mapping[str, type[Task]] = MappingProxyType(
         "classification": ClassificationTask,
         "detection": DetectionTask,
         "segmentation": SegmentationTask,
+        "image": ImageTask,
         "raw": RawTask,
     }
 )

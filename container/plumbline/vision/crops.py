@@ -1,4 +1,4 @@
-"""Fits that cut the middle out of a picture as the libraries that people trained with do it."""
+"""Fits that cut or pad pictures as calls of the libraries do it that people trained with."""
 
 from __future__ import annotations
 
@@ -57,7 +57,29 @@ def pillow_fit(source: Size, target: Size) -> Placement:
     return Placement(Area(left, top, width, height), whole(target))
 
 
-NAMED: Mapping[str, Fit] = MappingProxyType({**FITS, "pillow-fit": pillow_fit})
+def pillow_pad(source: Size, target: Size) -> Placement:
+    """`PIL.ImageOps.pad`: resize to what fits, rounded, in the middle of black."""
+    height, width = target
+    shape, room = source[1] / source[0], target[1] / target[0]
+    if shape > room:
+        height = max(1, round(source[0] / source[1] * width))
+    elif shape < room:
+        width = max(1, round(source[1] / source[0] * height))
+    left, top = round((target[1] - width) * 0.5), round((target[0] - height) * 0.5)
+    return Placement(whole(source), Rect(left, top, width, height))
+
+
+def crop_or_pad(source: Size, target: Size) -> Placement:
+    """`tf.image.resize_with_crop_or_pad`: nothing is resized."""
+    height, width = map(min, source, target)
+    cut = [max(0, own - room) // 2 for own, room in zip(source, target, strict=True)]
+    free = [max(0, room - own) // 2 for own, room in zip(source, target, strict=True)]
+    return Placement(Rect(cut[1], cut[0], width, height), Rect(free[1], free[0], width, height))
+
+
+NAMED: Mapping[str, Fit] = MappingProxyType(
+    {**FITS, "pillow-fit": pillow_fit, "pillow-pad": pillow_pad, "crop-or-pad": crop_or_pad}
+)
 """All fits that need no number."""
 
 

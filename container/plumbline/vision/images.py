@@ -6,9 +6,11 @@ import io
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from types import MappingProxyType
 from typing import NamedTuple
 
+import numpy as np
 from PIL import Image
 
 from plumbline.errors import (
@@ -20,10 +22,12 @@ from plumbline.errors import (
     NotAnImage,
     RequestError,
 )
+from plumbline.vision import tiff_headers
 from plumbline.vision.arrays import Pixels
 from plumbline.vision.color import STRIP, opencv_grey, tensorflow_grey
-from plumbline.vision.decoders import DECODERS, File
+from plumbline.vision.decoders import DECODERS, deep_gray
 from plumbline.vision.geometry import TURNS, upright
+from plumbline.vision.picture_files import File
 
 # Pillow would refuse large pictures by its own, undocumented measure; `Limits` is ours.
 Image.MAX_IMAGE_PIXELS = None
@@ -48,19 +52,32 @@ def blue_first(pixels: Pixels) -> Pixels:
     return pixels
 
 
+DEEP = "gray16"
+
+DEEP_FILTERS = ("pillow-", "tensorflow-")
+"""How the filters begin that resize 16 bits."""
+
 COLORS: Mapping[str, tuple[int, Callable[[Pixels], Pixels]]] = MappingProxyType(
     {
         "rgb": (3, as_decoded),
+        "rgba": (4, as_decoded),
         "bgr": (3, blue_first),
         "gray": (1, as_decoded),
+        DEEP: (1, as_decoded),
         "tensorflow-gray": (3, tensorflow_grey),
         "opencv-gray": (3, opencv_grey),
     }
 )
 """What `[preprocess] color` may name: the channels that are decoded, and what is made of them.
 
-"gray" is the decoder's own; the others are `tf.image.rgb_to_grayscale` and `cv2.cvtColor`.
+"gray" is the decoder's own, and so is "gray16", which keeps 16 bits; the others are
+`tf.image.rgb_to_grayscale` and `cv2.cvtColor`.
 """
+
+CHANNELS: Mapping[str, int] = MappingProxyType(
+    {color: 1 if "gray" in color else channels for color, (channels, _) in COLORS.items()}
+)
+"""How many channels pictures of each of these have in the end."""
 
 SIGNATURES = {
     b"\xff\xd8\xff": "a JPEG picture",
@@ -69,6 +86,8 @@ SIGNATURES = {
     b"BM": "a BMP picture",
     b"II*\x00": "a TIFF picture",
     b"MM\x00*": "a TIFF picture",
+    b"II+\x00": "a TIFF picture",
+    b"MM\x00+": "a TIFF picture",
     b"%PDF": "a PDF document",
     b"PK\x03\x04": "a ZIP archive",
     b"\x1f\x8b": "gzip-compressed data",
@@ -97,15 +116,26 @@ START_OF_SCAN, END_OF_IMAGE = b"\xda", b"\xd9"
 MARKER = re.compile(rb"\xff([^\x00\x01\xd0-\xd7\xff])")
 """What begins a JPEG's segment; the codes left out stand alone, or inside of pixels' data."""
 
-HEAVY: Mapping[str, int] = MappingProxyType({"WEBP": 2, "AVIF": 2})
+HEAVY: Mapping[str, int] = MappingProxyType({"WEBP": 2, "AVIF": 2, "HEIF": 2})
 """Formats of which fewer pixels are decoded, by what they take of others' memory.
 
-libwebp keeps two canvases, in case that the picture moves; libavif's planes and Pillow's pixels are
-there at the same time.
+libwebp keeps two canvases, in case that the picture moves; the planes of libavif and libheif are
+there at the same time as Pillow's pixels.
 """
 
-OPTIONAL_FORMATS = ("AVIF",)
-"""Formats that are decoded only where a setting names them: their decoders are young."""
+OPTIONAL_FORMATS = ("AVIF", "HEIF")
+"""Formats that are decoded only where a setting names them: their decoders are young.
+
+HEIF's is not Pillow's own but pillow-heif, which is installed by whoever wants it.
+"""
+
+
+@cache
+def know_heif() -> None:
+    """Let Pillow open HEIF files, by pillow-heif."""
+    from pillow_heif import register_heif_opener
+
+    register_heif_opener()
 
 
 @dataclass(frozen=True)
@@ -117,7 +147,7 @@ class Limits:
     formats: tuple[str, ...] = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 
 
-ADVICE = " Or name its format in PLUMBLINE_IMAGE_FORMATS, too."
+ADVICE = " Or let whoever runs the server name its format in PLUMBLINE_IMAGE_FORMATS, too."
 
 
 class Picture(NamedTuple):
@@ -147,10 +177,19 @@ def read_picture(
     """
     file = File(data, open_within(data, limits))
     channels, arrange = COLORS[color]
-    pixels = arrange(DECODERS[decoder](file, channels))
+    deep = color == DEEP
+    pixels = deep_gray(file, decoder) if deep else arrange(DECODERS[decoder](file, channels))
     # Not before: Pillow turns TIFFs itself when it loads them, and strikes the note out.
     orientation = orientation_of(file) if exif else UPRIGHT
     return Picture(upright(pixels, orientation), orientation)
+
+
+def to_draw_on(data: bytes, *, color: str, exif: bool, limits: Limits) -> Pixels:
+    """A picture in RGB, for the eye; of 16 bits of gray the upper eight."""
+    if color != DEEP:
+        return decode(data, color="rgb", exif=exif, limits=limits)
+    deep = decode(data, color=DEEP, exif=exif, limits=limits)
+    return (deep >> 8).astype(np.uint8).repeat(3, axis=2)
 
 
 def orientation_of(file: File) -> int:
@@ -166,6 +205,8 @@ def open_within(data: bytes, limits: Limits) -> Image.Image:
     """The picture with only its header read; refused if the header breaks a limit."""
     if not data:
         raise EmptyBody("The body is empty; send the bytes of a picture.")
+    if "HEIF" in limits.formats:
+        know_heif()
     try:
         image = Image.open(io.BytesIO(data), formats=limits.formats)
     except Exception as exc:  # Pillow raises nearly anything on hostile headers
@@ -221,6 +262,12 @@ def not_readable(data: bytes, limits: Limits) -> ImageError:
             f"Send the bytes of a {allowed} file as they are."
         )
     if what.split()[1] in limits.formats:
+        if what == "a TIFF picture" and (kind := tiff_headers.told(data)):
+            return ImageFormatRefused(
+                f"The body is a TIFF picture ({kind}) of a kind that Pillow can't open. Convert it "
+                "to gray, RGB or RGBA of 8 bits a channel, without compression or with LZW: magick "
+                "IN.tif -depth 8 -compress LZW OUT.tif. Other channels are sent as tensors."
+            )
         return ImageDamaged(f"The body is {what} whose header is damaged; send the whole file.")
     return ImageFormatRefused(
         f"The body is {what}; this server takes {allowed}. Convert it first."

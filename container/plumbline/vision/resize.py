@@ -1,9 +1,9 @@
 """Sixteen resize filters, each equal to the library it is named after.
 
 `FILTERS` maps `LIBRARY-FILTER` to a function `(pixels, size) -> pixels`, where `pixels` is uint8
-`[height, width, channels]` with one or three channels and `size` is `(height, width)`. The answer
-has the dtype that the library gives for uint8: float32 in 0..255 for TensorFlow's filters other
-than nearest, uint8 for the rest.
+`[height, width, channels]` with one, three or four channels and `size` is `(height, width)`. The
+answer has the dtype that the library gives for uint8: float32 in 0..255 for TensorFlow's filters
+other than nearest, uint8 for the rest.
 
 Only NumPy and Pillow are used. BLAS computes in float32; where a library computes in integers,
 each sum that lies too near a rounding boundary for float32 to decide is computed again in the
@@ -95,12 +95,16 @@ TAPS_PAY = 24
 
 
 def _pillow_itself(name: str, pixels: Bytes, *sizes: Size) -> Bytes:
-    """`Image.resize((width, height), Image.Resampling[...])`, to one size after another."""
-    grey = pixels.shape[2] == 1
+    """`Image.resize((width, height), Image.Resampling[...])`, to one size after another.
+
+    In between, colours stay multiplied by their alpha, as Pillow has them on its way.
+    """
+    grey, clear = pixels.shape[2] == 1, pixels.shape[2] == 4
     picture = Image.fromarray(pixels[..., 0] if grey else pixels)
+    picture = picture.convert("RGBa") if clear else picture
     for height, width in sizes:
         picture = picture.resize((width, height), Image.Resampling[name.upper()])
-    resized = np.asarray(picture)
+    resized = np.asarray(picture.convert("RGBA") if clear else picture)
     return resized[..., None] if grey else resized
 
 
@@ -162,7 +166,7 @@ def _products_pay(name: str, pixels: Bytes, size: Size) -> bool:
     height, width, channels = pixels.shape
     taps = _taps(pillow_taps[name], width, size[1]).places.shape[1]
     enough = height * size[1] * channels * taps > PRODUCTS_PAY and taps >= TAPS_PAY
-    return enough and name != "box"
+    return enough and name != "box" and channels != 4 and pixels.dtype == np.uint8
 
 
 def _pillow_ordered(name: str, pixels: Bytes, between: Size, size: Size) -> Bytes:

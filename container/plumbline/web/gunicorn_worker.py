@@ -1,9 +1,8 @@
-"""gunicorn's threaded worker, with every wait for a client kept off its threads and its main loop.
+"""gunicorn's worker: an event loop that receives and sends, and a few threads that answer.
 
-The main loop accepts connections, pings among them, and the pool's threads answer. Whoever sends
-nothing, half a header or half a body, or does not hang up, must hold neither: a thread gets a
-connection only with a whole header, and a body that nobody wanted is thrown away by the main
-loop, as it comes, after the answer.
+The loop accepts connections, and answers pings itself. A thread gets a request only when all of it
+has come, and gives back an answer; whoever sends nothing, half a header or half a body, reads
+nothing or does not hang up, holds none.
 
 Of several workers only the first, which loads before the others, says that the model is loading;
 they begin to accept when theirs is there. So no request that came after a healthy ping meets a
@@ -14,26 +13,31 @@ replaced, are spread anew: a worker that has more hangs up after an answer, and 
 
 from __future__ import annotations
 
+import asyncio
 import errno
+import logging
+import os
+import resource
 import socket
+import threading
 import time
-from collections.abc import Callable
-from concurrent.futures import Future
-from functools import partial
-from selectors import EVENT_READ
+from collections import deque
+from contextlib import suppress
+from queue import SimpleQueue
 from typing import Any
 
-from gunicorn.workers import gthread
+from gunicorn.workers import base
 
+from plumbline.errors import PlumblineError
+from plumbline.web.connection import Connection, State
+from plumbline.web.exchange import Answer, refusal
+from plumbline.web.metrics_api import TELLING
+from plumbline.web.open_connections import OpenConnections
+from plumbline.web.received_request import ReceivedRequest
 from plumbline.web.worker_succession import is_awaited
+from plumbline.web.wsgi_bridge import ask, environ_of, exchange_of
 
-HEADER_SECONDS = 10.0
-"""How long the rest of a header may take."""
-
-HEADER_BYTES = 64 * 1024
-
-LINGER_SECONDS = 5.0
-"""How long a client may go on sending after its answer; a reset would take the answer from it."""
+log = logging.getLogger("plumbline.web")
 
 STEP_BACK = 0.0002
 """How long a connection is left to workers that have fewer, in seconds: long enough to wake up."""
@@ -41,205 +45,224 @@ STEP_BACK = 0.0002
 LOOK_SECONDS = 0.02
 """How soon a worker that does not accept connections looks whether it may: its model is there."""
 
+TEND_SECONDS = 0.2
+"""How often a worker asks whether it should go on: memory may run out in a second."""
+
+END_SECONDS = 2.0
+"""How long, at the end, connections without a request stay: one may be on its way."""
+
 CLOSED = 0xFFFF
 """What stands for the connections of a worker that does not accept any."""
 
-TEND_SECONDS = 0.2
-"""How often, at most, a worker asks whether it should go on: memory may run out in a second."""
-
 EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 """Why the system gives out no connection: those that end make room for it."""
+
+SPARE_FILES = 128
+"""Descriptors that connections leave to everything else."""
+
+LEAST_CONNECTIONS, MOST_CONNECTIONS = 16, 2000
+"""Of one worker."""
+
+MANY = 16
+"""Connections that give way at a time, where descriptors have run out."""
 
 CONNECTIONS = "plumbline.connections"
 """The extension of the app that counts them for all workers."""
 
 TENURE = "plumbline.machine.process_health"
-"""The extension of the app that says so."""
+"""The extension of the app that says whether this worker should go on."""
 
-MOMENT = 0.01
-"""Time enough to read what has come already."""
+UNREAD = 64 * 1024
+"""Bytes of answers that the system keeps for a client that does not read them."""
+
+PING = b"/ping"
 
 
-class Worker(gthread.ThreadWorker):  # type: ignore[misc]
-    """What `worker_class` names in gunicorn.conf.py."""
+class Worker(base.Worker):  # type: ignore[misc]
+    """What `worker_class` names in gunicorn_settings.py."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.waiting: set[Any] = set()
-        """What the poller waits for beside the connections that gunicorn keeps alive."""
-        self.tended = 0.0
-        self.leaving: set[Any] = set()
-        """The connections that end with the answer to what was asked last."""
+    def init_process(self) -> None:
+        """Make what is needed before the app is there."""
+        self.loop = asyncio.new_event_loop()
+        self.listening = False
+        self.ends = 0.0
+        super().init_process()
 
     def run(self) -> None:
         """Serve, and be passed over by the others until this one accepts connections."""
+        service = self.wsgi.extensions["plumbline"]
+        self.direct = service.direct
+        self.counts = self.wsgi.extensions[CONNECTIONS]
+        self.telling = self.wsgi.extensions[TELLING]
+        self.observer = self.telling.observer
+        self.max_body = service.settings.max_body
+        self.deadline = float(service.settings.deadline)
+        self.keepalive = float(self.cfg.keepalive)
+        load = service.admission.load
+        self.open = OpenConnections((load.slots + load.queue + 1) * self.max_body)
+        self.note = self.open.note
+        files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        room = MOST_CONNECTIONS if files == resource.RLIM_INFINITY else files - SPARE_FILES
+        self.most = max(LEAST_CONNECTIONS, min(MOST_CONNECTIONS, room))
+        self.waiting: SimpleQueue[tuple[Connection, ReceivedRequest]] = SimpleQueue()
+        self.threads = 0
+        self.idle: deque[None] = deque()
+        """One for each thread that has nothing to do, and nothing on its way to it."""
+        for listener in self.sockets:
+            listener.setblocking(False)
+        self.address = self.sockets[0].getsockname()
         self.count()
-        super().run()
+        self.loop.call_soon(self.tend)
+        self.loop.run_forever()
+
+    # --- accepting -----------------------------------------------------------------------------
 
     def may_accept(self) -> bool:
         """Whether the model is there, or it falls to this worker to say that it is not."""
-        first = self.age <= self.cfg.workers and self.wsgi.extensions[CONNECTIONS].is_first
+        first = self.age <= self.cfg.workers and self.counts.is_first
         alone = self.cfg.workers == 1
         return bool(
             ((first or alone) and not is_awaited(self.pid))
             or self.wsgi.extensions["plumbline"].model.status.state != "loading"
         )
 
-    def accept(self, listener: Any) -> None:
-        """Accept a connection, if no worker that has fewer takes it first."""
-        connections = self.wsgi.extensions[CONNECTIONS]
-        if connections.own > connections.fewest(self.cfg.workers):
+    def listen(self, wanted: bool) -> None:
+        """Accept connections or not."""
+        if wanted != self.listening:
+            self.listening = wanted
+            for listener in self.sockets:
+                if wanted:
+                    self.loop.add_reader(listener.fileno(), self.accept, listener)
+                else:
+                    self.loop.remove_reader(listener.fileno())
+        self.count()
+
+    def accept(self, listener: Any) -> bool:
+        """Accept a connection, if no worker that has fewer takes it first; whether one was there.
+
+        Where there are too many, others give way.
+        """
+        if self.counts.own > self.counts.fewest(self.cfg.workers):
             time.sleep(STEP_BACK)
         try:
-            super().accept(listener)
+            sock, client = listener.accept()
+        except (BlockingIOError, ConnectionAbortedError):
+            return False
         except OSError as exc:
             if exc.errno not in EXHAUSTED:
                 raise
-            # Until the next turn; who waits to be accepted goes on waiting, as in a full backlog.
-            super().set_accept_enabled(False)
+            self.listen(False)  # until the next turn; who waits goes on waiting in the backlog
+            self.open.make_room(MANY)
+            return False
+        if len(self.open) >= self.most:
+            self.open.make_room(1)
+        sock.setblocking(False)
+        with suppress(OSError):  # it may have ended already
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, UNREAD)
+        made = Connection(self, sock, client)
+        made.opening = self.loop.create_task(self.loop.connect_accepted_socket(lambda: made, sock))
         self.count()
+        return True
 
     def count(self) -> None:
         """Tell the other workers how many connections there are."""
-        count = self.nr_conns - len(self.leaving)
-        self.wsgi.extensions[CONNECTIONS].own = count if self._accepting else CLOSED
+        count = len(self.open) - len(self.open.leaving)
+        self.counts.own = count if self.listening else CLOSED
 
-    def has_too_many(self) -> bool:
-        """Whether another worker would have no more if it had one of these connections."""
-        connections = self.wsgi.extensions[CONNECTIONS]
-        return bool(connections.own >= connections.fewest(self.cfg.workers) + 2)
+    # --- what a connection asks ----------------------------------------------------------------
 
-    def enqueue_req(self, conn: Any) -> None:
-        """Hand a connection to the pool, but only once its header is whole."""
-        conn.init()
-        conn.data_ready = True
-        conn.sock.setblocking(False)
-        conn.timeout = time.monotonic() + self.cfg.keepalive
-        self.read_header(conn)
-
-    def read_header(self, conn: Any) -> None:
-        """Take what has come of a header; the rest has a time of its own."""
-        piece, unreader = receive(conn.sock), conn.parser.unreader
-        header = (unreader.take_buffered() + (piece or b"")).lstrip(b"\r\n")
-        unreader.unread(header)
-        if b"\r\n\r\n" in header:
-            super().enqueue_req(conn)
-        elif piece == b"" or len(header) > HEADER_BYTES:
-            self.drop(conn)
-        else:
-            if len(header) == len(piece or b"") > 0:
-                conn.timeout = time.monotonic() + HEADER_SECONDS
-            self.wait_for(conn, self.read_header)
-
-    def handle_request(self, req: Any, conn: Any) -> Any:
-        """Answer; where a body has not been read, say that the connection ends here.
-
-        So it does where another worker is to have it.
-        """
-        asked = req.should_close
-        if self.has_too_many():
-            self.leaving.add(conn)
-            self.count()
-        req.should_close = lambda: asked() or conn in self.leaving or not body_is_read(conn.parser)
-        return super().handle_request(req, conn)
-
-    def finish_request(self, conn: Any, fs: Future[Any]) -> None:
-        """Keep the connection, or end it without waiting for the client."""
-        if fs.cancelled() or fs.exception() or not fs.result():
-            self.linger(conn)
-        else:
-            super().finish_request(conn, fs)
-
-    def linger(self, conn: Any) -> None:
-        """Hang up, and read on until the client does too."""
-        try:
-            conn.sock.shutdown(socket.SHUT_WR)
-            conn.sock.setblocking(False)
-        except OSError:  # it is gone already
-            self.drop(conn)
-        else:
-            conn.timeout = time.monotonic() + LINGER_SECONDS
-            self.discard(conn)
-
-    def discard(self, conn: Any) -> None:
-        """Throw away what the client still sends."""
-        if receive(conn.sock) == b"":
-            self.drop(conn)
-        else:
-            self.wait_for(conn, self.discard)
-
-    def wait_for(self, conn: Any, act: Callable[[Any], None]) -> None:
-        """Let `act` go on when the client has sent something."""
-        self.waiting.add(conn)
-        self.poller.register(conn.sock, EVENT_READ, partial(self.resume, conn, act))
-
-    def resume(self, conn: Any, act: Callable[[Any], None], _sock: Any) -> None:
-        """Go on with a connection that waited."""
-        self.waiting.discard(conn)
-        self.poller.unregister(conn.sock)
-        act(conn)
-
-    def drop(self, conn: Any) -> None:
-        """Close a connection that nobody waits for."""
-        self.nr_conns -= 1
-        self.leaving.discard(conn)
-        conn.close()
-
-    def wait_for_and_dispatch_events(self, timeout: float) -> None:
-        """Wait for something to do, but not long until the model is there."""
-        super().wait_for_and_dispatch_events(timeout if self._accepting else LOOK_SECONDS)
-
-    def murder_pending(self) -> None:
-        """Drop the connections whose time is up; gunicorn asks for it on every turn of its loop."""
-        now = time.monotonic()
-        if now >= self.tended + TEND_SECONDS:
-            self.tended = now
-            tenure = self.wsgi.extensions.get(TENURE)
-            if tenure and tenure.is_over(self.ppid):
-                self.alive = False
-        for conn in [conn for conn in self.waiting if conn.timeout <= now]:
-            self.resume(conn, self.drop, conn.sock)
+    def forget(self, connection: Connection) -> None:
+        """Know nothing more of a connection."""
+        self.open.forget(connection)
         self.count()
 
-    def set_accept_enabled(self, enabled: bool) -> None:
-        """Accept connections or not; called about once a second.
-
-        At the end, those who have connected already are taken, and everybody else is refused.
-        """
-        super().set_accept_enabled(enabled and self.may_accept())
+    def keeps(self, connection: Connection) -> bool:
+        """Whether the connection stays here: this worker does, and no other has fewer."""
+        if self.alive and self.counts.own < self.counts.fewest(self.cfg.workers) + 2:
+            return True
+        self.open.leaving.add(connection)
         self.count()
-        if not self.alive:
-            for listener in self.sockets:
-                self.accept_all(listener)
-                listener.close()
-
-    def accept_all(self, listener: Any) -> None:
-        """Accept until nobody is left in the backlog."""
-        before = -1
-        while before != self.nr_conns:
-            before = self.nr_conns
-            self.accept(listener)
-
-    def _cap_keepalive(self, deadline: float) -> None:
-        """Don't let those who say nothing hold up the end."""
-        super()._cap_keepalive(deadline)
-        for conn in self.waiting:
-            conn.timeout = min(conn.timeout, deadline)
-
-
-def receive(sock: socket.socket) -> bytes | None:
-    """What has come, None if that is nothing; empty when the other side has hung up."""
-    try:
-        return sock.recv(65536)
-    except BlockingIOError:
-        return None
-    except OSError:
-        return b""
-
-
-def body_is_read(parser: Any) -> bool:
-    """Whether nothing of the request is left to read, the little that has come thrown away."""
-    try:
-        return bool(parser.finish_body(deadline=time.monotonic() + MOMENT))
-    except Exception:  # chunks that are none: where the next request begins is unknown
         return False
+
+    def answer(self, connection: Connection, request: ReceivedRequest) -> None:
+        """Answer a ping here and now, and let a thread answer everything else."""
+        if request.target == PING:
+            connection.send(self.answered(connection, request))
+            return
+        self.waiting.put((connection, request))
+        if self.idle:
+            self.idle.pop()
+        elif self.threads < self.cfg.threads:
+            self.threads += 1
+            name = f"plumbline-answer-{self.threads}"
+            threading.Thread(target=self.work, name=name, daemon=True).start()
+
+    def work(self) -> None:
+        """In a thread: answer one request after another."""
+        while True:
+            self.work_on(*self.waiting.get())  # nothing of it is held while there is none
+            self.idle.append(None)
+
+    def work_on(self, connection: Connection, request: ReceivedRequest) -> None:
+        """Answer a request."""
+        try:
+            connection.send(self.answered(connection, request))
+        except Exception:
+            log.exception("An answer could not be sent.")
+            self.loop.call_soon_threadsafe(connection.close)
+
+    def answered(self, connection: Connection, request: ReceivedRequest) -> Answer:
+        """What is answered, by way of Flask or without it."""
+        try:
+            act = self.direct(request.method, request.target.decode("latin-1"))
+            if act:
+                return exchange_of(request, connection.is_gone, self.observer).answered(act)
+            environ = environ_of(request, connection.client, self.address, connection.is_gone)
+            return ask(self.wsgi, environ)
+        except Exception:
+            log.exception("A request could not be answered.")
+            error = PlumblineError("The server failed on this request; see its log.")
+            return refusal(error)
+
+    # --- from time to time ---------------------------------------------------------------------
+
+    def tend(self) -> None:
+        """Look after everything that is not asked for, again and again until the end."""
+        try:
+            self.look_after()
+        except Exception:
+            log.exception("Something failed that is done from time to time.")
+        if self.ends and (not self.open or time.monotonic() > self.ends):
+            self.loop.stop()
+            return
+        self.loop.call_later(TEND_SECONDS if self.listening else LOOK_SECONDS, self.tend)
+
+    def look_after(self) -> None:
+        """The heartbeat, connections whose time is up, and whether to go on."""
+        self.notify()
+        self.telling.tend()
+        self.open.settle()
+        now = time.monotonic()
+        for one in self.open:
+            if one.expires <= now:
+                one.expire()
+        tenure = self.wsgi.extensions.get(TENURE)
+        if (tenure and tenure.is_over(self.ppid)) or self.ppid != os.getppid():
+            self.alive = False
+        if self.alive:
+            self.listen(self.may_accept())
+        elif not self.ends:
+            self.end(now)
+
+    def end(self, now: float) -> None:
+        """Take those who have connected already, and refuse everybody else."""
+        self.ends = now + self.cfg.graceful_timeout
+        self.keepalive = END_SECONDS  # for who is told only now to be kept
+        self.listen(False)
+        for listener in self.sockets:
+            while self.accept(listener):
+                pass
+            listener.close()
+        for state in (State.SILENT, State.IDLE, State.HEADER, State.LINGER):
+            for one in self.open.by_state[state]:
+                one.expires = min(one.expires, now + END_SECONDS)

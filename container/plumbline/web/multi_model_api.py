@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 import orjson
-from flask import Blueprint, Response, current_app, g, request
-from werkzeug.routing import BaseConverter
+from flask import request
 
 from plumbline.handlers.return_values import ANY
 from plumbline.hosting import memory_policy
@@ -21,6 +22,7 @@ from plumbline.hosting.memory_ledger import Ledger
 from plumbline.hosting.messages import Asked
 from plumbline.hosting.model_launch import Means
 from plumbline.hosting.running_model import GRACE
+from plumbline.logs import OF_REQUEST
 from plumbline.machine import cgroups
 from plumbline.machine.allocator import tidied_after
 from plumbline.machine.sizing import MEMORY_PER_PICTURE, MOST_CHANGES, Sizes
@@ -28,17 +30,17 @@ from plumbline.pipeline.admission import Admission, Deadline
 from plumbline.pipeline.stopwatch import Stopwatch
 from plumbline.settings.server_settings import Settings
 from plumbline.vision.images import Limits, pixels_in
-from plumbline.web.request_bodies import gone, headers_of, read_body
-from plumbline.web.sagemaker_api import CUSTOM_ATTRIBUTES, weight
-from plumbline.wire import responses
+from plumbline.web.exchange import Answer, Exchange, as_json
+from plumbline.web.sagemaker_api import CUSTOM_ATTRIBUTES, HEALTHY, weight
 from plumbline.wire.request_options import is_tensorflows, read_options
 from plumbline.wire.requests import Request
 
 ANSWERED = (
-    "GET /ping, GET and POST /models, GET and DELETE /models/<name> and POST /models/<name>/invoke"
+    "GET /ping and /metrics, GET and POST /models, GET and DELETE /models/<name>, POST "
+    "/models/<name>/invoke and GET /openapi.json"
 )
 
-TARGET_MODEL = "X-Amzn-SageMaker-Target-Model"
+TARGET_MODEL = "X-Amzn-Sagemaker-Target-Model"
 """The archive's own name, as the caller wrote it: for the log."""
 
 MOST_OF_LOAD = 64 * 1024
@@ -48,7 +50,7 @@ MOST_LISTED = 100
 """Models on a page of the list, where nothing else is asked for."""
 
 LONGEST_NAME = 4000
-"""Characters of a name in an address: gunicorn takes lines of 4,094."""
+"""Characters of a name in an address."""
 
 KEYS = ("model_name", "url")
 """What names a model that is to be loaded, and its folder."""
@@ -56,14 +58,8 @@ KEYS = ("model_name", "url")
 BYTES_PER_PIXEL = MEMORY_PER_PICTURE / Limits.pixels
 """What a picture takes while it is decoded and resized."""
 
-blueprint = Blueprint("multi_model", __name__)
-
-
-class ModelName(BaseConverter):
-    """A model's name in an address: anything at all, slashes included."""
-
-    regex = "(?s:.+?)"
-    part_isolating = False
+PLAIN_INVOKE = re.compile("/models/([!-~]+)/invoke")
+"""The path that asks a model, where nothing in it stands for something else."""
 
 
 @dataclass(frozen=True)
@@ -78,29 +74,48 @@ class ManyModels:
     reserve: int
     """Bytes that are kept free for requests."""
 
-    def invoke(self, name: str) -> responses.Response:
+    def direct(self, method: str, target: str) -> Callable[[Exchange], Answer] | None:
+        """What answers a request that need not take the way through Flask."""
+        if method == "GET":
+            return self.ping if target == "/ping" else None
+        found = PLAIN_INVOKE.fullmatch(target) if method == "POST" else None
+        return partial(self.invoke, name=found[1]) if found and not {*"%?#"} & {*target} else None
+
+    def ping(self, _: Exchange) -> Answer:
+        """200 at once: models come later, and each says for itself whether it can answer."""
+        return HEALTHY
+
+    def invocations(self, _: Exchange) -> Answer:
+        """Nobody knows which of the models is meant."""
+        raise ModelNotNamed(
+            "This endpoint has many models, and the request names none; send it to "
+            "/models/<name>/invoke (TargetModel, where SageMaker is asked)."
+        )
+
+    def invoke(self, came: Exchange, name: str) -> Answer:
         """A place, the body, the model, a slot, the model's own process.
 
         From when its body is there, the model is not unloaded before it is answered.
         """
-        deadline = Deadline(self.settings.deadline, gone=gone(request))
-        options = read_options(request.headers.get(CUSTOM_ATTRIBUTES, ""))
-        g.model = name
-        g.as_tensorflow = is_tensorflows(options)
-        g.noted = {"target": request.headers.get(TARGET_MODEL)}
+        deadline = Deadline(self.settings.deadline, gone=came.gone)
+        options = read_options(came.headers.get(CUSTOM_ATTRIBUTES, ""))
+        came.model = name
+        came.as_tensorflow = is_tensorflows(options)
+        came.noted = {"target": came.headers.get(TARGET_MODEL)}
         self.hosts.demand(name)
-        with self.admission.place(deadline), tidied_after(request.content_length):
-            body = read_body(request, self.settings.max_body, deadline)
-            headers = headers_of(request)
+        with self.admission.place(deadline), tidied_after(came.length):
+            body = came.body(self.settings.max_body)
+            headers = came.body_headers()
             kind, accept = headers.get("Content-Type", ""), headers.get("Accept", "")
             if accept in ANY:
                 accept = self.settings.default_accept or accept
             asked = Request(body, kind, accept, options, headers=headers)
             slots = self.slots_for(asked)
-            with self.hosts.entered(name) as ask, self.admission.slot(deadline, g.watch, slots):
-                answered = ask(Asked(asked, g.id, deadline.remaining()))
-        g.watch.laps.update(answered.laps)
-        return answered.response
+            with self.hosts.entered(name) as ask, self.admission.slot(deadline, came.watch, slots):
+                answered = ask(Asked(asked, came.id, deadline.remaining(), OF_REQUEST.get()))
+        came.watch.laps.update(answered.laps)
+        came.watch.answered, came.watch.refused = answered.pictures
+        return Answer.of(answered.response.body, answered.response.content_type)
 
     def slots_for(self, asked: Request) -> int:
         """The slots that a request takes: more for large bodies, and for many pixels."""
@@ -108,16 +123,33 @@ class ManyModels:
         slots = self.admission.load.slots
         return max(weight(asked), memory_policy.slots_for(size, slots, self.reserve))
 
-    def load(self, name: str, url: str) -> None:
-        """Load a model when it is its turn."""
+    def load(self, came: Exchange) -> Answer:
+        """Load a model when it is its turn; answered when it is there."""
+        came.model, url = named_in(came.body(MOST_OF_LOAD))
         deadline = Deadline(self.settings.load_seconds)
         with self.loads.place(deadline), self.loads.slot(deadline, Stopwatch()):
-            self.hosts.load(name, url)
+            self.hosts.load(came.model, url)
+        return as_json({"status": f"Successfully loaded model {came.model}."})
 
-    def unload(self, name: str) -> None:
-        """Unload a model, beside few others."""
+    def listed(self, _: Exchange) -> Answer:
+        """A page of the models that are loaded."""
+        limit = request.args.get("limit", str(MOST_LISTED))
+        if not (limit.isdecimal() and 0 < int(limit) <= 10_000):
+            raise InvalidLoad(f"limit={limit}: it must be a whole number from 1 to 10000.")
+        after = request.args.get("next_page_token", request.args.get("nextPageToken", ""))
+        models, more = self.hosts.listed(after, int(limit))
+        return as_json({"models": models, **({"nextPageToken": more} if more else {})})
+
+    def described(self, _: Exchange, name: str) -> Answer:
+        """What is known of a loaded model."""
+        return as_json(self.hosts.describe(name))
+
+    def unload(self, came: Exchange, name: str) -> Answer:
+        """Unload a model, beside few others; answered when its memory is free."""
+        came.model = name
         with self.unloads.place(Deadline(self.settings.deadline)):
             self.hosts.unload(name)
+        return as_json({"status": f"Model {name} is unloaded."})
 
 
 def many_models(chosen: Settings, sizes: Sizes, loader: str, shared: Path | None) -> ManyModels:
@@ -149,76 +181,8 @@ def many_models(chosen: Settings, sizes: Sizes, loader: str, shared: Path | None
     )
 
 
-def service() -> ManyModels:
-    """The service of the current app."""
-    found: ManyModels = current_app.extensions["plumbline"]
-    return found
-
-
-def answer(document: Any) -> Response:
-    """The document as JSON."""
-    return Response(responses.to_json(document), content_type=responses.JSON)
-
-
-@blueprint.get("/ping")
-def ping() -> Response:
-    """200 at once: models come later, and each says for itself whether it can answer."""
-    return Response(status=200)
-
-
-@blueprint.post("/invocations")
-def invocations() -> Response:
-    """Nobody knows which of the models is meant."""
-    raise ModelNotNamed(
-        "This endpoint has many models, and the request names none; send it to "
-        "/models/<name>/invoke (TargetModel, where SageMaker is asked)."
-    )
-
-
-@blueprint.post("/models")
-def load() -> Response:
-    """Load a model; answered when it is there."""
-    name, url = read_load()
-    g.model = name
-    service().load(name, url)
-    return answer({"status": f"Successfully loaded model {name}."})
-
-
-@blueprint.get("/models")
-def listed() -> Response:
-    """A page of the models that are loaded."""
-    limit = request.args.get("limit", str(MOST_LISTED))
-    if not (limit.isdecimal() and 0 < int(limit) <= 10_000):
-        raise InvalidLoad(f"limit={limit}: it must be a whole number from 1 to 10000.")
-    after = request.args.get("next_page_token", request.args.get("nextPageToken", ""))
-    models, more = service().hosts.listed(after, int(limit))
-    return answer({"models": models, **({"nextPageToken": more} if more else {})})
-
-
-@blueprint.get("/models/<model:name>")
-def described(name: str) -> Response:
-    """What is known of a loaded model."""
-    return answer(service().hosts.describe(name))
-
-
-@blueprint.delete("/models/<model:name>")
-def unload(name: str) -> Response:
-    """Unload a model; answered when its memory is free."""
-    g.model = name
-    service().unload(name)
-    return answer({"status": f"Model {name} is unloaded."})
-
-
-@blueprint.post("/models/<model:name>/invoke")
-def invoke(name: str) -> Response:
-    """A picture or tensors in, predictions of that model out."""
-    found = service().invoke(name)
-    return Response(found.body, content_type=found.content_type)
-
-
-def read_load() -> tuple[str, str]:
+def named_in(body: bytes) -> tuple[str, str]:
     """The name and the folder of the model to load. Raises `InvalidLoad`."""
-    body = read_body(request, MOST_OF_LOAD, Deadline(service().settings.deadline))
     try:
         document = orjson.loads(body)
     except orjson.JSONDecodeError:

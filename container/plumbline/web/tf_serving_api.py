@@ -9,16 +9,12 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from flask import Blueprint, Response, g, request
-
 from plumbline.errors import InvalidAttribute
 from plumbline.loading.model_registry import NAME, VERSION
-from plumbline.web.error_answers import HTTPError
-from plumbline.web.sagemaker_api import service
-from plumbline.wire import responses
+from plumbline.web.exchange import Answer, Exchange, HTTPError, as_json
+from plumbline.web.sagemaker_api import Service
 from plumbline.wire.request_options import METHOD
-
-blueprint = Blueprint("tensorflow_serving", __name__)
+from plumbline.wire.responses import JSON
 
 MODEL = r"/v1/models/(?P<name>[^/:]+)(?:/versions/(?P<version>\d{1,19})|/labels/(?P<label>[^/:]+))?"
 
@@ -26,10 +22,10 @@ Asked = Mapping[str, str | None]
 """What a path says: `name`, `version` (digits), `label`, and `method` of those that compute."""
 
 
-def status(asked: Asked) -> Response:
+def status(service: Service, _: Exchange, asked: Asked) -> Answer:
     """Every version of the model, or the one that is asked."""
     options = options_of(asked)
-    models = service().model.models().versions(options[NAME], options.get(VERSION))
+    models = service.model.models().versions(options[NAME], options.get(VERSION))
     told = [
         {
             "version": str(model.version),
@@ -41,22 +37,21 @@ def status(asked: Asked) -> Response:
     return as_json({"model_version_status": told})
 
 
-def metadata(asked: Asked) -> Response:
+def metadata(service: Service, _: Exchange, asked: Asked) -> Answer:
     """The model's signatures."""
-    model = service().model.models().choose(options_of(asked))
+    model = service.model.models().choose(options_of(asked))
     spec = {"name": model.name, "signature_name": "", "version": str(model.version)}
     signatures = {"signature_def": {"signature_def": model.signature_defs()}}
     return as_json({"model_spec": spec, "metadata": signatures})
 
 
-def compute(asked: Asked) -> Response:
+def compute(service: Service, came: Exchange, asked: Asked) -> Answer:
     """What the model makes of the body, which is JSON whatever its type says."""
     options = {**options_of(asked), METHOD: asked["method"]}
-    answer = service().invoke(options, responses.JSON, responses.JSON, handled=False)
-    return Response(answer.body, content_type=answer.content_type)
+    return service.invoke(came, options, JSON, JSON, handled=False)
 
 
-ROUTES: tuple[tuple[str, re.Pattern[str], Callable[[Asked], Response]], ...] = (
+ROUTES: tuple[tuple[str, re.Pattern[str], Callable[[Service, Exchange, Asked], Answer]], ...] = (
     ("GET", re.compile(MODEL, re.IGNORECASE), status),
     ("GET", re.compile(f"{MODEL}/metadata", re.IGNORECASE), metadata),
     ("POST", re.compile(f"{MODEL}:(?P<method>predict|classify|regress)"), compute),
@@ -64,14 +59,13 @@ ROUTES: tuple[tuple[str, re.Pattern[str], Callable[[Asked], Response]], ...] = (
 """What is answered, by the method and the path."""
 
 
-@blueprint.route("/v1/<path:_>", methods=["GET", "POST"])
-def api(_: str) -> Response:
+def answer(service: Service, came: Exchange, _: str) -> Answer:
     """Whatever the path asks; what it can't ask is told as TensorFlow Serving tells it."""
-    g.as_tensorflow = True
-    for method, pattern, answer in ROUTES:
-        if request.method == method and (found := pattern.fullmatch(request.path)):
-            return answer(found.groupdict())
-    raise HTTPError(f"Malformed request: {request.method} {request.path}", 400, "bad_request")
+    came.as_tensorflow = True
+    for method, pattern, act in ROUTES:
+        if came.method == method and (found := pattern.fullmatch(came.path)):
+            return act(service, came, found.groupdict())
+    raise HTTPError(f"Malformed request: {came.method} {came.path}", 400, "bad_request")
 
 
 def options_of(asked: Asked) -> dict[str, Any]:
@@ -82,8 +76,3 @@ def options_of(asked: Asked) -> dict[str, Any]:
     return (
         {NAME: asked["name"]} if version is None else {NAME: asked["name"], VERSION: int(version)}
     )
-
-
-def as_json(document: Any) -> Response:
-    """The document as an answer."""
-    return Response(responses.to_json(document), content_type=responses.JSON)

@@ -48,6 +48,7 @@ class Tenure:
         if verdict is None:
             return False
         log.warning("This process is replaced: %s.", verdict.reason)
+        NOTES.leave(verdict.kind, os.getpid())
         if not verdict.beside or NOTES.folder is None:
             return True
         self._others = NOTES.pids("ready")

@@ -6,7 +6,10 @@ What arbiter and workers tell each other are empty files in a folder that they s
     retiring-PID    this worker serves until there is another one in its place
     ready-PID       this worker's model can answer
     loading-PID     this worker loads its model, and has not yet come to an end with it
+    hung-PID        this worker ends because threads of its handler hang
+    leaked-PID      this worker ends because its memory has grown too far
     given-up        what the next worker says instead of loading once more
+    ends.json       how many workers have ended though nobody had ended the server, by reason
 
 An exit status would not do: a user's code may end a worker with any. So the statuses by which
 gunicorn tells that a worker did not boot become ones that no process can have.
@@ -15,10 +18,11 @@ gunicorn tells that a worker did not boot become ones that no process can have.
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -30,8 +34,13 @@ from plumbline.errors import EngineError
 
 log = logging.getLogger("plumbline.web")
 
+ENDS = "ends.json"
+
 BOOT_FAILED = 3
 """The exit status of a server whose worker did not boot, or found no model to serve."""
+
+HALTED = "A worker can't serve."
+"""What gunicorn says of such a server's end."""
 
 MOST_LOADS = 3
 """Workers one after another that may end while they load, before no more try."""
@@ -89,9 +98,25 @@ class Notes:
             with contextlib.suppress(OSError):
                 (self.folder / "given-up").write_text(reason, "utf-8")
 
+    def ends(self) -> Mapping[str, int]:
+        """How many workers have ended, by reason."""
+        try:
+            return dict(json.loads((self.folder or Path("/nowhere")).joinpath(ENDS).read_text()))
+        except (OSError, ValueError):
+            return {}
+
+    def count_end(self, reason: str) -> None:
+        """Count one more; only the arbiter does."""
+        if self.folder:
+            ends = {**self.ends(), reason: self.ends().get(reason, 0) + 1}
+            begun = self.folder / f"{ENDS}.new"
+            with contextlib.suppress(OSError):
+                begun.write_text(json.dumps(ends))
+                begun.rename(self.folder / ENDS)
+
 
 NOTES = Notes()
-"""Those of this server: gunicorn.conf.py says where they are, before workers are forked."""
+"""Those of this server: gunicorn_settings.py says where they are, before workers are forked."""
 
 
 def on_starting(server: Any) -> None:
@@ -115,12 +140,15 @@ def worker_exit(_server: Any, worker: Any) -> None:
 def child_exit(server: Any, worker: Any) -> None:
     """In the arbiter: a worker has ended."""
     NOTES.take("ready", worker.pid)
+    reason = DEATHS.reason_of(worker.pid)
+    if reason and server.LISTENERS:  # there are none at the end
+        NOTES.count_end(reason)
     if NOTES.take("retiring", worker.pid):
         server.num_workers -= 1  # its successor is there already
     if NOTES.take("loading", worker.pid):
         DEATHS.while_loading(server, worker.pid)
-    if NOTES.take("halts", worker.pid) and server.LISTENERS:  # there are none at the end
-        raise HaltServer("A worker can't serve.", BOOT_FAILED)
+    if NOTES.take("halts", worker.pid) and server.LISTENERS:
+        raise HaltServer(HALTED, BOOT_FAILED)
 
 
 class Deaths:
@@ -131,14 +159,30 @@ class Deaths:
         self.loads = 0
 
     def reap(self, server: Any, reap_workers: Callable[[], None]) -> None:
-        """As gunicorn does, which does not say how a worker ended: it is looked up before."""
-        for pid in list(server.WORKERS):
-            with contextlib.suppress(OSError):
-                found = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-                if found:
-                    by_itself = found.si_code == os.CLD_EXITED
-                    self.statuses[pid] = found.si_status if by_itself else -found.si_status
-        reap_workers()
+        """As gunicorn does, which does not say how a worker ended: it is overheard."""
+        wait = os.waitpid
+
+        def overheard(pid: int, options: int) -> tuple[int, int]:
+            found, status = wait(pid, options)
+            if found in server.WORKERS:
+                self.statuses[found] = os.waitstatus_to_exitcode(status)
+            return found, status
+
+        os.waitpid = overheard
+        try:
+            reap_workers()
+        finally:
+            os.waitpid = wait
+
+    def reason_of(self, pid: int) -> str:
+        """Why a worker has ended, as metrics tell it; empty where it was told to."""
+        for kind in ("hung", "leaked"):
+            if NOTES.take(kind, pid):
+                return kind
+        status = self.statuses.get(pid) or 0
+        if status < 0:
+            return "hung" if -status == signal.SIGABRT else "killed"  # gunicorn aborts who hangs
+        return "crashed" if status else ""
 
     def while_loading(self, server: Any, pid: int) -> None:
         """Let it be tried again, or no more; where others serve, go on with those."""

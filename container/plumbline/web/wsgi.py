@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -18,14 +19,28 @@ from plumbline.loading.loader import load_models
 from plumbline.loading.model_registry import Registry
 from plumbline.loading.served_model import Say, ServedModel
 from plumbline.loading.terms import terms_of
-from plumbline.logs import Printed
+from plumbline.logs import Printed, told_already
 from plumbline.machine import allocator, cgroups
-from plumbline.machine.shared_counts import counts_of
+from plumbline.machine.shared_counts import Counts, counts_of
 from plumbline.pipeline.admission import Admission
 from plumbline.settings import environment
+from plumbline.settings.server_settings import Settings
+from plumbline.telemetry.busiest import Busiest
+from plumbline.telemetry.meter import FOLDER_VARIABLE, Meter
+from plumbline.telemetry.spans import Spans
 from plumbline.web import loopback_api, multi_model_api
-from plumbline.web.app import create_app, create_multi_model_app
+from plumbline.web.app import create_app, create_multi_model_app, tell_of
+from plumbline.web.drift_counts import counting
 from plumbline.web.gunicorn_worker import CONNECTIONS, TENURE
+from plumbline.web.metrics_api import (
+    FOLDER,
+    ManyArchives,
+    OneArchive,
+    Served,
+    Telling,
+    embedded_of,
+)
+from plumbline.web.observation import Observer
 from plumbline.web.worker_retirement import Tenure
 from plumbline.web.worker_succession import end_server, loading
 
@@ -52,12 +67,19 @@ def application(shared: str | None = None) -> Flask:
     sizes = chosen.sizes(cgroups.machine())
     folder = Path(shared) if shared else None
     connections = counts_of("connections", folder)
+    meter = meter_of(chosen, folder, connections.seat)
     if chosen.multi_model:
         many = multi_model_api.many_models(chosen, sizes, LOADER, folder)
         app = create_multi_model_app(many)
-        app.extensions[CONNECTIONS] = connections
-        return app
-    terms = replace(terms_of(chosen, sizes), shared=folder)
+        busiest = Busiest(chosen.metrics_models) if chosen.metrics_models else None
+        served = ManyArchives(many.hosts, many.admission, busiest)
+        return counted(app, telling_of(chosen, meter, served), connections)
+    terms = replace(
+        terms_of(chosen, sizes),
+        shared=folder,
+        observe=meter.batch,
+        tallied=partial(counting, meter),
+    )
     sys.stdout = Printed(sys.stdout)
 
     def load(say: Say) -> Registry:
@@ -66,11 +88,34 @@ def application(shared: str | None = None) -> Flask:
 
     model = ServedModel(partial(in_turn, load, folder, first=connections.is_first))
     model.start(on_failure=partial(exit_after, chosen.failure_grace))
-    app = create_app(model, Admission(sizes.slots, sizes.queue), chosen, sizes.workers)
+    admission = Admission(sizes.slots, sizes.queue)
+    app = create_app(model, admission, chosen, sizes.workers)
     share = cgroups.machine().memory // sizes.workers
     app.extensions[TENURE] = Tenure(model, terms.code.cutoff, share)
-    app.extensions[CONNECTIONS] = connections
     gc.freeze()  # the more lives on, the later Python looks for large pictures that do not
+    telling = telling_of(chosen, meter, OneArchive(model, admission))
+    return counted(app, telling, connections)
+
+
+def meter_of(chosen: Settings, shared: Path | None, seat: int) -> Meter:
+    """What counts in this process, for all of them where they share a folder."""
+    folder = shared and shared / FOLDER
+    with environment.lent(FOLDER_VARIABLE, str(folder)):
+        return Meter(folder, seat, many=chosen.multi_model)
+
+
+def telling_of(chosen: Settings, meter: Meter, served: Served) -> Telling:
+    """What tells of this process."""
+    spans = Spans(chosen.traces, {"service.name": "plumbline"}) if chosen.traces else None
+    observer = Observer(meter, spans, chosen.server_timing or chosen.page)
+    embedded = embedded_of(chosen, meter.folder)
+    return Telling(observer, meter, served, embedded)
+
+
+def counted(app: Flask, telling: Telling, connections: Counts) -> Flask:
+    """The app, with what counts its requests and the worker's connections."""
+    app.extensions[CONNECTIONS] = connections
+    tell_of(app, telling)
     return app
 
 
@@ -79,12 +124,14 @@ def in_turn(
 ) -> Registry:
     """Load the models: in the first process at once, in the others as soon as it is ready.
 
-    So the first, on which the first healthy ping depends, has all cores to itself.
+    So the first, on which the first healthy ping depends, has all cores to itself; what it has
+    logged the others do not repeat.
     """
     ready = shared and shared / READY
     while ready and not first and not ready.exists():
         time.sleep(MOMENT)
-    with loading():
+    told = told_already() if ready and ready.exists() else nullcontext()
+    with loading(), told:
         models = load(say)
     if ready:
         ready.touch()
@@ -93,7 +140,8 @@ def in_turn(
 
 def exit_after(grace: float) -> None:
     """End the server when the platform has had time to ask for the reason."""
-    log.error("The server exits in %g seconds, because it has no model to serve.", grace)
+    if grace >= 1:
+        log.error("The server exits in %g seconds, because it has no model to serve.", grace)
     timer = threading.Timer(grace, end_server)
     timer.daemon = True
     timer.start()

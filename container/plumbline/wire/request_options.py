@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from plumbline.errors import InvalidAttribute
-from plumbline.spec.model_spec import RESPONSES
+from plumbline.spec.known_keys import RESPONSES
 
 RAW = "raw"
 """The format in which a model's own outputs come, whatever its task."""

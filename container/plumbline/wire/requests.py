@@ -20,10 +20,10 @@ from plumbline.errors import (
     RequestError,
 )
 from plumbline.wire import media_types
-from plumbline.wire.base64_texts import from_base64
 from plumbline.wire.csv_numbers import in_pieces
 from plumbline.wire.json_documents import from_json, from_jsons
 from plumbline.wire.npy import read_array
+from plumbline.wire.picture_items import LINKS, Item, is_picture, to_item
 from plumbline.wire.request_options import is_tensorflows
 from plumbline.wire.tensor_bodies import FORM, Array, Inputs, Instances, Lines, Unframed
 from plumbline.wire.tf_examples import Examples
@@ -35,22 +35,8 @@ JSONS = "application/jsons"
 UNLIMITED = 10**9
 """More instances than any body holds."""
 
-LINKS = ("url", "source-ref")
-"""What names a link: our own word, and that of SageMaker's augmented manifests."""
-
 MOST_OF_LINKS = 1024**2
 """Bytes of a body that is read before its turn: JSON takes twenty times its size in memory."""
-
-
-@dataclass(frozen=True)
-class Link:
-    """A picture that is to be fetched."""
-
-    url: str
-
-
-Item: TypeAlias = bytes | Link | RequestError
-"""A picture's bytes, or where they are, or why they are neither."""
 
 
 @dataclass(frozen=True)
@@ -169,30 +155,11 @@ def check_signature(document: Mapping[str, Any]) -> str | None:
     """The name of the signature that is asked. Raises `InvalidInstances` if it is no text."""
     name = document.get("signature_name")
     if not isinstance(name, str | None):
-        raise InvalidInstances('"signature_name" must be a text.')
-    return name or None
-
-
-def is_picture(row: Any) -> bool:
-    """Whether an instance is a picture, in base64 or by its link."""
-    return isinstance(row, dict) and any(name in row for name in ("b64", *LINKS))
-
-
-def to_item(what: str, row: Any) -> Item:
-    """The picture of `{"b64": "…"}` or `{"url": "…"}`; `what` it is called in an error."""
-    link = next((row[name] for name in LINKS if name in row), None) if is_picture(row) else None
-    if isinstance(link, str):
-        return Link(link)
-    text = row.get("b64") if isinstance(row, dict) else None
-    if not isinstance(text, str):
-        return InvalidInstances(
-            f'{what} is neither {{"b64": "<a picture in base64>"}} nor '
-            '{"url": "<a picture\'s link>"}.'
+        raise InvalidInstances(
+            '"signature_name" must be a text, the name of one of the model\'s signatures; or leave '
+            "it out."
         )
-    try:
-        return from_base64(text)
-    except ValueError as exc:
-        return InvalidInstances(f'{what}: its "b64" is no base64: {exc}.')
+    return name or None
 
 
 def read_lines(body: bytes, most: int) -> Payload:
@@ -222,7 +189,9 @@ def read_csv(body: bytes, most: int) -> Payload:
     """Numbers, the values of one instance a line."""
     try:
         if not body.decode("utf-8-sig").strip():
-            raise InvalidCSV("There is no line with numbers.")
+            raise InvalidCSV(
+                "There is no line with numbers; send the values of one instance a line."
+            )
         text = io.TextIOWrapper(io.BytesIO(body), "utf-8-sig")  # io.StringIO is four times as large
         values = np.concatenate(list(in_pieces(filled_lines(text, most))))
     except ValueError as exc:
@@ -246,7 +215,7 @@ def filled_lines(stream: Iterable[AnyStr], most: int) -> list[AnyStr]:
 
 PICTURE_TYPES = (
     *("image/jpeg", "image/png", "image/webp", "image/gif", "image/bmp", "image/tiff"),
-    *("image/avif", media_types.PICTURE, "application/octet-stream"),
+    *("image/avif", "image/heic", "image/heif", media_types.PICTURE, "application/octet-stream"),
 )
 
 Reader: TypeAlias = Callable[[bytes, int], Payload]

@@ -158,11 +158,21 @@ def single_input(signature: Signature) -> TensorSpec:
 
 def to_tensor(value: Any, spec: TensorSpec) -> Tensor:
     """One input's batch, of the dtype and shape that the model declares."""
-    tensor = value if isinstance(value, np.ndarray) else from_lists(value, spec)
+    tensor = value if isinstance(value, np.ndarray) else joined(value, spec)
     if (tensor.dtype == object) != (spec.dtype == TEXT):
         raise of_another_kind(spec)
     check_shape(tensor.shape, spec)
     return tensor if spec.dtype == TEXT else converted(tensor, spec)
+
+
+def joined(value: Any, spec: TensorSpec) -> Tensor:
+    """Rows that are arrays already, of what came as pictures, or lists in lists, as one array."""
+    pieces = isinstance(value, list) and {isinstance(row, np.ndarray) for row in value}
+    if pieces != {True}:
+        return from_lists(value, spec)
+    if len({row.shape for row in value}) > 1:
+        raise InvalidInstances(f"The instances have several sizes; send each by itself: {spec}.")
+    return np.stack(value)
 
 
 def from_lists(value: Any, spec: TensorSpec) -> Tensor:
@@ -230,12 +240,19 @@ def converted(tensor: Tensor, spec: TensorSpec) -> Tensor:
 
 def of_another_kind(spec: TensorSpec) -> InvalidInstances:
     """The error for texts instead of numbers, fractions instead of whole ones, and the like."""
-    return InvalidInstances(f"The instances hold values that don't fit the input {spec}.")
+    whole = "whole numbers" if is_whole(spec.dtype) else "numbers"
+    wanted = 'texts, or {"b64": "…"}' if spec.dtype == TEXT else whole
+    return InvalidInstances(
+        f"The instances hold values that don't fit the input {spec}; send {wanted}."
+    )
 
 
 def out_of_range(spec: TensorSpec) -> InvalidInstances:
     """The error for numbers that the input's dtype does not have."""
-    return InvalidInstances(f"The instances hold values outside the range of the input {spec}.")
+    return InvalidInstances(
+        f"The instances hold values outside the range of the input {spec}; send numbers that "
+        f"{spec.dtype} has."
+    )
 
 
 def is_whole(dtype: str) -> bool:

@@ -31,8 +31,8 @@ ROOT = Path(__file__).parents[3]
 
 SCRIPT = ROOT / "build_and_push.sh"
 
-TOOLS = ("bash", "cat", "dirname", "find", "grep", "head", "id", "make", "mktemp", "rm", "sed")
-TOOLS += ("sh", "tail", "tee")
+TOOLS = ("bash", "cat", "dirname", "find", "grep", "head", "id", "make", "mkdir", "mktemp", "rm")
+TOOLS += ("sed", "sh", "tail", "tee")
 
 HOST = f"{moto_server.ACCOUNT}.dkr.ecr.{moto_server.REGION}.amazonaws.com"
 
@@ -116,6 +116,17 @@ def ecr(moto: str) -> Any:
 # -- what it does -------------------------------------------------------------------------------
 
 
+def test_it_lets_the_repository_keep_the_newest_images_alone(machine: Machine, ecr: Any) -> None:
+    first, kept = machine.run(), machine.run("--keep", "5")
+    wrong = machine.run("--keep", "none")
+
+    rules = json.loads(ecr.get_lifecycle_policy(repositoryName="plumbline")["lifecyclePolicyText"])
+    assert (first.returncode, kept.returncode) == (0, 0), kept.stderr
+    assert [rule["selection"]["countNumber"] for rule in rules["rules"]] == [14, 5]
+    assert wrong.returncode == 1
+    assert "it must be a number such as 10" in wrong.stderr
+
+
 def test_it_makes_the_repository_pushes_and_prints_the_digest(machine: Machine, ecr: Any) -> None:
     done = machine.run("--account", moto_server.ACCOUNT)
 
@@ -166,8 +177,53 @@ def test_the_options_reach_the_build(machine: Machine) -> None:
 
     assert done.stdout == URI.replace("plumbline", "team/cats"), done.stderr
     (build,) = machine.asked("build")
-    assert "--platform linux/arm64 --network host --target slim" in build
+    assert "--platform linux/arm64 --network host " in build
+    assert "--target slim" in build
     assert f"team/cats:0.1.0-slim-arm64-{'a' * 12}" in machine.asked("push")[0]
+
+
+def test_the_image_is_built_on_the_digest_that_its_base_has_now(machine: Machine) -> None:
+    done = machine.run()
+
+    assert done.returncode == 0, done.stderr
+    assert machine.asked("pull") == ["pull --quiet --platform linux/amd64 debian:trixie-slim"]
+    (build,) = machine.asked("build")
+    assert f"--build-arg BASE_IMAGE=debian@{docker_script.BASE} " in build
+
+
+def test_a_base_that_is_named_by_its_digest_stays_as_it_is(machine: Machine) -> None:
+    machine.variables["BASE_IMAGE"] = f"mirror.example.com/debian@{docker_script.BASE}"
+
+    assert machine.run().returncode == 0
+
+    assert machine.asked("pull") == []
+    assert machine.variables["BASE_IMAGE"] in machine.asked("build")[0]
+
+
+def test_a_base_that_was_made_here_is_taken_by_its_name(machine: Machine) -> None:
+    machine.docker_fails("pull", "no such host")
+
+    assert machine.run().returncode == 0
+
+    assert "--build-arg BASE_IMAGE=debian:trixie-slim " in machine.asked("build")[0]
+
+
+def test_a_base_that_is_here_for_another_processor_is_not_taken(machine: Machine) -> None:
+    machine.docker_fails("pull", "pull access denied for debian")
+
+    said = machine.fails("--platform", "linux/arm64")
+
+    assert "the base image can't be had; BASE_IMAGE names another" in said
+    assert machine.asked("build") == []
+
+
+def test_what_the_image_is_made_of_is_kept_beside_its_uri(machine: Machine) -> None:
+    done = machine.run()
+
+    (file,) = re.findall(r"What it is made of: (.*)", done.stderr)
+    assert (ROOT / file).read_text() == "made:/usr/share/doc/plumbline/sbom.cdx.json"
+    assert file == f"build/sbom/0.1.0-default-amd64-{'a' * 12}.cdx.json"
+    assert machine.asked("rm") == ["rm made"]
 
 
 def test_a_registry_of_ones_own_is_used_without_a_word_to_aws(machine: Machine) -> None:
@@ -315,7 +371,7 @@ def without_make(machine: Machine) -> None:
     [
         (without_credentials, "no AWS credentials"),
         (without_region, "in which AWS region"),
-        (without_network, "Nobody answers where AWS should be"),
+        (without_network, "There is no response from AWS"),
         (without_docker, "docker is not installed; https://docs.docker.com"),
         (without_make, "make is not installed"),
     ],
@@ -413,7 +469,8 @@ def test_an_image_for_another_processor_is_not_pushed(machine: Machine) -> None:
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        (("--target", "gpu"), "it must be default or slim"),
+        (("--target", "cuda"), "it must be default, slim or gpu"),
+        (("--target", "gpu", "--platform", "linux/arm64"), "is for linux/amd64 alone"),
         (("--platform", "linux/riscv64"), "it must be linux/amd64 or linux/arm64"),
         (("--account", "123"), "12 digits"),
         (("--account", "my-account"), "12 digits"),

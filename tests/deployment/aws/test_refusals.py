@@ -92,6 +92,12 @@ REFUSALS: dict[str, tuple[str, Any, int, tuple[str, ...]]] = {
         4,
         ("Could not assume role", "trust policy", "sts:AssumeRole"),
     ),
+    "AWS fails": (
+        "CreateModel",
+        refused("InternalFailure", "The request processing has failed.", 500),
+        5,
+        ("did not answer sagemaker:CreateModel", "500 (InternalFailure)", "goes on where"),
+    ),
     "anything else": (
         "CreateEndpointConfig",
         refused("ValidationException", "1 validation error detected: Value is odd"),
@@ -110,6 +116,43 @@ def test_a_refusal_says_what_to_do(account: Account, up: Deploy, case: str) -> N
     assert ended.exit_code == status, ended.stderr
     for phrase in phrases:
         assert phrase in ended.stderr
+
+
+NEW_ROLES = {
+    "nobody may assume it": f"Could not assume role {ROLE}. Please ensure that the role exists.",
+    "it reads nothing": (
+        "Could not access model data at s3://models/a.tar.gz. Please ensure that the role "
+        f'"{ROLE}" exists and that its trust relationship policy allows the action '
+        '"sts:AssumeRole" for the service principal "sagemaker.amazonaws.com".'
+    ),
+    "its token": "The security token included in the request is invalid.",
+}
+
+
+@pytest.mark.parametrize("case", NEW_ROLES)
+def test_a_role_that_aws_does_not_know_yet_is_tried_again(
+    account: Account, up: Deploy, case: str
+) -> None:
+    refusal = refused("ValidationException", NEW_ROLES[case])
+    left = iter(range(6))
+    refusals = Weather(before={"CreateModel": lambda: None if next(left, 9) == 9 else refusal()})
+    with refusals.prevailing():
+        ended = up()
+
+    assert ended.exit_code == 0, ended.stderr
+    assert ended.stderr.count("SageMaker can't use the role, or not yet") == 1
+    assert [call.operation for call in refusals.calls].count("CreateModel") == 7
+
+
+def test_a_role_that_never_suits_is_not_tried_for_ever(account: Account, up: Deploy) -> None:
+    never = Weather(before={"CreateModel": refused("ValidationException", NEW_ROLES["its token"])})
+    with never.prevailing():
+        ended = up()
+
+    assert ended.exit_code == 4
+    assert "The security token included in the request is invalid." in ended.stderr
+    assert [call.operation for call in never.calls].count("CreateModel") == 7
+    assert "perhaps" not in ended.stderr
 
 
 def test_half_way_it_says_what_there_is_and_how_to_remove_it(account: Account, up: Deploy) -> None:

@@ -237,6 +237,19 @@ def test_a_file_that_is_too_large_is_refused_before_machines_start(
     assert account("sagemaker").list_transform_jobs()["TransformJobSummaries"] == []
 
 
+def test_the_largest_file_that_is_sent_is_sent(
+    up: Deploy, transform: Deploy, pictures: Any
+) -> None:
+    up()
+    pictures.put_object(Bucket="pictures", Key="photos/big.jpg", Body=bytes(6 * 1024**2))
+    largest = transform("--dry-run"), transform("--payload-mb", 5)
+    with Batch(pictures, looks=5).weather().prevailing():
+        ended = transform()
+
+    assert [each.exit_code for each in largest] == [0, 2]
+    assert ended.exit_code == 0, ended.stderr
+
+
 def test_an_empty_folder(up: Deploy, deploy: Deploy) -> None:
     up()
     ended = deploy("transform", "cats", "s3://pictures/nothing/", OUT)

@@ -21,7 +21,7 @@ REFUSED = {
     "too much": (("--canary", "60%", "--count", 4), "1% to 50%"),
     "too little": (("--linear", "5%", "--count", 4), "10% to 50%"),
     "rolling": (("--rolling", "60%", "--count", 4), "5% to 50%"),
-    "machines": (("--canary", "3", "--count", 4), "half of the 4 machines"),
+    "machines": (("--canary", "3", "--count", 4), "half of the 4 instances"),
     "no size": (("--canary", "some", "--count", 4), "such as 10%"),
     "too long": (("--linear", "10%", "--bake", "1h", "--count", 4), "eight hours"),
     "no time": (

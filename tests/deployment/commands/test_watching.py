@@ -11,7 +11,7 @@ from typing import Any
 
 import botocore.session
 import pytest
-from aws_account import BUCKET, REGION, Account, Deploy, inventory
+from aws_account import BUCKET, IMAGE, REGION, ROLE, Account, Deploy, inventory
 from faults import Weather, refused
 
 import moto_server
@@ -29,7 +29,7 @@ def test_status_says_what_runs(account: Account, up: Deploy, deploy: Deploy) -> 
     assert "cats: InService since " in ended.stdout
     assert "all: model cats-" in ended.stdout
     assert "1 × ml.c5.large" in ended.stdout
-    assert "all has 1 to 3 machines, by load" in ended.stdout
+    assert "all has 1 to 3 instances, by load" in ended.stdout
 
 
 def test_status_of_a_serverless_endpoint_for_scripts(
@@ -284,6 +284,29 @@ def test_down_leaves_others_alone(account: Account, up: Deploy, deploy: Deploy) 
 
     assert deploy("down", "cats", "--yes").exit_code == 0
     assert inventory(account)["models"] == ["cats-0123abcd", "cats-two", "cats-two-01234567"]
+
+
+def test_down_leaves_the_scaling_of_others(
+    account: Account, up: Deploy, deploy: Deploy, archive: Path
+) -> None:
+    scaled = ("--autoscale", "1:3", "--target", 600)
+    made = ("--image", IMAGE, "--role", ROLE, "--model", archive, "--no-check")
+    assert deploy("up", "cats-two", *made, *scaled).exit_code == 0
+    alone = inventory(account)
+    up(*scaled)
+
+    assert deploy("down", "cats", "--yes", "--data").exit_code == 0
+    assert inventory(account) == alone
+
+
+def test_down_leaves_the_logs_of_others(account: Account, up: Deploy, deploy: Deploy) -> None:
+    up()
+    for name in ("cats", "cats-two"):
+        account("logs").create_log_group(logGroupName=names.log_group(name))
+
+    assert deploy("down", "cats", "--yes", "--data").exit_code == 0
+    [left] = account("logs").describe_log_groups()["logGroups"]
+    assert left["logGroupName"] == names.log_group("cats-two")
 
 
 def test_data_that_may_not_be_seen_does_not_keep_the_bill_running(

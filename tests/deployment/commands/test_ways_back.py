@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,32 @@ def test_sagemaker_going_back_is_told_with_its_reason(
     assert "An alarm went off." in ended.stderr
     assert "all: Baking (Baking for 300 seconds)" in ended.stderr
     assert {**inventory(account), "objects": None} == {**first, "objects": None}
+
+
+class Late(Rolling):
+    """For some looks, what changes is described as if nothing did."""
+
+    unseen = 3
+
+    def describe(self, asked: Mapping[str, Any]) -> Any:
+        if self.coming and self.unseen:
+            self.unseen -= 1
+            return None
+        return super().describe(asked)
+
+
+def test_a_change_that_is_seen_late_is_not_taken_for_one_that_went_back(
+    account: Account, up: Deploy, change: Deploy, better: Path
+) -> None:
+    up()
+    before = runs(account)
+    sagemaker = Late(looks=3)
+    with Weather(stubs=sagemaker.stubs).prevailing():
+        ended = change("--model", better)
+
+    assert sagemaker.unseen == 0
+    assert ended.exit_code == 0, ended.stderr
+    assert runs(account) != before
 
 
 def test_a_roll_out_is_broken_off_by_its_alarm(
@@ -108,7 +135,7 @@ def test_weights_shift_the_traffic(
     ("shares", "phrase"),
     [
         (("c=1",), "no variant c"),
-        (("a=0", "b=0"), "nobody would answer"),
+        (("a=0", "b=0"), "none would answer"),
         (("a",), "such as new=10"),
         (("a=²",), "such as new=10"),
         (("a=1", "a=2"), "named twice"),

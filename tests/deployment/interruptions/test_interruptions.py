@@ -7,16 +7,24 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from aws_account import Account, Deploy, inventory
+from aws_account import ACCOUNT, REGION, Account, Deploy, inventory
 from faults import Died, Fault, Seen, Weather, each_fault, worth_breaking
 from moto import mock_aws
 
+TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:alarms"
+
 KINDS: dict[str, tuple[object, ...]] = {
     "async": ("--async", "s3://answers/there/", "--autoscale", "0:2"),
-    "real-time": ("--autoscale", "1:3", "--target", 600),
-    "serverless": ("--serverless", 2048),
+    "real-time": ("--autoscale", "1:3", "--target", 600, "--alarms", TOPIC),
+    "serverless": ("--serverless", 2048, "--log-days", 30, "--tag", "team=vision"),
 }
-"""Endpoints of each kind, the first with most parts: bounds, two policies and an alarm."""
+"""Endpoints of each kind, the first with most parts: bounds, two policies and an alarm.
+
+Standing alarms, and the dashboard that goes with them, are the real-time one's.
+"""
+
+most_and_fewest_parts = pytest.mark.parametrize("usual", ["async", "serverless"], indirect=True)
+"""What `down` goes by is the parts that it finds."""
 
 
 @dataclass
@@ -60,6 +68,7 @@ def test_whatever_call_fails_up_goes_on_and_down_removes_all(
             assert inventory(account) == {}
 
 
+@most_and_fewest_parts
 @each_fault
 def test_whatever_call_of_down_fails_the_next_down_removes_all(
     account: Account, up: Deploy, deploy: Deploy, usual: Usual, fault: Fault, when: str
@@ -78,6 +87,7 @@ def test_whatever_call_of_down_fails_the_next_down_removes_all(
         assert inventory(account) == {}, weather.calls[-1]
 
 
+@most_and_fewest_parts
 @each_fault
 def test_whatever_call_fails_down_alone_removes_all(
     account: Account, up: Deploy, deploy: Deploy, usual: Usual, fault: Fault, when: str

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-import time
 from contextlib import suppress
+from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -40,8 +41,16 @@ def test_ctrl_c_offers_what_stops_the_job_and_the_same_command_waits_for_it(
 
 
 def test_a_job_is_stopped_by_stop_and_by_down(
-    account: Account, up: Deploy, transform: Deploy, deploy: Deploy, pictures: Any
+    account: Account,
+    up: Deploy,
+    transform: Deploy,
+    deploy: Deploy,
+    pictures: Any,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    seconds = (datetime(2024, 5, 6, 7, 8, second, tzinfo=UTC) for second in range(60))
+    clock = SimpleNamespace(now=lambda _: next(seconds))  # each job has another in its name
+    monkeypatch.setattr("deployment.commands.transform.datetime", clock)
     up()
     sagemaker = Batch(pictures, looks=100)
     for command in (("transform", "cats", IN, OUT, "--stop"), ("down", "cats", "--yes")):
@@ -58,7 +67,6 @@ def test_a_job_is_stopped_by_stop_and_by_down(
         assert {job.transform_job_status for job in sagemaker.backend.transform_jobs.values()} == {
             "Stopped"
         }
-        time.sleep(1)  # the next job has another second in its name
     assert "models" not in inventory(account)
 
 

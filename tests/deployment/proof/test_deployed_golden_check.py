@@ -24,7 +24,7 @@ EXPECTED = np.array([0.25, 0.75], np.float32)
 
 OTHER = np.array([0.75, 0.25], np.float32)
 
-PICTURE = b"the bytes of cat.png"
+PICTURE = b"the bytes of cat.png" * 7_000
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def archive(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def plumbline(monkeypatch: pytest.MonkeyPatch) -> None:
+def plumbline(sound: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Plumbline's command line, as far as it is asked here, without TensorFlow."""
 
     def run(command: str, file: str, *more: str) -> subprocess.CompletedProcess[str]:
@@ -115,6 +115,8 @@ def test_every_variant_is_asked(account: Account, up: Deploy, archive: Path) -> 
     assert ended.exit_code == 0, ended.stderr
     asked = [call for call in weather.calls if call.operation == "InvokeEndpoint"]
     assert [call.parameters["TargetVariant"] for call in asked] == ["a", "b"]
+    since = [call.operation for call in weather.calls[weather.calls.index(asked[0]) :]]
+    assert set(since) == {"InvokeEndpoint"}, "the configuration is asked for once, before"
 
 
 def test_a_model_of_several_outputs_is_asked_for_json(account: Account, up: Deploy) -> None:
@@ -164,7 +166,7 @@ def test_an_async_endpoint_is_asked_by_way_of_s3(
     s3.create_bucket(Bucket="answers", CreateBucketConfiguration=place)
 
     def answer(asked: Mapping[str, Any]) -> dict[str, Any]:
-        bucket, key = predictor.place(asked["InputLocation"])
+        bucket, key = predictor.place(asked["InputLocation"])  # too large to be sent along
         assert s3.get_object(Bucket=bucket, Key=key)["Body"].read() == PICTURE
         s3.put_object(Bucket="answers", Key="there/1.out", Body=npy(EXPECTED))
         return {"OutputLocation": "s3://answers/there/1.out", "InferenceId": "1"}
@@ -202,6 +204,24 @@ def test_an_archive_in_s3_is_fetched_to_be_looked_into(
     assert len(s3.list_objects_v2(Bucket=BUCKET)["Contents"]) == 1
 
 
+def test_a_folder_in_s3_is_looked_into_as_an_archive_is(account: Account, up: Deploy) -> None:
+    s3 = account("s3")
+    place = {"LocationConstraint": "eu-central-1"}
+    s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration=place)
+    s3.put_object(Bucket=BUCKET, Key="there/golden/cat.png", Body=PICTURE)
+    with Weather(stubs={"InvokeEndpoint": container(EXPECTED)}).prevailing() as weather:
+        nothing = up("--model", f"s3://{BUCKET}/elsewhere/")
+        ended = up("--model", f"s3://{BUCKET}/there/")
+
+    assert ended.exit_code == 0, ended.stderr
+    assert "1 golden pictures came out right" in ended.stderr
+    [made] = [call for call in weather.calls if call.operation == "CreateModel"]
+    source = made.parameters["PrimaryContainer"]["ModelDataSource"]["S3DataSource"]
+    assert (source["S3DataType"], source["CompressionType"]) == ("S3Prefix", "None")
+    assert nothing.exit_code == 2
+    assert f"There is nothing under s3://{BUCKET}/elsewhere/" in nothing.stderr
+
+
 @pytest.mark.parametrize("url", [f"s3://{BUCKET}/none.tar.gz", "s3://nobodys/none.tar.gz"])
 def test_an_archive_that_is_not_in_s3(account: Account, up: Deploy, url: str) -> None:
     place = {"LocationConstraint": "eu-central-1"}
@@ -217,7 +237,7 @@ def test_an_archive_that_is_not_in_s3(account: Account, up: Deploy, url: str) ->
 
 
 def test_what_can_not_be_served_is_not_sent(
-    account: Account, deploy: Deploy, tmp_path: Path
+    account: Account, deploy: Deploy, sound: None, tmp_path: Path
 ) -> None:
     file = tmp_path / "model.tar.gz"
     file.write_bytes(b"no archive at all")
@@ -263,6 +283,11 @@ def test_what_does_not_end_is_told(archive: Path, monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.tensorflow
+def test_a_checkout_is_looked_into_by_its_own_package() -> None:
+    """Whoever has installed nothing but what `deploy.py` imports has the server's package, too."""
+    assert (inspection.CONTAINER / "plumbline/cli.py").is_file()
+
+
 def test_a_real_archive_by_plumblines_own_command_line(tmp_path: Path) -> None:
     """A model that gives a picture's mean colour, packed by hand."""
     import tensorflow as tf

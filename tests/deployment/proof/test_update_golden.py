@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 from aws_account import Account, Deploy, runs
-from faults import Died, Weather, died, refused
+from faults import Died, Fault, Weather, died, lost, refused
 from rolling import Rolling
 
 from deployment.proof import golden, inspection
@@ -55,7 +55,7 @@ def better(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def plumbline(monkeypatch: pytest.MonkeyPatch) -> None:
+def plumbline(sound: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Plumbline's command line, as far as it is asked here: an answer of 0 is right."""
 
     def run(command: str, _file: str, *more: str) -> subprocess.CompletedProcess[str]:
@@ -187,17 +187,65 @@ def test_what_ran_from_the_beginning_has_no_way_back(
     assert "There is no configuration to go back to" in ended.stderr
 
 
-def test_an_endpoint_that_is_not_yet_to_be_asked_is_asked_at_the_end(
+def test_an_endpoint_that_can_not_be_asked_meanwhile_is_asked_at_the_end(
     account: Account, up: Deploy, change: Deploy, weather: Weather, sagemaker: Rolling
 ) -> None:
     up()
     sagemaker.looks = 4
-    first = iter([refused("ServiceUnavailable", "Try again.")()])
+    first = iter([refused("ValidationError", "No such variant.")()])
     weather.before["InvokeEndpoint"] = lambda: next(first, None)
     ended = change()
 
     assert ended.exit_code == 0, ended.stderr
     assert ended.stderr.count("came out right through the endpoint") == 1
+
+
+LOST: dict[str, Fault] = {
+    "no answer": lost,
+    "HTTP 503": refused("ServiceUnavailable", "Try again.", 503),
+    "throttled": refused("ThrottlingException", "Rate exceeded"),
+}
+
+
+@pytest.mark.parametrize("case", LOST)
+def test_lost_answers_are_asked_for_again_while_it_bakes(
+    account: Account, up: Deploy, change: Deploy, weather: Weather, sagemaker: Rolling, case: str
+) -> None:
+    up()
+    sagemaker.looks = 12
+    answers = iter([LOST[case]] * 3)
+
+    def ask() -> Any:
+        fault = next(answers, None)
+        return fault and fault()
+
+    weather.before["InvokeEndpoint"] = ask
+    ended = change()
+
+    assert ended.exit_code == 0, ended.stderr
+    assert ended.stderr.count("could not be asked yet, and will be again") == 1
+    assert ended.stderr.count("came out right through the endpoint") == 2
+
+
+def test_an_alarm_that_aws_did_not_hear_is_raised_again(
+    account: Account,
+    up: Deploy,
+    change: Deploy,
+    weather: Weather,
+    sagemaker: Rolling,
+    container: Container,
+) -> None:
+    up()
+    before = runs(account)
+    sagemaker.looks, container.wrong = 12, True
+    said = iter([LOST["HTTP 503"]()] * 2)
+    weather.before["PutMetricData"] = lambda: next(said, None)
+    ended = change()
+
+    assert ended.exit_code == 7
+    assert f"SageMaker went back to {before}" in ended.stderr
+    assert [each.operation for each in weather.calls].count("InvokeEndpoint") == 1
+    assert runs(account) == before
 
 
 def test_a_busy_endpoint_is_asked_again_and_not_taken_for_a_wrong_one(

@@ -12,7 +12,7 @@ from aws_account import ACCOUNT, IMAGE, REGION, ROLE, Account, Deploy
 
 from deployment.cli import COMMANDS, main
 from deployment.errors import Misuse
-from deployment.terminal.benchmark import best, read, target
+from deployment.terminal.autoscale import best, measured_target, read
 
 KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1"
 
@@ -58,6 +58,45 @@ def test_machines(up: Deploy) -> None:
     assert variant(calls)["ContainerStartupHealthCheckTimeoutInSeconds"] == 900
 
 
+def test_requests_go_to_the_least_busy_machine_unless_said_otherwise(up: Deploy) -> None:
+    usual, chosen = planned(up), planned(up, "--routing", "random")
+
+    assert variant(usual)["RoutingConfig"] == {"RoutingStrategy": "LEAST_OUTSTANDING_REQUESTS"}
+    assert variant(chosen)["RoutingConfig"] == {"RoutingStrategy": "RANDOM"}
+    assert "RoutingConfig" not in variant(planned(up, "--serverless", 2048))
+
+
+def test_several_types_are_tried_in_their_order(up: Deploy) -> None:
+    made = variant(planned(up, "--instance", "ml.c7i.large,ml.c5.large", "--count", 2))
+
+    assert made["InstancePools"] == [
+        {"InstanceType": "ml.c7i.large", "Priority": 1},
+        {"InstanceType": "ml.c5.large", "Priority": 2},
+    ]
+    assert made["InitialInstanceCount"] == 2
+    assert "InstanceType" not in made
+
+
+def test_what_is_kept_is_encrypted_and_json_stays_text(up: Deploy) -> None:
+    calls = planned(up, "--capture", "s3://kept/here/", "--kms-data", KEY)
+    answers = planned(up, "--async", "s3://kept/here/", "--kms-data", KEY)
+
+    kept = calls["CreateEndpointConfig"]["DataCaptureConfig"]
+    output = answers["CreateEndpointConfig"]["AsyncInferenceConfig"]["OutputConfig"]
+    assert (kept["KmsKeyId"], output["KmsKeyId"]) == (KEY, KEY)
+    assert "application/json" in kept["CaptureContentTypeHeader"]["JsonContentTypes"]
+
+
+def test_a_dry_run_prints_the_policies_that_it_needs(up: Deploy) -> None:
+    ended = up("--region", REGION, "--dry-run", "--log-days", 7)
+    policies = json.loads(ended.stdout)["policies"]
+
+    actions = [each for part in policies["person"]["Statement"] for each in part["Action"]]
+    assert {"sagemaker:CreateEndpoint", "iam:PassRole", "logs:PutRetentionPolicy"} <= {*actions}
+    assert "sagemaker:CreateTrainingJob" not in actions
+    assert policies["role"]["Statement"]
+
+
 def test_serverless(up: Deploy) -> None:
     calls = planned(up, "--serverless", 2048, "--concurrency", 7)
 
@@ -88,6 +127,49 @@ def test_the_container_s_surroundings(up: Deploy) -> None:
     assert model["VpcConfig"] == {"Subnets": ["subnet-1"], "SecurityGroupIds": ["sg-1"]}
     assert config["KmsKeyId"] == KEY
     assert config["DataCaptureConfig"]["InitialSamplingPercentage"] == 20
+
+
+def test_metrics_of_a_real_time_endpoint_are_collected_unless_nobody_wants_them(up: Deploy) -> None:
+    for options, seconds in (((), 60), (("--metrics", "10"), 10)):
+        calls = planned(up, *options)
+        container = calls["CreateModel"]["PrimaryContainer"]
+        assert container["ContainerMetricsConfig"]["MetricsEndpoints"] == [
+            {"MetricsEndpointPath": "/metrics", "MetricPublishFrequencyInSeconds": seconds}
+        ]
+        assert calls["CreateEndpointConfig"]["MetricsConfig"] == {
+            "EnableEnhancedMetrics": True,
+            "EnableDetailedObservability": True,
+            "MetricPublishFrequencyInSeconds": seconds,
+        }
+    calls = planned(up, "--metrics", "none")
+    assert "ContainerMetricsConfig" not in calls["CreateModel"]["PrimaryContainer"]
+    # AWS collects them where nothing is said.
+    assert calls["CreateEndpointConfig"]["MetricsConfig"]["EnableDetailedObservability"] is False
+
+
+@pytest.mark.parametrize("kind", [("--serverless", 2048), ("--async", "s3://answers/")])
+def test_containers_that_nobody_asks_for_metrics_write_them(up: Deploy, kind: Any) -> None:
+    calls = planned(up, *kind, "--env", "PLUMBLINE_SLOTS=2")
+    silent = planned(up, *kind, "--metrics", "none")
+
+    assert calls["CreateModel"]["PrimaryContainer"]["Environment"] == {
+        "PLUMBLINE_METRICS": "emf",
+        "PLUMBLINE_ENDPOINT": "cats",
+        "PLUMBLINE_VARIANT": "all",
+        "PLUMBLINE_SLOTS": "2",
+    }
+    assert silent["CreateModel"]["PrimaryContainer"]["Environment"] == {}
+    assert not {"MetricsConfig"} & {*calls["CreateEndpointConfig"], *silent["CreateEndpointConfig"]}
+
+
+def test_what_metrics_cost_is_told_as_far_as_it_is_known(up: Deploy) -> None:
+    def said(*options: object) -> str:
+        return str(up("--region", REGION, "--dry-run", *options).stdout)
+
+    assert "what detailed observability costs was not known" in said()
+    assert "9 custom metrics" in said("--serverless", 2048)
+    assert "custom metrics" not in said("--metrics", "none", "--serverless", 2048)
+    assert "observability costs" not in said("--metrics", "none")
 
 
 def test_variants_have_their_shares_and_a_shadow_listens(up: Deploy, archive: Path) -> None:
@@ -156,8 +238,19 @@ REFUSED: dict[str, tuple[tuple[object, ...], str]] = {
     "capture": (("--capture", "kept/"), "s3://my-bucket/captured/"),
     "answers": (("--async", "answers/"), "s3://my-bucket/answers/"),
     "no bounds": (("--autoscale", "3"), "such as 1:4"),
-    "bounds upside down": (("--autoscale", "4:1", "--target", 5), "the fewest machines"),
-    "to zero": (("--autoscale", "0:4", "--target", 5), "--async can"),
+    "bounds upside down": (("--autoscale", "4:1", "--target", 5), "the minimum, a colon"),
+    "to zero": (("--autoscale", "0:4", "--target", 5), "--component 2048 can"),
+    "a component of two types": (("--component", 512, "--instance", "ml.a,ml.b"), "real-time"),
+    "processors of nothing": (("--cpus", 2), "--cpus is an option of component"),
+    "many models and one": (("--multi-model",), "leave out --model"),
+    "a folder, serverless": (
+        ("--serverless", 2048, "--shadow", "b=s3://models/b/"),
+        "not folders in S3",
+    ),
+    "a package and an image": (("--shadow", "b=arn:aws:x"), "ARN of a model package"),
+    "no such retention": (("--log-days", 31), "30, 60"),
+    "a key for nothing": (("--kms-data", "key"), "--capture and --async"),
+    "routing of no machines": (("--serverless", 2048, "--routing", "random"), "--routing is for"),
     "no target": (("--autoscale", "1:4"), "plumbline bench"),
     "target of nothing": (("--target", 5), "goes with --autoscale"),
     "backlog": (("--autoscale", "1:4", "--metric", "backlog", "--target", 5), "--async"),
@@ -241,12 +334,12 @@ def test_a_bucket_that_is_a_place(account: Account, deploy: Deploy) -> None:
 
 @pytest.mark.parametrize(
     ("given", "phrase"),
-    [(("--image", IMAGE), "docs/deploy.md"), (("--role", ROLE), "./build_and_push.sh")],
+    [(("--image", IMAGE), "`python deploy.py account`"), (("--role", ROLE), "./build_and_push.sh")],
 )
 def test_what_is_missing_is_told_with_how_to_come_by_it(
     deploy: Deploy, given: tuple[str, ...], phrase: str
 ) -> None:
-    ended = deploy("up", "cats", *given)
+    ended = deploy("up", "cats", *given, "--model", "s3://m-n/m.tar.gz", "--region", REGION)
 
     assert ended.exit_code == 2
     assert phrase in ended.stderr
@@ -275,7 +368,9 @@ def test_neither_a_model_nor_variants(up: Deploy) -> None:
 def test_the_best_run_is_the_one_with_most_requests_in_time(bench: Path) -> None:
     assert best(read(bench), 100)["connections"] == 4
     assert best(read(bench), 1000)["connections"] == 16
-    assert target(best(read(bench), 30), "invocations") == 50 * 60 * 0.7
+    assert measured_target(best(read(bench), 30), "invocations") == 50 * 60 * 0.7
+    assert best(read(bench), 60)["connections"] == 4
+    assert best(read(bench), 59.9)["connections"] == 1
 
 
 def test_no_run_was_quick_enough(bench: Path) -> None:

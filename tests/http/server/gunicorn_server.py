@@ -163,7 +163,8 @@ def running(
         **settings,
     }
     called = f"{app}:application({arguments})"
-    command = [sys.executable, "-m", "gunicorn", "--config", CONTAINER / "gunicorn.conf.py", called]
+    configuration = "python:plumbline.web.gunicorn_settings"
+    command = [sys.executable, "-m", "gunicorn", "--config", configuration, called]
     with held_port() as port:
         environment.setdefault("SAGEMAKER_BIND_TO_PORT", str(port))
         with log.open("wb") as output:

@@ -105,7 +105,7 @@ def test_where_nobody_listens_nothing_is_measured(bench: Any) -> None:
         done, found = bench(f"http://127.0.0.1:{port}")
 
     assert (done.exit_code, found) == (1, {})
-    assert "Nobody answers" in done.stderr
+    assert "There is no response from" in done.stderr
 
 
 def test_a_picture_that_is_refused_is_not_measured(shared: Any, bench: Any, tmp_path: Path) -> None:

@@ -107,3 +107,13 @@ def test_what_is_large_to_parse_holds_up_no_ping(serve, crowd, kind: str) -> Non
     assert answer.status == status, answer.body[:300]
     assert slowest < PING_SECONDS
     assert len(server.workers()) == 1
+
+
+def test_who_gets_no_answer_is_not_left_to_wait(serve, picture: bytes) -> None:
+    server: Server = serve("unsendable=True")
+
+    with pytest.raises(http.client.RemoteDisconnected):
+        server.invoke(picture)
+
+    assert "An answer could not be sent." in server.log.read_text()
+    assert server.ping().status == 200

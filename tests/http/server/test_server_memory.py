@@ -64,7 +64,7 @@ def test_memory_is_flat_over_bad_and_large_pictures(serve, crowd) -> None:
     (worker,) = server.workers()
     # How many of a round met by chance, and what waits to be collected, must not matter: a leak is
     # there after every round, and larger each time.
-    early, late = [kept() for _ in range(3)], [kept() for _ in range(2)]
+    early, late = [kept() for _ in range(4)], [kept() for _ in range(3)]
 
     growth = min(late) - max(early)
     assert server.workers() == [worker], "the worker was lost"

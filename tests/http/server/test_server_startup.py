@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-from gunicorn_server import Server, wait_until
+from gunicorn_server import CONTAINER, Server, held_port, wait_until
 
 
 def test_it_listens_while_the_model_loads(start, tmp_path: Path, picture: bytes) -> None:
@@ -37,7 +40,8 @@ def test_a_model_that_fails_says_why_and_then_ends_the_server(start, picture: by
     assert server.invoke(picture).status == 503
 
     assert server.process.wait(60) == 3
-    assert "EngineError" in server.said()
+    assert r"The model failed to load: The file is\nbroken." in server.said()
+    assert "traceback" not in server.said(), "the sentence was written for whoever deploys"
     assert server.workers() == server.workers()[:1], "the failure was tried again"
 
 
@@ -76,6 +80,26 @@ def test_a_wrong_setting_ends_the_server_with_one_sentence(start) -> None:
     assert server.said() == (
         "plumbline: PLUMBLINE_QUEUE=abc: it must be a whole number from 0 to 10000.\n"
     )
+
+
+def test_plumbline_serve_ends_at_once_with_the_reason_alone(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("no model")
+    with held_port() as port:
+        done = subprocess.run(
+            [sys.executable, "-m", "plumbline", "serve", tmp_path, "--port", str(port)],
+            env={**os.environ, "PYTHONPATH": str(CONTAINER), "PLUMBLINE_LOG_FORMAT": "text"},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+    assert (done.returncode, done.stdout) == (3, "")
+    first, *listing = done.stderr.splitlines()
+    assert first.endswith(
+        " ERROR   The model failed to load: There is no model in the archive. "
+        "None of its files is one."
+    )
+    assert not [line for line in listing if "ERROR" in line or "Traceback" in line]
 
 
 def test_a_port_that_is_taken_ends_the_server(serve, start) -> None:

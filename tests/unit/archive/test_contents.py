@@ -42,7 +42,7 @@ def test_a_declaration_that_is_no_text_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "plumbline.toml").write_bytes(b"task = '\xff'")
     with pytest.raises(ArchiveError) as caught:
         open_archive(tmp_path)
-    assert caught.value.message == "plumbline.toml can't be read as UTF-8 text."
+    assert caught.value.message == "plumbline.toml can't be read as UTF-8 text; save it as that."
 
 
 @pytest.mark.parametrize(
@@ -90,14 +90,19 @@ def test_a_golden_picture_without_outputs_is_an_error(tmp_path: Path) -> None:
     lay(tmp_path, "digits.keras", "golden/a.png")
     with pytest.raises(ArchiveError) as caught:
         open_archive(tmp_path)
-    assert caught.value.message == "golden/a.png has no expected outputs (a.png.npz)."
+    assert caught.value.message == (
+        "golden/a.png has no expected outputs (a.png.npz): plumbline pack --golden writes them, or "
+        "delete the picture."
+    )
 
 
 def test_golden_outputs_without_a_picture_are_an_error(tmp_path: Path) -> None:
     lay(tmp_path, "digits.keras", "golden/a.png.npz")
     with pytest.raises(ArchiveError) as caught:
         open_archive(tmp_path)
-    assert caught.value.message == "golden/a.png.npz has no picture beside it."
+    assert caught.value.message == (
+        "golden/a.png.npz has no picture beside it: put it there, or delete the .npz."
+    )
 
 
 @pytest.mark.parametrize("damage", [b"", b"PK\x03\x04", b"not a zip"])
@@ -120,7 +125,10 @@ def test_golden_outputs_without_an_array_are_an_error(tmp_path: Path) -> None:
     np.savez(tmp_path / "golden/a.png.npz")
     with pytest.raises(ArchiveError) as caught:
         open_archive(tmp_path)
-    assert caught.value.message == "golden/a.png.npz holds no expected outputs."
+    assert caught.value.message == (
+        "golden/a.png.npz holds no expected outputs: np.savez(file, output=array) writes them, and "
+        "plumbline pack --golden computes them."
+    )
 
 
 # --- several models ---------------------------------------------------------------------------

@@ -23,6 +23,10 @@ ARCHITECTURE = json.dumps({"class_name": "Sequential", "config": {"layers": []}}
 
 NONE = "There is no model in the archive. "
 
+HANDLER = (
+    "Or serve it as it is, by a handler of your own whose model_fn loads it (docs/handlers.md)."
+)
+
 
 def write(root: Path, name: str, data: bytes | str = b"\x08\x01") -> None:
     file = root / name
@@ -154,21 +158,27 @@ ZOO: dict[Callable[[Path], None], str] = {
     spec_too_deep: "plumbline.toml is not at the top of the archive. Everything lies a folder too "
     "deep, in digits/; pack what is in it, not the folder: tar -C digits -czf model.tar.gz .",
     checkpoint: NONE
-    + "cp-0005.ckpt is a checkpoint: weights, without the model that they belong to. In the "
-    "training code: model.load_weights('cp-0005.ckpt'), then model.export('saved_model').",
+    + "checkpoint names a checkpoint: weights, without the model that they belong to. In the "
+    "training code: model.load_weights('cp-0005.ckpt'), or "
+    "tf.train.Checkpoint(model=model).restore('cp-0005.ckpt').expect_partial() as it was saved, "
+    "then model.export('saved_model').",
     variables_alone: NONE
     + "variables/ holds the weights of a SavedModel, but its saved_model.pb is missing: pack the "
     "whole folder that export() or save() wrote.",
     weights_alone: NONE
-    + "weights.h5 holds weights without a model: put the architecture beside it (model.to_json() "
-    "as model.json), or save both in one: model.save('model.keras').",
+    + "weights.h5 holds weights without a model. Put the architecture beside it (model.to_json() "
+    "as model.json; plumbline pack model.json weights.h5), or build the model with the code that "
+    "it was trained by: model.load_weights('weights.h5'), then model.save('model.keras').",
     architecture_alone: NONE + "model.json is an architecture without weights: put them beside it "
     "(model.save_weights('model.weights.h5')).",
-    not_hdf5: NONE + "model.h5 is not HDF5: it is damaged, or something else under that name.",
+    not_hdf5: NONE
+    + "model.h5 is a web page or an error message, which a server sent instead of the file (a "
+    "login, a confirmation, or not found). Download it again, with curl -fL -o FILE URL, which "
+    "fails where the server does, and look at it with head -c 300 FILE.",
     lfs_keras: NONE
     + "model.keras is a Git LFS pointer, not the file itself: run git lfs pull, pack again.",
-    lfs_weights: "variables.data-00000-of-00001 is a Git LFS pointer, not the file itself: "
-    "run git lfs pull, pack again.",
+    lfs_weights: "1/variables/variables.data-00000-of-00001 is a Git LFS pointer, not the file "
+    "itself: run git lfs pull, pack again.",
     no_variables: "The SavedModel 1/ is not whole: its saved_model.pb has no "
     "variables/variables.index beside it, and variables/ holds the weights; pack the whole folder "
     "that export() or save() wrote, not saved_model.pb alone.",
@@ -183,15 +193,23 @@ ZOO: dict[Callable[[Path], None], str] = {
     "tf.compat.v1.saved_model.simple_save(session, folder, {'image': input tensor}, "
     "{'scores': output tensor}).",
     tflite: NONE
-    + "mobilenet.tflite is a TensorFlow Lite model, which was made for phones; pack the Keras "
-    "model that it was converted from.",
+    + "mobilenet.tflite is a TensorFlow Lite model, which nothing converts back; pack the Keras "
+    "model or the SavedModel that it was made of. " + HANDLER,
     onnx: NONE
     + "model.onnx is an ONNX model; pack the Keras model or the SavedModel that it was exported "
-    "from.",
-    pytorch: NONE + "model.pth is a PyTorch model; Plumbline serves Keras and TensorFlow models.",
+    'from, or make a SavedModel of it: pip install "onnx2tf<2", then onnx2tf -i model.onnx -o '
+    "saved_model -osd, then plumbline pack saved_model. " + HANDLER,
+    pytorch: NONE
+    + "model.pth is a PyTorch model; Plumbline serves Keras and TensorFlow models. In PyTorch, "
+    "write it as ONNX: pip install onnx onnxscript, then torch.onnx.export(model.eval(), "
+    "torch.zeros(1, 3, 224, 224), 'model.onnx'); "
+    'then make a SavedModel of that: pip install "onnx2tf<2", then onnx2tf -i model.onnx -o '
+    "saved_model -osd, then plumbline pack saved_model.",
     pickle: NONE
-    + "model.pkl is a Python pickle, which is code and never opened; where it was trained, save it "
-    "with model.export('saved_model') or model.save('x.keras').",
+    + "model.pkl is a Python pickle, which is code and never opened. If you trust it, open it "
+    'where it was made, and save the model: python -c "import pickle; '
+    "pickle.load(open('model.pkl', 'rb')).save('model.keras')\". If it is not of Keras, serve it "
+    "by a handler of your own whose model_fn loads it (docs/handlers.md).",
     code_alone: NONE + "None of its files is one.",
     names_nothing: "plumbline.toml: [model] path = 'saved_model', but nothing of that name is in "
     "the archive.",

@@ -151,6 +151,15 @@ def test_what_is_not_keras_is_named_and_packing_told(entry: Config, name: str) -
     )
 
 
+def test_of_a_package_that_was_imported_all_classes_are_known() -> None:
+    """KerasHub's detectors hold a class that it does not register."""
+    entry = layer("RetinaNetLabelEncoder", "keras_hub.src.models")
+    keras_config.check(model(entry), "model.keras", {"keras_hub.*"})
+    evil = layer("RetinaNetLabelEncoder", "keras_hub_evil")
+    with pytest.raises(UnsafeModel, match=r"keras_hub_evil\.RetinaNetLabelEncoder"):
+        keras_config.check(model(evil), "model.keras", {"keras_hub.*"})
+
+
 def test_all_foreign_classes_are_named_at_once() -> None:
     with pytest.raises(UnsafeModel, match=r"needs a\.B, c\.D, which Keras"):
         keras_config.check(model(layer("D", "c"), layer("B", "a"), layer("D", "c")), "x")
@@ -176,7 +185,9 @@ def test_what_packing_brings_along_is_taken_but_code_is_not() -> None:
 def test_what_is_no_config_is_an_error(text: str | bytes, reason: str) -> None:
     with pytest.raises(ArchiveError) as caught:
         keras_config.parse(text, "model.json")
-    assert caught.value.message == f"model.json holds no model: {reason}."
+    assert caught.value.message == (
+        f"model.json holds no model, which model.to_json() writes: {reason}."
+    )
 
 
 @pytest.mark.parametrize(

@@ -89,7 +89,7 @@ def test_a_tensor_of_any_shape() -> None:
     ("data", "reason"),
     [
         (graph("train", one=DEFAULT), "no graph for serving"),
-        (b"", "no graph for serving"),
+        (b"", "is empty: copy the whole folder"),
         (graph("serve", one=DEFAULT)[:-1], "damaged: a field is longer"),
         (graph("serve", one=field(1, entry("x", tensor(99, 1)))), "declares no dtype for 'x'"),
     ],

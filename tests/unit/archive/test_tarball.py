@@ -19,6 +19,12 @@ from plumbline.archive.tarball import Bounds, pack, unpack
 from plumbline.errors import ArchiveError
 from strategies import nasty
 
+LARGE = (
+    "The archive unpacks to more than 1,000,000 bytes or 10 files; leave out what the model does "
+    "not need, such as checkpoints and data."
+)
+
+
 LINK = "which is a link or a device; pack plain files (tar --dereference)."
 
 
@@ -87,11 +93,11 @@ ZOO: dict[str, tuple[Callable[[], bytes], str]] = {
     ),
     "too many files": (
         lambda: tar_of(*((member(f"{number}"), b"") for number in range(11))),
-        "The archive unpacks to more than 1,000,000 bytes or 10 files.",
+        LARGE,
     ),
     "too large": (
         lambda: tar_of((member("a"), bytes(600_000)), (member("b"), bytes(400_001))),
-        "The archive unpacks to more than 1,000,000 bytes or 10 files.",
+        LARGE,
     ),
 }
 

@@ -196,7 +196,7 @@ def test_what_makes_no_sense_is_a_usage_error(
 def test_nobody_there_to_ask_is_said_with_what_to_do(folder: Path) -> None:
     done = run("a.jpg", "--url", "http://127.0.0.1:1")
     assert (done.exit_code, done.stdout) == (1, "")
-    assert done.stderr.startswith("Error: Nobody answers at http://127.0.0.1:1 (")
+    assert done.stderr.startswith("Error: There is no response from http://127.0.0.1:1 (")
     assert "plumbline serve MODEL starts one" in done.stderr
 
 

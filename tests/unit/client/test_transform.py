@@ -497,7 +497,7 @@ def test_folders_that_make_no_sense_are_a_usage_error(
 def test_nobody_there_to_ask_is_said_and_no_line_written(photos: Path, tmp_path: Path) -> None:
     done = transform(photos, "--url", "http://127.0.0.1:1", "--out", tmp_path / "out")
     assert done.exit_code == 1
-    assert "Nobody answers at http://127.0.0.1:1" in done.stderr
+    assert "There is no response from http://127.0.0.1:1" in done.stderr
     assert lines(tmp_path / "out") == []
 
 

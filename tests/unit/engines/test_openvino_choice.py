@@ -33,7 +33,7 @@ class Compiled:
         return SimpleNamespace(
             start_async=lambda *_, **__: None,
             wait_for=lambda milliseconds: self.done.wait(milliseconds / 1000),
-            output_tensors=[output],
+            get_output_tensor=[output].__getitem__,
         )
 
 

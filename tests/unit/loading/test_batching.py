@@ -87,7 +87,8 @@ class Crowd:
 
     def __init__(self, pool: ThreadPoolExecutor, inner: Doubling, lanes: int, most: int) -> None:
         self.pool, self.inner = pool, inner
-        self.engine = BatchingEngine(inner, lanes, most)
+        self.rows: list[int] = []
+        self.engine = BatchingEngine(inner, lanes, most, self.rows.append)
 
     def waiting(self) -> int:
         return len(self.engine._waiting)
@@ -152,6 +153,7 @@ def test_those_who_wait_are_computed_together_and_each_gets_its_own(crowd: Crowd
     crowd.inner.finish()
     assert [column(caller) for caller in callers] == [[2], [4], [6, 8], [10]]
     assert crowd.inner.begun == [[1], [2, 3, 4, 5]]
+    assert crowd.rows == [1, 4], "so it is told in the metrics"
     assert crowd.is_at_rest()
 
 

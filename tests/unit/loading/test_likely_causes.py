@@ -282,7 +282,11 @@ def test_a_cause_that_explains_some_pictures_says_how_many() -> None:
 
 def test_another_form_of_output_has_no_nearest() -> None:
     said = mismatch(declared(), lambda image: np.zeros(7))
-    assert said.endswith("None of the usual causes alone explains it.")
+    assert said.endswith(
+        "None of the usual causes alone explains it. plumbline find-preprocess MODEL --images DIR "
+        "--expected FILE:FUNCTION tries all declarations; what none gives, a handler of your own "
+        "does (docs/handlers.md)."
+    )
 
 
 def test_the_search_ends_in_time_and_says_so() -> None:

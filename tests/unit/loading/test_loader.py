@@ -16,6 +16,7 @@ from plumbline.archive.discovery import ModelFile
 from plumbline.engines.fake import FakeEngine
 from plumbline.errors import ArchiveError, GoldenMismatch, ModelNotReady, SpecError
 from plumbline.loading import loader
+from plumbline.loading.golden_check import Measured
 from plumbline.loading.loader import load_models
 from plumbline.loading.model_registry import Registry
 from plumbline.loading.served_model import ServedModel, one_line
@@ -44,7 +45,7 @@ def one_hot(index: int) -> np.ndarray:
 def archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder whose model is the fake engine."""
 
-    def load(model: ModelFile, signature: str, threads: int) -> FakeEngine:
+    def load(model: ModelFile, signature: str, threads: int, allow_ops: object) -> FakeEngine:
         assert (signature, threads) == ("serving_default", 2)
         return FakeEngine()
 
@@ -105,6 +106,34 @@ def test_the_declared_tolerance_counts(archive: Path) -> None:
     assert str(load(archive).default) == "digits/1"
 
 
+def test_how_far_the_golden_pictures_are_off_is_kept_as_a_share_of_what_is_allowed(
+    archive: Path,
+) -> None:
+    (archive / "plumbline.toml").write_text(f"{SPEC}[golden]\ntolerance = 0.5")
+    golden(archive, "black.png", flat(0), output=one_hot(0))
+    golden(archive, "white.png", flat(255), output=one_hot(9) * np.float32(0.75))
+
+    facts = load(archive).default.pipeline.facts
+
+    assert (facts.goldens, facts.worst_ratio) == (2, 0.5)
+    assert facts.warmup_seconds > 0
+    assert load(archive).load_seconds > facts.warmup_seconds
+
+
+def test_a_mismatch_says_how_large_it_is(archive: Path) -> None:
+    golden(archive, "black.png", flat(0), output=one_hot(0))
+    golden(archive, "white.png", flat(255), output=one_hot(9) * np.float32(0.5))
+    with pytest.raises(Measured) as caught:
+        load(archive)
+    assert caught.value.pictures == 2
+    assert caught.value.ratio == pytest.approx(0.5 / 1e-5)
+
+    golden(archive, "white.png", flat(255), output=np.zeros(3, np.float32))
+    with pytest.raises(Measured) as caught:
+        load(archive)
+    assert caught.value.ratio == float("inf")
+
+
 def test_golden_outputs_of_another_shape_are_a_mismatch(archive: Path) -> None:
     golden(archive, "black.png", flat(0), output=np.zeros(3, np.float32))
     with pytest.raises(GoldenMismatch, match=r"its shape is \[10\], expected \[3\]"):
@@ -124,7 +153,7 @@ def test_an_archive_without_golden_pictures_is_served_with_a_warning(
 ) -> None:
     assert str(load(archive).default) == "digits/1"
     assert [record.message for record in caplog.records if record.levelname == "WARNING"] == [
-        "digits/1 has no golden pictures: nobody checked its answers."
+        "digits/1 has no golden pictures: its answers were not checked."
     ]
 
 
@@ -165,15 +194,15 @@ def test_the_status_follows_what_the_loader_says() -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "reason"),
+    ("error", "reason", "traced"),
     [
-        (ArchiveError("No model;\n  found\n  a.txt"), "No model; found a.txt"),
-        (ZeroDivisionError("by zero"), "ZeroDivisionError: by zero"),
-        (MemoryError(), "MemoryError:"),
+        (ArchiveError("No model;\n  found\n  a.txt"), "No model; found a.txt", False),
+        (ZeroDivisionError("by zero"), "ZeroDivisionError: by zero", True),
+        (MemoryError(), "MemoryError:", True),
     ],
 )
 def test_a_failure_is_a_status_a_log_entry_and_a_call(
-    error: Exception, reason: str, caplog: pytest.LogCaptureFixture
+    error: Exception, reason: str, traced: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     failures: list[bool] = []
 
@@ -185,8 +214,8 @@ def test_a_failure_is_a_status_a_log_entry_and_a_call(
     assert failures == [True]
     assert model.status.state == "failed"
     assert model.status.reason == f"The model failed to load: {reason}"
-    assert type(error).__name__ in caplog.text
-    assert "Traceback" in caplog.text
+    assert reason.split(maxsplit=1)[0] in caplog.text
+    assert ("Traceback" in caplog.text) == traced, "a sentence of ours needs none"
     with pytest.raises(ModelNotReady) as caught:
         model.models()
     assert caught.value.message == "The model failed to load; the server's log says why."

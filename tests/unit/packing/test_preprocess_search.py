@@ -91,7 +91,7 @@ def search(
     seconds: float = 60.0,
     clock: Callable[[], float] = time.monotonic,
 ) -> Answer:
-    space = preprocess_options.options(3, turned=False)
+    space = preprocess_options.options(3, turned=False, size=(64, 64))
     trials = Trials(engine or Sums(), Inputs(photos, SIZE, "float32"), expected)
     reporter = Reporter(Console(quiet=True))
     return Answer(Search(trials, space, 1e-5, seconds, reporter, clock).run(), space, SIZE)
@@ -123,7 +123,7 @@ def test_what_was_declared_is_found_and_printed(photos: list[Path], declared: Pr
 
 def test_every_option_can_be_pasted() -> None:
     """What is printed is read back as what was tried."""
-    space = preprocess_options.options(3, turned=True)
+    space = preprocess_options.options(3, turned=True, size=(64, 64))
     for key, choices in space.items():
         for choice in choices:
             declared = replace(Preprocess(), **{key: choice.value})
@@ -132,7 +132,7 @@ def test_every_option_can_be_pasted() -> None:
 
 
 def test_gray_models_are_not_given_what_needs_three_channels() -> None:
-    space = preprocess_options.options(1, turned=False)
+    space = preprocess_options.options(1, turned=False, size=(64, 64))
     assert [option.value for option in space["color"]] == ["gray", "tensorflow-gray", "opencv-gray"]
     names = [option.value for option in space["normalize"]]
     assert "unit" in names

@@ -68,7 +68,7 @@ def predict(path):
 
 NO_ARRAYS = {
     "returned None; it must": None,
-    "returned a str (<U3, shape []); it must": "cat",
+    "returned a text, 'cat'; it must": "cat",
     "returned a object (object": object(),
     "returned what is no array": [[1], [1, 2]],
 }
@@ -131,6 +131,22 @@ def test_whatever_it_does_is_said_in_a_sentence(tmp_path: Path, what: str) -> No
 def test_it_fails_in_the_middle(tmp_path: Path) -> None:
     code = "def predict(path):\n    assert 'b.png' not in path, 'not this one'\n    return 1.0"
     assert "predict('b.png') raised AssertionError: not this one" in failure(tmp_path, code)
+
+
+def test_what_it_printed_is_the_users_own_text(tmp_path: Path) -> None:
+    code = """
+import sys
+print("my own words", flush=True)
+print("I0000 00:00:1795973983.048860   21588 port.cc:153] oneDNN custom operations are on.")
+print("2026-11-29 17:12:07.157: I tensorflow/core/util/port.cc:153] oneDNN", file=sys.stderr)
+def predict(path):
+    return 1 / 0
+"""
+    printed = failure(tmp_path, code).partition("It printed last:\n")[2].splitlines()
+    assert printed[:2] == ["  my own words", "  Traceback (most recent call last):"]
+    assert printed[2].startswith(f'    File "{tmp_path / "notebook.py"}", line 7, in predict')
+    assert "oneDNN" not in str(printed)
+    assert "plumbline" not in str(printed)
 
 
 @pytest.mark.parametrize("text", ["predict", "notebook.py", "notebook.py:", ":predict", "a.py:b c"])

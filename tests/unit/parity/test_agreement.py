@@ -71,8 +71,8 @@ def test_masks_agree_by_the_mean_iou_of_their_classes_over_all_pictures(pairs: P
     assert agreement.of_masks(pairs) == pytest.approx(sum(overlaps) / len(overlaps))
 
 
-def pycocotools_map(pairs: Pairs) -> float:
-    """COCO's own mAP at an IoU of 0.5; -1 where there is no true box."""
+def pycocotools_map(pairs: Pairs, overlaps: Sequence[float] = (0.5,)) -> float:
+    """COCO's own mAP at an IoU of 0.5, or of several; -1 where there is no true box."""
     truth = COCO()
     truth.dataset = {
         "images": [{"id": number} for number in range(len(pairs))],
@@ -86,12 +86,12 @@ def pycocotools_map(pairs: Pairs) -> float:
         truth.createIndex()
         results = annotations(pairs, 1)
         evaluation = COCOeval(truth, truth.loadRes(results) if results else COCO(), "bbox")
-        evaluation.params.iouThrs = np.array([0.5])
+        evaluation.params.iouThrs = np.array(overlaps)
         evaluation.params.areaRng, evaluation.params.areaRngLbl = [[0, 1e10]], ["all"]
         evaluation.params.imgIds = list(range(len(pairs)))
         evaluation.evaluate()
         evaluation.accumulate()
-    precision = evaluation.eval["precision"][0, :, :, 0, -1]
+    precision = evaluation.eval["precision"][:, :, :, 0, -1]
     return float(np.mean(precision[precision > -1])) if (precision > -1).any() else -1.0
 
 
@@ -116,6 +116,27 @@ def test_boxes_agree_by_the_map_of_pycocotools(pairs: Pairs) -> None:
     if expected == -1:
         expected = float(not any(len(found) for _, found in pairs))
     assert agreement.of_boxes(pairs) == pytest.approx(expected)
+
+
+@given(st.lists(st.tuples(detections(), detections()), min_size=1, max_size=3))
+def test_precisions_at_all_overlaps_are_those_of_pycocotools(pairs: Pairs) -> None:
+    found = agreement.average_precisions(pairs, agreement.COCO_OVERLAPS)
+    expected = pycocotools_map(pairs, agreement.COCO_OVERLAPS.tolist())
+    mean = np.mean(list(found.values())) if found else -1
+    assert mean == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_crowd_of_boxes_counts_as_far_as_coco_counts_it() -> None:
+    noise = np.random.default_rng(0)
+    corners = noise.uniform(0, 90, (400, 2))
+    sides = noise.uniform(4, 20, (400, 2))
+    rows = np.column_stack([noise.integers(0, 2, 400), noise.permutation(400) / 400, corners])
+    crowd = np.column_stack([rows, corners + sides]).astype(np.float32)
+    true = crowd[::4].copy()
+    true[:, 2:] += noise.normal(0, 1, (100, 4)).astype(np.float32)
+    found = agreement.average_precisions([(true, crowd)], agreement.COCO_OVERLAPS)
+    expected = pycocotools_map([(true, crowd)], agreement.COCO_OVERLAPS.tolist())
+    assert np.mean(list(found.values())) == pytest.approx(expected, abs=1e-6)
 
 
 BEE = (1, 0.9, 10, 10, 30, 30)

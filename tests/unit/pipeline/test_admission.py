@@ -166,7 +166,10 @@ def test_waiting_ends_at_the_deadline() -> None:
         admission.slot(Deadline(0.02), watch),
     ):
         pytest.fail("there was no slot")
-    assert caught.value.message == "The request waited for its turn until its time was up."
+    assert caught.value.message == (
+        "The request waited for its turn until its time was up. "
+        "Try again in a moment, or add instances."
+    )
     assert 20 <= watch.laps["wait"] < 2000
     assert waiting(admission) == 0
 

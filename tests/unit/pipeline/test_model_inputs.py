@@ -52,7 +52,8 @@ def test_the_size_is_declared_or_the_models_own(
             (
                 "The model takes pictures of any size (image: float32 [?, ?, ?, 3]); "
                 "say in plumbline.toml which it was trained on: [preprocess] size. "
-                "Or keep_size = true, if it resizes them itself."
+                "Or keep_size = true, if it takes them as they are, or multiple_of = 32, say, if "
+                "their sides must be multiples of that."
             ),
         ),
         (
@@ -60,7 +61,8 @@ def test_the_size_is_declared_or_the_models_own(
             (None, 32, 32, 3),
             (
                 "plumbline.toml: preprocess.size = [64, 64], but the model's input is "
-                "image: float32 [?, 32, 32, 3]."
+                "image: float32 [?, 32, 32, 3]. Leave size out, or say what the model was exported "
+                "for."
             ),
         ),
         (
@@ -68,7 +70,9 @@ def test_the_size_is_declared_or_the_models_own(
             (None, 32, 32, 3),
             (
                 "The model's input is image: float32 [?, 32, 32, 3], but pictures are "
-                "[?, height, width, 1] with [preprocess] color = 'gray'."
+                "[?, height, width, 1] with [preprocess] color = 'gray'. For pictures, "
+                'plumbline.toml says [preprocess] color = "rgb"; task = "raw" in plumbline.toml, '
+                "and no [preprocess], serves the model for tensors."
             ),
         ),
         (
@@ -76,7 +80,19 @@ def test_the_size_is_declared_or_the_models_own(
             (None, 784),
             (
                 "The model's input is image: float32 [?, 784], but pictures are "
-                "[?, height, width, 3] with [preprocess] color = 'rgb'."
+                "[?, height, width, 3] with [preprocess] color = 'rgb'. For pictures, "
+                'plumbline.toml says [preprocess] color = "gray" and size = [28, 28]; '
+                'task = "raw" in plumbline.toml, and no [preprocess], serves the model for tensors.'
+            ),
+        ),
+        (
+            Preprocess(),
+            (None, 64, 64, 6),
+            (
+                "The model's input is image: float32 [?, 64, 64, 6], but pictures are "
+                "[?, height, width, 3] with [preprocess] color = 'rgb'. A picture does not fill "
+                'it: task = "raw" in plumbline.toml, and no [preprocess], serves the model for '
+                "tensors."
             ),
         ),
     ],
@@ -121,7 +137,7 @@ def test_a_model_that_resizes_pictures_itself_gets_them_at_their_own_size(
             (None, 32, 32, 3),
             (
                 "plumbline.toml: preprocess.keep_size = true, but pictures are resized, as the "
-                "model says; its input is image: float32 [?, 32, 32, 3]."
+                "model says; its input is image: float32 [?, 32, 32, 3]. Leave out the former."
             ),
         ),
         (
@@ -129,7 +145,8 @@ def test_a_model_that_resizes_pictures_itself_gets_them_at_their_own_size(
             (None, None, None, 3),
             (
                 "plumbline.toml: preprocess.keep_size = true, but pictures are resized, as "
-                "preprocess.size says; its input is image: float32 [?, ?, ?, 3]."
+                "preprocess.size says; its input is image: float32 [?, ?, ?, 3]. Leave out one of "
+                "the two."
             ),
         ),
     ],
@@ -188,3 +205,23 @@ def test_no_more_pictures_are_decoded_ahead_than_memory_is_meant_for_them() -> N
     assert chunk_size(ModelSpec(), target(None, 4096, 4096, 3)) == 1
     assert chunk_size(ModelSpec(), target(None, None, None, 3, dtype="uint8")) == 1
     assert chunk_size(ModelSpec(), TensorSpec("files", (None,), "string")) == 16
+
+
+def test_pictures_are_padded_to_sides_that_are_multiples() -> None:
+    found = made(jpeg(30, 20), target(None, None, None, 3), multiple_of=32)
+    assert found.tensor.shape == (32, 32, 3)
+    assert not found.tensor[20:].any()
+    assert not found.tensor[:, 30:].any()
+    np.testing.assert_array_equal(
+        found.tensor[:20, :30], np.asarray(Image.open(io.BytesIO(jpeg(30, 20))))
+    )
+    assert found.geometry.to_source([0, 0, 30, 20]).tolist() == [0, 0, 30, 20]
+    assert made(jpeg(64, 32), target(None, None, None, 3), multiple_of=32).tensor.shape[:2] == (
+        32,
+        64,
+    )
+
+
+def test_a_model_of_one_size_has_no_multiples() -> None:
+    with pytest.raises(SpecError, match=r"preprocess.multiple_of = 32, but pictures are resized"):
+        image_size(ModelSpec(preprocess=Preprocess(multiple_of=32)), target(None, 32, 32, 3))

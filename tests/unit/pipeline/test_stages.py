@@ -229,7 +229,8 @@ def test_a_signature_that_is_not_there_is_told_which_are() -> None:
     with pytest.raises(InvalidInstances) as caught:
         pipeline()(Request(body, "application/json"), always, Stopwatch())
     assert caught.value.message == (
-        "The model has no signature 'features'; it has 'serving_default'."
+        "The model has no signature 'features'; it has 'serving_default'. Name one of these as "
+        '"signature_name", or leave that out.'
     )
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from plumbline.errors import SettingError
 from plumbline.links.policy import read_allowlist
 from plumbline.machine.cgroups import Machine
-from plumbline.settings import environment
+from plumbline.settings import environment, variable_values
 from plumbline.settings.environment import read
 from plumbline.settings.server_settings import Settings
 from plumbline.settings.variable_values import MEBIBYTE
@@ -56,6 +56,7 @@ GIVEN = [
     ("PLUMBLINE_ENGINE", "tensorflow", "engine", "tensorflow"),
     ("PLUMBLINE_STREAMS", "3", "streams", 3),
     ("PLUMBLINE_BATCH", "4", "most_together", 4),
+    ("PLUMBLINE_PARALLEL_BATCHES", "2", "parallel_batches", 2),
     ("SAGEMAKER_TFS_DEFAULT_MODEL_NAME", "bees", "default_model", "bees"),
     ("PLUMBLINE_IMAGE_FORMATS", "png, jpeg", "image_formats", ("PNG", "JPEG")),
     ("PLUMBLINE_IMAGE_FORMATS", "JPEG,AVIF", "image_formats", ("JPEG", "AVIF")),
@@ -70,6 +71,13 @@ GIVEN = [
     ("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT", "text/csv", "default_accept", "text/csv"),
     ("PLUMBLINE_LOG_LEVEL", "WARNING", "log_level", "warning"),
     ("SAGEMAKER_CONTAINER_LOG_LEVEL", "10", "log_level", "debug"),
+    ("PLUMBLINE_METRICS", "emf", "metrics", "emf"),
+    ("PLUMBLINE_METRICS_MODELS", "25", "metrics_models", 25),
+    ("PLUMBLINE_ENDPOINT", "digits", "endpoint", "digits"),
+    ("PLUMBLINE_VARIANT", "AllTraffic", "variant", "AllTraffic"),
+    ("PLUMBLINE_SERVER_TIMING", "true", "server_timing", True),
+    ("PLUMBLINE_TRACES", "http://127.0.0.1:4318", "traces", "http://127.0.0.1:4318"),
+    ("PLUMBLINE_PAGE", "true", "page", True),
     ("PLUMBLINE_LOG_FORMAT", "json", "log_format", "json"),
 ]
 
@@ -134,14 +142,20 @@ WRONG = {
     "PLUMBLINE_DEADLINE_SECONDS=inf": "a number of seconds, above 0 and at most 3600",
     "SAGEMAKER_MODEL_SERVER_TIMEOUT=1m": "a number of seconds, above 0 and at most 3600",
     "PLUMBLINE_MAX_BODY_MB=0": "a whole number from 1 to 1024",
-    "PLUMBLINE_IMAGE_FORMATS=JPG": "a list of some of JPEG,PNG,WEBP,GIF,BMP,TIFF,AVIF",
-    "PLUMBLINE_IMAGE_FORMATS=JPEG,": "a list of some of JPEG,PNG,WEBP,GIF,BMP,TIFF,AVIF",
+    "PLUMBLINE_IMAGE_FORMATS=JPG": "a list of some of JPEG,PNG,WEBP,GIF,BMP,TIFF,AVIF,HEIF",
+    "PLUMBLINE_IMAGE_FORMATS=JPEG,": "a list of some of JPEG,PNG,WEBP,GIF,BMP,TIFF,AVIF,HEIF",
     "PLUMBLINE_URL_ALLOW=http://a.b/*": (
         "a list of links such as s3://bucket/photos/* and https://example.com/photos/*; "
         "'http://a.b/*' is wrong because it begins with neither https:// nor s3://"
     ),
     "PLUMBLINE_URL_TIMEOUT_SECONDS=0": "a number of seconds, above 0 and at most 3600",
     "PLUMBLINE_LOG_LEVEL=loud": "one of debug, info, warning, error, critical",
+    "PLUMBLINE_METRICS=statsd": "prometheus or emf",
+    "PLUMBLINE_METRICS_MODELS=26": "a whole number from 0 to 25",
+    "PLUMBLINE_ENDPOINT=zoë": "at most 1024 characters of ASCII",
+    "PLUMBLINE_TRACES=localhost:4318": (
+        "an address that begins with http:// or https://, as http://host:4318"
+    ),
     "PLUMBLINE_LOG_FORMAT=xml": "auto, json or text",
 }
 
@@ -234,3 +248,11 @@ def test_the_frameworks_are_quiet_unless_the_user_said_otherwise(
     environment.quiet_frameworks()
     assert os.environ["TF_CPP_MIN_LOG_LEVEL"] == "0"
     assert os.environ["KERAS_BACKEND"] == "tensorflow"
+
+
+def test_spans_without_the_library_are_an_error_that_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(variable_values, "find_spec", lambda _: None)
+    with pytest.raises(SettingError, match=r"pip install 'plumbline\[otel\]'"):
+        read({"PLUMBLINE_TRACES": "http://127.0.0.1:4318"})

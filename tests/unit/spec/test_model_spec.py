@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plumbline.errors import SpecError
+from plumbline.spec.known_keys import ACTIVATIONS
 from plumbline.spec.model_spec import (
-    ACTIVATIONS,
     Acceleration,
     Classification,
     Golden,
@@ -98,6 +98,8 @@ def inline(normalize: dict[str, Any]) -> str:
 def test_what_is_written_is_what_is_read(spec: ModelSpec) -> None:
     written = dataclasses.asdict(spec)
     del written["declared"]
+    if not written["model"].pop("constants"):
+        assert spec.model.constants == {}
     assert parse(as_toml(written)) == spec
 
 
@@ -160,10 +162,15 @@ def test_one_number_stands_for_every_channel() -> None:
 FILTER_NAMES = ", ".join(map(repr, FILTERS))
 COLOR_NAMES = ", ".join(map(repr, COLORS))
 
+TOML_HELP = (
+    "Texts stand in quotes, numbers, true and false don't, and each key once below its [table]."
+)
+
 WRONG = {
-    "task =": "plumbline.toml is not valid TOML: Invalid value (at end of document).",
+    "task =": f"plumbline.toml is not valid TOML: Invalid value (at end of document). {TOML_HELP}",
     "a = 1\na = 2\n": (
-        "plumbline.toml is not valid TOML: Cannot overwrite a value (at line 2, column 6)."
+        "plumbline.toml is not valid TOML: Cannot overwrite a value (at line 2, column 6). "
+        f"{TOML_HELP}"
     ),
     "label = 'x'": (
         "plumbline.toml has a key 'label' that means nothing here. Did you mean 'labels'?"
@@ -171,7 +178,7 @@ WRONG = {
     "zzz = 1": (
         "plumbline.toml has a key 'zzz' that means nothing here. "
         "Known keys: task, labels, model, preprocess, classification, detection, "
-        "segmentation, response, acceleration, golden."
+        "segmentation, image, response, acceleration, golden."
     ),
     "[preproces]": (
         "plumbline.toml has a key 'preproces' that means nothing here. Did you mean 'preprocess'?"
@@ -186,11 +193,11 @@ WRONG = {
     ),
     "task = 'clasification'": (
         "plumbline.toml: task = 'clasification', but it must be one of 'classification', "
-        "'detection', 'segmentation', 'raw' (did you mean 'classification'?)."
+        "'detection', 'segmentation', 'image', 'raw' (did you mean 'classification'?)."
     ),
     "task = 1": (
         "plumbline.toml: task = 1, but it must be one of 'classification', 'detection', "
-        "'segmentation', 'raw'."
+        "'segmentation', 'image', 'raw'."
     ),
     "[preprocess]\nkeep_size = 'yes'": (
         "plumbline.toml: preprocess.keep_size = 'yes', but it must be true or false, "
@@ -307,7 +314,7 @@ WRONG = {
     ),
     "[preprocess]\nfit = 'squash'": (
         "plumbline.toml: preprocess.fit = 'squash', but it must be one of 'stretch', 'crop', "
-        "'pad', 'letterbox', 'yolo', 'pillow-fit'."
+        "'pad', 'letterbox', 'yolo', 'pillow-fit', 'pillow-pad', 'crop-or-pad'."
     ),
     "[preprocess]\nresize = 'pillow-bilinar'": (
         f"plumbline.toml: preprocess.resize = 'pillow-bilinar', but it must be one of "
@@ -332,7 +339,7 @@ WRONG = {
     ),
     "[preprocess]\nnormalize = {mean = [1, 2]}": (
         "plumbline.toml: preprocess.normalize.mean = [1, 2], but it must be a number, "
-        "or a list of three, one for each channel."
+        "or a list of them, one for each channel."
     ),
     "[preprocess]\nnormalize = {mean = [1, 2, true]}": (
         "plumbline.toml: preprocess.normalize.mean = True, but it must be a number."

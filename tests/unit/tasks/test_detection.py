@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,9 +13,12 @@ import pytest
 from plumbline.errors import SpecError
 from plumbline.results.task_results import Detections
 from plumbline.signature import Signature, TensorSpec
+from plumbline.spec.known_keys import DETECTION_FORMATS
 from plumbline.spec.labels import NumberedLabels
 from plumbline.spec.model_spec import Detection, ModelChoice, ModelSpec
 from plumbline.tasks.detection import DetectionTask
+from plumbline.tasks.detection_outputs import READERS
+from plumbline.tasks.ways_out import FORMATS_IN_WORDS, OTHER_FORM
 from plumbline.vision.fit import FITS, place
 from plumbline.vision.geometry import TURNS, Geometry, Rect, upright
 from plumbline.vision.resize import FILTERS
@@ -155,7 +159,8 @@ def test_labels_must_be_as_many(labels: tuple[str, ...]) -> None:
         f"There are {len(labels)} labels, but the model has 3 classes, of which 0 is the "
         "background (detections: float32 [?, ?, 15]). Give one label for each class, with the "
         "background or without it, also for numbers that mean nothing; [detection] "
-        "first_class says which class the first label is of."
+        "first_class says which class the first label is of. Without labels, classes are "
+        "answered by their numbers."
     )
 
 
@@ -230,7 +235,7 @@ def test_there_must_be_columns_for_two_classes(columns: int | None) -> None:
     assert refused({"out": (None, 9, columns)}, format="ssd") == (
         '[detection] format = "ssd" needs an output [batch, priors, 4 + classes + 8] with at '
         "least 2 classes, the background among them, but the model's is "
-        f"out: float32 [?, 9, {shown}]."
+        f"out: float32 [?, 9, {shown}]. {FORMATS_IN_WORDS}. {OTHER_FORM}"
     )
 
 
@@ -245,7 +250,8 @@ def test_of_several_outputs_the_declared_one_is_read() -> None:
     assert only(task, outputs).class_ids.tolist() == [2]
     assert refused(both, format="ssd") == (
         "plumbline.toml: [model] output is not set, but it must name one output [batch, n, "
-        "columns] of detections: float32 [?, ?, 15], features: float32 [?, 7, 99]."
+        "columns] of detections: float32 [?, ?, 15], features: float32 [?, 7, 99]. "
+        f"{OTHER_FORM}"
     )
 
 
@@ -460,7 +466,8 @@ def test_logits_of_boxes_become_scores() -> None:
 def test_softmax_needs_a_score_for_every_class() -> None:
     assert refused(KERAS, box_format="xyxy", activation="softmax") == (
         '[detection] activation = "softmax" needs a score for each class, but the model gives '
-        "one for each box (confidence: float32 [?, 3])."
+        'one for each box (confidence: float32 [?, 3]). Take "sigmoid", or "none" if the model has '
+        "it inside."
     )
 
 
@@ -488,7 +495,8 @@ def test_a_declared_output_must_be_there() -> None:
 def test_boxes_need_scores() -> None:
     assert refused({"boxes": (None, 3, 4)}, format="boxes") == (
         '[detection] format = "boxes" needs outputs with boxes and their scores. Say in '
-        "[detection] boxes and scores which of these they are: boxes: float32 [?, 3, 4]."
+        "[detection] boxes and scores which of these they are: boxes: float32 [?, 3, 4]. "
+        f"{OTHER_FORM}"
     )
 
 
@@ -510,7 +518,8 @@ def test_outputs_must_go_together(wrong: Shapes) -> None:
     assert refused(shapes, box_format="xyxy") == (
         '[detection] format = "boxes" needs boxes [batch, n, 4] with scores [batch, n] and classes '
         "[batch, n], or with scores [batch, n, classes] alone, and, if they are counted, a count "
-        f"[batch], but the model's are {shown}."
+        f"[batch], but the model's are {shown}. [detection] boxes, scores, classes and count name "
+        f"others. {OTHER_FORM}"
     )
 
 
@@ -539,7 +548,8 @@ def test_rows_of_nothing() -> None:
 def test_rows_have_six_columns() -> None:
     assert refused(SSD, format="builtin") == (
         '[detection] format = "builtin" needs an output [batch, n, 6] of class, score, xmin, ymin, '
-        "xmax, ymax, but the model's is detections: float32 [?, ?, 15]."
+        "xmax, ymax, but the model's is detections: float32 [?, ?, 15]. "
+        f"{FORMATS_IN_WORDS}. {OTHER_FORM}"
     )
 
 
@@ -562,8 +572,15 @@ def test_what_could_mean_several_things_must_be_declared(shapes: Shapes, labels:
         'of offsets, class scores, prior and variances; "boxes" reads outputs of boxes '
         '[batch, n, 4] and scores; "builtin" reads one output [batch, n, 6] of class, score, xmin, '
         'ymin, xmax, ymax; "yolo" reads one output [batch, 4 + classes, n] of boxes and class '
-        'scores, as YOLOv8 and later are exported, and "yolov5" one [batch, n, 5 + classes].'
+        'scores, as YOLOv8 and later are exported, and "yolov5" one [batch, n, 5 + classes]. '
+        "A wrapper of a few lines gives them that form, and is packed instead of the model "
+        '(docs/archive.md, Other outputs). With task = "raw" the outputs are answered as they are.'
     )
+
+
+def test_every_format_that_can_be_declared_is_read_and_said() -> None:
+    assert set(READERS) == set(DETECTION_FORMATS)
+    assert set(re.findall(r'"(\w+)"', FORMATS_IN_WORDS)) == set(DETECTION_FORMATS)
 
 
 def test_texts_are_no_detections() -> None:
@@ -690,6 +707,17 @@ def test_a_yolo_with_objectness_multiplies_it_in() -> None:
     assert (found.labels, found.scores.tolist()) == (("1",), [pytest.approx(0.45)])
 
 
+@pytest.mark.parametrize(("shapes", "beside"), [(YOLO, 4), (FLAT, 5)])
+def test_a_yolo_is_told_by_as_many_values_as_labels(shapes: Shapes, beside: int) -> None:
+    values = np.zeros((400, beside + 3), np.float32)
+    values[7] = [0.5, 0.5, 0.2, 0.4, *[1] * (beside - 4), 0.1, 0.9, 0.1]
+    task = fitted(shapes, ("cat", "dog", "bee"))
+    outputs = {"output0": values.T if beside == 4 else values}
+    assert only(task, outputs).labels == ("dog",)
+    assert "format is not set" in refused(shapes)
+    assert "format is not set" in refused(shapes, ("cat", "dog"))
+
+
 def test_a_yolo_in_pixels_is_declared() -> None:
     columns = np.zeros((7, 400), np.float32)
     columns[:, 7] = [50, 40, 20, 10, 0, 1, 0]
@@ -710,3 +738,11 @@ def test_a_yolo_in_pixels_is_declared() -> None:
 def test_what_is_no_yolo_head_is_refused(shapes: Shapes, declared: dict[str, str]) -> None:
     assert "needs at least one class, scored by itself" in refused(shapes, **declared)
     assert "There are 2 labels" in refused(YOLO, ("a", "b"), format="yolo")
+
+
+def test_offsets_without_anchors_are_told_of_with_what_decodes_them() -> None:
+    shapes: Shapes = {"bbox_regression": (None, 900, 4), "cls_logits": (None, 900, 3)}
+    said = refused(shapes)
+    assert "offsets from anchors that are not in the model" in said
+    assert "plumbline pack detector.keras --custom-objects objects.py" in said
+    assert "model.decode_predictions(model(images, training=False), images)" in said

@@ -14,8 +14,9 @@ from libraries import pillow_decode
 from plumbline.errors import ImageDamaged, ImageFormatRefused, PlumblineError
 from plumbline.vision import decoders
 from plumbline.vision.arrays import Pixels
-from plumbline.vision.decoders import DECODERS, File
+from plumbline.vision.decoders import DECODERS
 from plumbline.vision.images import Limits, decode
+from plumbline.vision.picture_files import File
 
 WHOLE = jpegs() | others() | refused()
 DEEP = "png 16 bits"
@@ -30,7 +31,7 @@ def by_pillow(data: bytes, channels: int = 3) -> Pixels:
 
 
 @pytest.mark.filterwarnings("ignore:Palette images with Transparency")
-@pytest.mark.parametrize("channels", [3, 1])
+@pytest.mark.parametrize("channels", [3, 1, 4])
 @pytest.mark.parametrize("name", [name for name in WHOLE if name != DEEP])
 def test_equals_pillow(name: str, channels: int) -> None:
     ours = by_pillow(WHOLE[name], channels)
@@ -48,7 +49,7 @@ def test_whole_jpegs_do_not_go_through_pillow(
     assert DECODERS[decoder](opened(jpegs()[name]), 3).shape == (107, 161, 3)
 
 
-@pytest.mark.parametrize("channels", [3, 1])
+@pytest.mark.parametrize("channels", [3, 1, 4])
 @pytest.mark.parametrize("name", blemished())
 def test_what_pillow_takes_in_spite_of_damage_is_taken(name: str, channels: int) -> None:
     data = blemished()[name]
@@ -119,3 +120,37 @@ def test_black_ink_is_rounded_otherwise_by_tensorflow() -> None:
     file = opened(encode(Image.fromarray(four_inks((107, 161)), "CMYK"), "JPEG", quality=100))
     pillow, tensorflow = (DECODERS[name](file, 3) for name in DECODERS)
     assert (pillow != tensorflow).mean() > 0.1
+
+
+def test_inks_of_rare_sampling_are_refused_for_what_they_are() -> None:
+    """Of 4x1: TurboJPEG has no name for it, and Pillow turns the inks over."""
+    data = bytearray(encode(Image.new("CMYK", (64, 64), "teal"), "JPEG"))
+    start = data.index(b"\xff\xc0") + 11
+    assert data[start] == 0x11
+    data[start] = 0x41
+    data[start - 6 : start - 2] = bytes([0, 32, 0, 32])  # for which there are blocks enough
+    with pytest.raises(ImageFormatRefused, match=r"CMYK sampled 4:1:0"):
+        decode(bytes(data), color="rgb", exif=False, decoder="tensorflow", limits=Limits())
+
+
+def test_colours_of_rare_sampling_that_are_smoothed_are_refused() -> None:
+    """Of 4x2 beside 2x1: a sample of colour is of 2x2 pixels, which TurboJPEG can't name so."""
+    data = bytearray(jpegs()["sampled 4x2"])
+    start = data.index(b"\xff\xc0") + 14
+    data[start] = data[start + 3] = 0x21
+    with pytest.raises(ImageFormatRefused, match=r"JPEG of a rare kind"):
+        decode(bytes(data), color="rgb", exif=False, decoder="tensorflow", limits=Limits())
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_lab_is_converted_as_pillow_does_it_or_refused(channels: int) -> None:
+    data = encode(Image.merge("LAB", Image.fromarray(four_inks((9, 7))[..., :3]).split()), "TIFF")
+    try:
+        expected = pillow_decode(data, channels)
+    except ValueError:
+        with pytest.raises(ImageFormatRefused, match="Pillow mode LAB"):
+            by_pillow(data, channels)
+    else:
+        np.testing.assert_array_equal(by_pillow(data, channels), expected)
+    with pytest.raises(ImageFormatRefused):
+        DECODERS["tensorflow"](opened(data), channels)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from plumbline.vision.crops import CentralCrop, ShorterSide, pillow_fit
+from plumbline.vision.crops import CentralCrop, ShorterSide, crop_or_pad, pillow_fit, pillow_pad
 from plumbline.vision.fit import FITS, Fit, Placement, place
 from plumbline.vision.geometry import Rect
 from plumbline.vision.masks import UNSEEN, from_classes
@@ -43,10 +43,17 @@ def test_what_a_fit_leaves_empty_is_filled() -> None:
         assert geometry.to_source([0, 10, 40, 30]).tolist() == [0, 0, 20, 10]
 
 
-CROPS: list[Fit] = [ShorterSide(48), ShorterSide(30), CentralCrop(0.75), pillow_fit]
+CROPS: dict[str, Fit] = {
+    "48 pixels": ShorterSide(48),
+    "30 pixels": ShorterSide(30),
+    "three quarters": CentralCrop(0.75),
+    "pillow's fit": pillow_fit,
+    "pillow's pad": pillow_pad,
+    "crop or pad": crop_or_pad,
+}
 
 
-@pytest.mark.parametrize("fit", CROPS, ids=["48 pixels", "30 pixels", "three quarters", "pillow"])
+@pytest.mark.parametrize("fit", CROPS.values(), ids=CROPS)
 @pytest.mark.parametrize("size", [(90, 60), (60, 90), (41, 200)])
 def test_what_crops_leave_lies_where_the_geometry_says(fit: Fit, size: tuple[int, int]) -> None:
     """A ramp across the picture says of each pixel of the input where it came from."""

@@ -70,7 +70,7 @@ def test_equals_pillow(name: str, pair: tuple[Size, Size]) -> None:
 @nasty
 @given(pair=related(), data=st.data())
 def test_products_equal_pillow(kernel: str, pair: tuple[Size, Size], data: st.DataObject) -> None:
-    pixels = data.draw(any_picture(pair[0]))
+    pixels = data.draw(any_picture(pair[0]))[:, :, :3]  # with alpha, Pillow itself resizes
     between = (pair[0][0], pair[1][1])
     ours = resize._pillow_products(kernel, pixels, between, pair[1])
     np.testing.assert_array_equal(ours, pillow_resize(kernel, pixels, between, pair[1]))

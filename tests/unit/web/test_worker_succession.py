@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -58,15 +57,58 @@ def test_where_another_serves_it_goes_on_with_those(notes: Notes) -> None:
         ("import os; os.kill(os.getpid(), 11)", "was killed by SIGSEGV (exit status 139)"),
     ],
 )
-def test_how_a_worker_ended_is_looked_up_before_it_is_reaped(code: str, said: str) -> None:
-    process = subprocess.Popen([sys.executable, "-c", code])
-    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
-    deaths, arbiter = Deaths(), server(1)
-    arbiter.WORKERS[process.pid] = None
-    deaths.reap(arbiter, process.wait)
-    assert ending(deaths.statuses[process.pid]) == said
+def test_how_a_worker_ended_is_known_once_it_is_reaped(code: str, said: str) -> None:
+    """Even one that ends only then; those that are no workers' are nobody's business."""
+    worker, other = (os.spawnl(os.P_NOWAIT, sys.executable, "python", "-c", code) for _ in "ab")
+    deaths, arbiter, wait = Deaths(), server(1), os.waitpid
+    arbiter.WORKERS[worker] = None
+
+    def both() -> None:
+        for pid in (worker, other):
+            os.waitpid(pid, 0)
+
+    deaths.reap(arbiter, both)
+
+    assert ending(deaths.statuses.pop(worker)) == said
+    assert deaths.statuses == {}
+    assert os.waitpid is wait
 
 
 def test_memory_is_named_where_it_may_be_the_reason() -> None:
     assert "memory" in ending(-9)
     assert "memory" not in ending(-11)
+
+
+@pytest.mark.parametrize(
+    ("note", "status", "reason"),
+    [
+        ("hung", 0, "hung"),
+        ("leaked", 0, "leaked"),
+        ("", 0, ""),
+        ("", None, ""),
+        ("", -9, "killed"),
+        ("", -11, "killed"),
+        ("", -6, "hung"),  # so gunicorn ends one that has stopped reporting
+        ("", 3, "crashed"),
+    ],
+)
+def test_ends_are_counted_by_their_reasons(
+    notes: Notes, note: str, status: int | None, reason: str
+) -> None:
+    deaths = Deaths()
+    if note:
+        notes.leave(note, 7)
+    if status is not None:
+        deaths.statuses[7] = status
+
+    assert deaths.reason_of(7) == reason
+    assert deaths.reason_of(8) == ""
+
+
+def test_counts_of_ends_outlive_the_workers(notes: Notes) -> None:
+    notes.count_end("killed")
+    notes.count_end("killed")
+    notes.count_end("hung")
+
+    assert notes.ends() == {"killed": 2, "hung": 1}
+    assert Notes().ends() == {}

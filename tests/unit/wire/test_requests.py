@@ -18,7 +18,8 @@ from numpy.testing import assert_array_equal
 from plumbline import errors
 from plumbline.errors import BodyTooLarge, InvalidCSV
 from plumbline.wire.json_documents import MOST_A_LETTER, check_memory, from_jsons, memory_of
-from plumbline.wire.requests import READERS, Item, Link, Pictures, Request, may_have_links, read
+from plumbline.wire.picture_items import Item, Link, Text
+from plumbline.wire.requests import READERS, Pictures, Request, may_have_links, read
 from plumbline.wire.tensor_bodies import Array, Inputs, Instances, Lines
 from strategies import nasty
 
@@ -108,7 +109,7 @@ def test_json_of_another_form_is_refused_with_the_form(document: Any) -> None:
     assert caught.value.message == f"The JSON has no list of instances. {FORM}"
 
 
-@pytest.mark.parametrize("row", [{"b64": 1}, {}, [1], "abc", {"url": 5}])
+@pytest.mark.parametrize("row", [{"b64": 1}, {}, [1], 5, {"url": 5}])
 def test_what_is_no_picture_is_refused_in_its_place(row: Any) -> None:
     good = {"b64": base64.b64encode(b"picture").decode()}
     payload = read(json_request({"instances": [good, row]}))
@@ -116,6 +117,13 @@ def test_what_is_no_picture_is_refused_in_its_place(row: Any) -> None:
     assert str(refusal(payload.items[1])) == (
         'Instance 1 is neither {"b64": "<a picture in base64>"} nor {"url": "<a picture\'s link>"}.'
     )
+
+
+@pytest.mark.parametrize("first", [{"b64": "YQ=="}, {"url": "https://a"}])
+def test_a_text_beside_pictures_is_kept_as_it_is(first: dict[str, str]) -> None:
+    payload = read(json_request({"instances": [first, "YQ=="]}))
+    assert isinstance(payload, Pictures)
+    assert payload.items[1] == Text("YQ==", "Instance 1")
 
 
 @pytest.mark.parametrize(
@@ -132,7 +140,10 @@ def test_bad_base64_is_refused_in_its_place(text: str, reason: str) -> None:
     assert isinstance(payload, Pictures)
     first, second = payload.items
     assert first == b"picture"
-    assert str(refusal(second)) == f'Instance 1: its "b64" is no base64: {reason}.'
+    assert str(refusal(second)) == (
+        f'Instance 1: its "b64" is no base64: {reason}. base64.b64encode(data).decode() makes it '
+        "of a file's bytes."
+    )
 
 
 def refusal(item: Item) -> errors.RequestError:

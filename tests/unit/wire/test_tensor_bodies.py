@@ -65,19 +65,21 @@ def test_another_shape_is_refused_with_both_shapes(rows: list[Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("rows", "signature"),
+    ("rows", "signature", "wanted"),
     [
-        ([[["a", "b"], ["c", "d"]]], FLOATS),
-        ([[[None, 1], [1, 1]]], FLOATS),
-        ([[[{}, 1], [1, 1]]], FLOATS),
-        ([[0.5, 1]], BYTES),
+        ([[["a", "b"], ["c", "d"]]], FLOATS, "numbers"),
+        ([[[None, 1], [1, 1]]], FLOATS, "numbers"),
+        ([[[{}, 1], [1, 1]]], FLOATS, "numbers"),
+        ([[0.5, 1]], BYTES, "whole numbers"),
     ],
 )
-def test_values_of_another_kind_are_refused(rows: list[Any], signature: Signature) -> None:
+def test_values_of_another_kind_are_refused(
+    rows: list[Any], signature: Signature, wanted: str
+) -> None:
     with pytest.raises(errors.InvalidInstances) as caught:
         Instances(rows).tensors(signature)
     assert caught.value.message == (
-        f"The instances hold values that don't fit the input {signature.input()}."
+        f"The instances hold values that don't fit the input {signature.input()}; send {wanted}."
     )
 
 
@@ -97,7 +99,8 @@ def test_values_that_would_wrap_or_overflow_are_refused(
     with pytest.raises(errors.InvalidInstances) as caught:
         Instances(rows).tensors(signature)
     assert caught.value.message == (
-        f"The instances hold values outside the range of the input {signature.input()}."
+        f"The instances hold values outside the range of the input {signature.input()}; send "
+        f"numbers that {signature.input().dtype} has."
     )
 
 

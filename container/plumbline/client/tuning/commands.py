@@ -45,11 +45,11 @@ The best of many short measurements is one that luck has helped.
     type=click.Choice(GOALS),
     default=GOALS[0],
     show_default=True,
-    help="What is kept: what answers most, or what answers one caller soonest.",
+    help="Optimise for throughput, or for the latency of one caller.",
 )
 @click.option("--dry-run", is_flag=True, help="Measure, and leave the archive as it is.")
 def tune(archive: Path, seconds: float, goal: str, dry_run: bool) -> None:
-    """Measure what serves ARCHIVE (a model.tar.gz or a folder) fastest on this machine.
+    """Find the fastest settings for ARCHIVE (a model.tar.gz or a folder) on this machine.
 
     Servers are started in turn, with other engines, processes, slots, batches and streams; each is
     asked by one caller and by sixteen. What is best goes into the archive as tuning.json, and the
@@ -134,7 +134,7 @@ def table(found: Sequence[Measured]) -> Table:
     shown.add_column("engine", no_wrap=True)
     for heading in ("workers", "slots", "batch", "streams"):
         shown.add_column(heading, justify="right", no_wrap=True)
-    for heading in ("alone ms", "crowd/s", ""):
+    for heading in ("alone ms", "requests/s", ""):
         shown.add_column(heading, justify="right", no_wrap=True)
     for one in sorted(found, key=lambda one: -one.rate):
         trial = one.trial

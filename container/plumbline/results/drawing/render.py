@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from functools import singledispatch
 from itertools import islice
@@ -18,6 +17,7 @@ from plumbline.results.drawing.canvas import GROUND, Canvas
 from plumbline.results.drawing.panels import INK, Bar, Entry, bars, legend
 from plumbline.results.drawing.tags import tag_places
 from plumbline.results.palette import DISTINCT
+from plumbline.results.png_files import png
 from plumbline.results.task_results import Classes, Color, Detections, Failure, Result, Segments
 from plumbline.vision import masks
 from plumbline.vision.arrays import Pixels
@@ -30,9 +30,6 @@ MOST_TAGS = 200
 
 OPACITY = 0.5
 """Of a mask over its picture; where its classes meet, nothing shines through."""
-
-COMPRESSION = 3
-"""zlib's level: 6 takes more than twice as long for a picture that is 7 % smaller."""
 
 
 @singledispatch
@@ -92,13 +89,6 @@ def _(result: Segments, pixels: Pixels) -> Image.Image:
     canvas = Canvas.of(pixels)
     overlay(canvas, canvas.mask(result.mask), result.palette)
     return canvas.above(legend(entries(result), canvas.image.width, canvas.text_size))
-
-
-def png(image: Image.Image) -> bytes:
-    """The image as a PNG file."""
-    file = io.BytesIO()
-    image.save(file, "PNG", compress_level=COMPRESSION)
-    return file.getvalue()
 
 
 def mask_png(mask: Mask, colors: Sequence[Color]) -> bytes:

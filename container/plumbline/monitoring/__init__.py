@@ -1,0 +1,1 @@
+"""Captured requests of an endpoint → how far its pictures and answers have drifted."""

@@ -1,0 +1,103 @@
+"""What can be known to go wrong, said before anything is uploaded or made."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from typing import Any
+
+from deployment.aws.client import Aws
+from deployment.current import images, packages, price_list, quotas, roles
+from deployment.current.running import Owned, check_account
+from deployment.errors import Misuse, NotAllowed, NotReached, Refused
+from deployment.names import near
+from deployment.plan.order import Order, Serverless
+from deployment.proof.inspection import plumbline
+from deployment.terminal.progress import say
+
+OURS = "PLUMBLINE_"
+"""What the names of the server's own settings begin with."""
+
+
+def introduce(aws: Aws, order: Owned, costs: Iterable[str] = ()) -> None:
+    """Say where this happens, as whom, and what it costs. Raises `Misuse` for another account."""
+    caller = check_account(aws, order)
+    say(f"AWS account {caller['Account']}, region {aws.region}, as {caller['Arn']}.")
+    for sentence in costs:
+        say(sentence)
+
+
+def check(aws: Aws, order: Order, *, fresh: bool) -> None:
+    """Raise `Misuse` for what would fail minutes later; `fresh`: all its machines are new.
+
+    What the caller may not look at is left for AWS to judge.
+    """
+    check_settings(order.environment)
+    if order.image:
+        seen(lambda: check_image(aws, order))
+    for variant in order.all_variants:
+        if variant.archive.package:
+            seen(partial(packages.check, aws, variant.archive.package))
+    seen(lambda: roles.check(aws, order.role))
+    if isinstance(order.kind, Serverless):
+        return
+    count = order.kind.count * len(order.all_variants)
+    instance = order.kind.instance
+    if fresh:
+        seen(lambda: quotas.check(aws, instance, count))
+    if figures := price_list.monthly(aws, instance, count):
+        say(figures)
+
+
+def seen(look: Callable[[], None]) -> None:
+    """Look, if AWS lets one."""
+    try:
+        look()
+    except (NotAllowed, NotReached, Refused):
+        return
+
+
+# -- image ----------------------------------------------------------------------------------------
+
+GRAVITON = re.compile(r"ml\.[a-z]+\d+g[a-z]*\.")
+"""Machines with AWS's own processors have a g right behind the number of their generation."""
+
+
+def check_image(aws: Aws, order: Order) -> None:
+    """Raise `Misuse` for an image that is not there, or for another processor."""
+    try:
+        found = images.platforms(aws, order.image)
+    except Refused as exc:
+        if exc.code in ("RepositoryNotFoundException", "ImageNotFoundException"):
+            raise images.missing(order.image) from exc
+        raise
+    instance = getattr(order.kind, "instance", "")
+    wanted = "arm64" if GRAVITON.match(instance) else "amd64"
+    if found and wanted not in found:
+        raise Misuse(
+            f"The image is for {' and '.join(sorted(found))}, and {instance or 'serverless'} has "
+            f"processors of kind {wanted}. Choose another --instance, or push the image for them: "
+            f"./build_and_push.sh --platform linux/{wanted}"
+        )
+
+
+# -- settings -------------------------------------------------------------------------------------
+
+
+def check_settings(environment: Mapping[str, str]) -> None:
+    """Raise `Misuse` for a setting of that name which the server does not have."""
+    given = [name for name in environment if name.startswith(OURS)]
+    known = list(settings()) if given else []
+    for name in given:
+        if name not in known:
+            raise Misuse(
+                f"--env {name}: the server has no such setting.{near(name, known)} "
+                "docs/settings.md lists them."
+            )
+
+
+def settings() -> Iterator[str]:
+    """The names of the server's settings, as it says them itself."""
+    said: Any = plumbline("settings", "--markdown").stdout
+    yield from re.findall(r"`(PLUMBLINE_\w+)`", said)
