@@ -15,12 +15,17 @@ Each group is told in a line as it ends, with what failed as pytest shows it and
 tests were skipped. At the end come the slowest tests of all groups, with what fixtures took of
 their time, and `N passed, N failed, N skipped` in a line. The exit status is 1 if anything failed,
 or if a group ran no test.
+
+With `PLUMBLINE_TEST_AGAIN=N` up to N tests that failed are run once more, alone: what a machine
+full of other tests has made too slow passes then, and is told as unsteady with its first failure.
 """
 
 from __future__ import annotations
 
 import argparse
 import io
+import os
+import subprocess
 import sys
 import time
 from collections import Counter, defaultdict
@@ -78,6 +83,8 @@ class Told:
     """By test, with its fixtures."""
     fixtures: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     """The fixtures' part of that."""
+    failed: list[str] = field(default_factory=list)
+    """The tests, or their fixtures, that failed."""
     done: int = 0
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -85,6 +92,8 @@ class Told:
         self.seconds[report.nodeid] += report.duration
         if report.when != "call":
             self.fixtures[report.nodeid] += report.duration
+        if report.failed and report.nodeid not in self.failed:
+            self.failed.append(report.nodeid)
         if report.when == "teardown":
             self.done += 1
             if self.screen.isatty():
@@ -116,6 +125,7 @@ def run_group(name: str, plan: Plan, tests: Path, screen: TextIO) -> tuple[Told,
         shown = printed.getvalue()
         print(shown[max(shown.find("\n==="), 0) :], file=screen)
         told.counts["failed"] = max(told.counts["failed"], 1)
+        status = run_again(told, status)
     if status == pytest.ExitCode.NO_TESTS_COLLECTED:
         print(f"{name}: there is no test in {tests / name}", file=screen)
     took = f"{time.monotonic() - begun:.0f} s, {plan.processes} processes"
@@ -123,6 +133,24 @@ def run_group(name: str, plan: Plan, tests: Path, screen: TextIO) -> tuple[Told,
     for why, count in told.reasons.items():
         print(f"{'':<12}{count} skipped: {why}", file=screen, flush=True)
     return told, status == pytest.ExitCode.OK
+
+
+def run_again(told: Told, status: int) -> int:
+    """The status after what failed has been run once more, as far as that is asked for."""
+    steady = told.counts["failed"] > len(told.failed)
+    if steady or len(told.failed) > int(os.environ.get("PLUMBLINE_TEST_AGAIN", "0")):
+        return status
+    for test in list(told.failed):
+        alone = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", test]
+        ended = subprocess.run(alone, capture_output=True, check=False, text=True)
+        if ended.returncode != pytest.ExitCode.OK:
+            print(f"failed once more, alone: {test}\n{ended.stdout}", file=told.screen)
+            continue
+        print(f"unsteady: failed, and passed once more, alone: {test}", file=told.screen)
+        told.failed.remove(test)
+    told.counts["passed"] += told.counts["failed"] - len(told.failed)
+    told.counts["failed"] = len(told.failed)
+    return status if told.failed else pytest.ExitCode.OK
 
 
 def counted(counts: Counter[str]) -> str:
