@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from forms_here import has_bf16, made_here
 from PIL import Image
 from warm_processes import WarmProcesses
 
@@ -149,8 +150,24 @@ def test_only_forms_within_the_budget_are_kept(archive: Path) -> None:
     forms = json.loads((archive / "accelerated" / "forms.json").read_text())
 
     assert [form["name"] for form in forms["forms"]] == ["f32"]
-    assert [form["name"] for form in forms["measured"]] == ["f32", "bf16"]
+    assert [form["name"] for form in forms["measured"]] == made_here("f32", "bf16")
     assert not (archive / "accelerated" / "int8.xml").exists()
+
+
+def test_bf16_that_was_packed_elsewhere_is_chosen_where_the_cpu_has_it(
+    archive: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Asked for it, OpenVINO would compute in float32 without a word elsewhere."""
+    file = archive / "accelerated" / "forms.json"
+    said = json.loads(file.read_text())
+    said["forms"] = [{**said["forms"][0], "name": "bf16", "precision": "bf16"}]
+    file.write_text(json.dumps(said))
+    (archive / manifest.FILE).unlink()
+    spec = archive / "plumbline.toml"
+    spec.write_text(spec.read_text() + "[acceleration]\nmax_difference = 1\nmin_agreement = 0\n")
+
+    assert served(archive).engine.name == ("openvino" if has_bf16() else "tensorflow")
+    assert [record for record in caplog.records if record.levelno == logging.WARNING] == []
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from forms_here import made_here
 from PIL import Image
 from warm_processes import WarmProcesses
 
@@ -115,12 +116,9 @@ def test_int8_is_a_form_beside_the_others_with_a_smaller_network(packed: Packed)
         for name in ("network", "int8")
     }
 
-    assert [form["name"] for form in packed.forms["forms"]] == [
-        "int8+bf16",
-        "int8",
-        "bf16",
-        "f32",
-    ]
+    assert [form["name"] for form in packed.forms["forms"]] == made_here(
+        "int8+bf16", "int8", "bf16", "f32"
+    )
     assert weights["int8"] < weights["network"] / 2
 
 
@@ -128,9 +126,9 @@ def test_the_command_says_how_each_form_came_out_and_nncf_says_nothing(packed: P
     rows = [line.split() for line in packed.printed.splitlines() if line.strip()]
     kept = [row[:-6] for row in rows if row[-1] == "kept"]
 
-    forms = ("f32", "bf16", "int8", "int8+bf16")
+    forms = made_here("f32", "bf16", "int8", "int8+bf16")
     assert kept == [["tensorflow"], *(["openvino", name] for name in forms)]
-    assert "Quantising to int8, by (23 pictures)" in packed.printed
+    assert "Quantising to int8 (23 pictures)" in packed.printed
     assert "nncf" not in packed.printed.lower()
 
 
@@ -190,10 +188,11 @@ def test_a_form_that_means_something_else_is_dropped_with_a_warning(
 
     assert pipeline.engine.name == "tensorflow"
     warnings = [record.message for record in caplog.records if record.levelno == logging.WARNING]
-    assert len(warnings) == 4
+    forms = made_here("int8+bf16", "int8", "bf16", "f32")
+    assert len(warnings) == len(forms)
     assert warnings[0].startswith(
-        "OpenVINO in int8+bf16 is not used here: Its answers to the golden pictures agree with the "
-        "original's to 0.00%, and "
+        f"OpenVINO in {forms[0]} is not used here: Its answers to the golden pictures agree with "
+        "the original's to 0.00%, and "
     )
 
 
@@ -218,43 +217,51 @@ def test_all_processes_of_a_server_compute_in_the_form_that_the_first_has_chosen
     assert chosen() == first
 
     (note,) = tmp_path.glob("*/form")
-    note.write_text("bf16")
-    assert chosen() == "OpenVINO computes the model, in bf16."
+    note.write_text("f32")
+    assert chosen() == "OpenVINO computes the model, in f32."
     note.write_text("nonsense")
     assert chosen() in quantized
 
 
+def features_of(picture: Any, filters: Any) -> Any:
+    """A convolution, `[1, 16]`."""
+    import tensorflow as tf
+
+    return tf.reduce_mean(tf.nn.relu(tf.nn.conv2d(picture, filters, 1, "VALID")), [1, 2])
+
+
 def test_layers_that_cost_agreement_are_put_back_into_floats(tmp_path: Path) -> None:
-    """The last layer's weights differ by less than a 127th of them, which int8 can't tell."""
+    """The last layer's weights differ by a thousandth of them at most, which int8 can't tell."""
     import tensorflow as tf
 
     rng = np.random.default_rng(0)
     filters = tf.constant(rng.normal(0, 0.3, (3, 3, 3, 16)), tf.float32)
-    weights = np.ones((16, 3)) + rng.normal(0, 1e-3, (16, 3))
+    pictures = sorted(save_pictures(tmp_path / "pictures", 24, 2).iterdir())
+    usual = np.mean([features_of(values(picture), filters) for picture in pictures], (0, 1))
+    weights = rng.normal(0, 1e-4, (16, 3))
+    weights += 1 - np.outer(usual, usual @ weights) / (usual @ usual)  # no class is the usual one
 
     class Module(tf.Module):
         @tf.function(input_signature=[tf.TensorSpec([None, 8, 8, 3], tf.float32, "picture")])
         def score(self, picture: Any) -> dict[str, Any]:
-            features = tf.nn.relu(tf.nn.conv2d(picture, filters, 1, "VALID"))
-            scores = tf.reduce_mean(features, [1, 2]) @ tf.constant(weights, tf.float32)
+            scores = features_of(picture, filters) @ tf.constant(weights, tf.float32)
             return {"scores": 1000 * (scores - tf.reduce_mean(scores, 1, keepdims=True))}
 
     module = Module()
     tf.saved_model.save(module, str(tmp_path / "cnn"), {"serving_default": module.score})
-    pictures = sorted(save_pictures(tmp_path / "pictures", 24, 2).iterdir())
     goldens = tuple(
         GoldenPicture(picture, module.score(tf.constant(values(picture)))["scores"].numpy())
         for picture in pictures
     )
     spec = SPEC.replace('labels = ["a", "b", "c", "d"]', "[golden]\ntolerance = 0.01")
-    spec = spec.replace("0.5", "0.9")
+    spec = spec.replace("0.5", "0.8")
     contents = Contents(tmp_path / "cnn", spec, goldens=goldens, place="1")
     report = pack(contents, tmp_path / "model.tar.gz")
 
     [int8] = [trial for trial in report.acceleration.trials if trial.name == "int8"]
     network = (unpacked(tmp_path / "model.tar.gz") / FOLDER / "int8.xml").read_text()
     assert int8.kept
-    assert int8.agreement >= 0.9
+    assert int8.agreement >= 0.8
     assert "FakeQuantize" in network
 
 
@@ -269,7 +276,10 @@ def test_where_nncf_fails_the_other_forms_are_made_all_the_same(
     contents = Contents(keras_files.saved_model, SPEC, goldens=goldens, place="1")
     report = pack(contents, tmp_path / "model.tar.gz")
 
-    assert [trial.name for trial in report.acceleration.trials] == ["tensorflow", "f32", "bf16"]
+    assert [trial.name for trial in report.acceleration.trials] == [
+        "tensorflow",
+        *made_here("f32", "bf16"),
+    ]
     assert report.acceleration.unmade.startswith("NNCF failed: ")
 
 

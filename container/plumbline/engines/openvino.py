@@ -49,6 +49,14 @@ def core() -> Any:
     return preload().Core()
 
 
+def computes_in(precision: str) -> bool:
+    """Whether this machine's CPU computes in "f32" or "bf16".
+
+    Asked for bf16 where there is none, OpenVINO computes in float32 without a word.
+    """
+    return precision == "f32" or "BF16" in core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
 class Network:
     """A compiled network, and the requests that run it: each for one caller at a time."""
 

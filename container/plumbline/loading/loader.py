@@ -17,7 +17,7 @@ from plumbline.archive.discovery import ModelFile
 from plumbline.drift import baseline
 from plumbline.engines.base import Engine
 from plumbline.engines.deferred import DeferredEngine
-from plumbline.engines.openvino import OpenVINOEngine, Threads, load_network
+from plumbline.engines.openvino import OpenVINOEngine, Threads, computes_in, load_network
 from plumbline.engines.selection import load_engine
 from plumbline.engines.serving_metadata import signature_defs
 from plumbline.errors import ArchiveError, EngineError, InputRefused
@@ -130,7 +130,8 @@ def fastest(archive: Archive, found: Accelerated, terms: Terms) -> Pipeline | No
     All processes of a server take what the first has chosen, so that they answer alike.
     """
     choice = Choice(terms.shared_for(archive.model))
-    for forms in in_order(found.forms, choice.name):
+    possible = [form for form in found.forms if computes_in(form.precision)]
+    for forms in in_order(possible, choice.name):
         right = {form.name: one for form in forms if (one := tried(archive, found, form, terms))}
         if right:
             name, *others = right

@@ -19,7 +19,7 @@ from plumbline.archive.accelerated_files import (
     Form,
 )
 from plumbline.archive.contents import Archive
-from plumbline.engines.openvino import convert
+from plumbline.engines.openvino import computes_in, convert
 from plumbline.errors import PlumblineError
 from plumbline.loading.loader import in_form
 from plumbline.loading.openvino_equivalence import by_pictures, independent, namesakes
@@ -141,7 +141,8 @@ def accelerate(
     goldens = [archive.root / archive.spec.golden.images / one.name for one in archive.goldens]
     aliases = namesakes(pipeline, archive.goldens[0].picture)
     workshop = Workshop(archive, pipeline, terms, [*goldens, *calibration], reporter, aliases)
-    exact, quantized = ([form for form in FORMS if form.network == one] for one in (NETWORK, INT8))
+    forms = [form for form in FORMS if computes_in(form.precision)]
+    exact, quantized = ([form for form in forms if form.network == one] for one in (NETWORK, INT8))
     try:
         signature = pipeline.signature
         convert(archive.model.path, signature, workshop.folder / NETWORK)

@@ -90,7 +90,7 @@ def quantize(job: Job, reporter: Reporter) -> None:
     heard: dict[str, str] = {}
     with (
         tempfile.TemporaryDirectory(prefix="plumbline-quantize-") as folder,
-        reporter.stage("Quantising to int8, by", len(job.pictures), "pictures") as done,
+        reporter.stage("Quantising to int8", len(job.pictures), "pictures") as done,
     ):
 
         def listen(message: Mapping[str, str]) -> None:

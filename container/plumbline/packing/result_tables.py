@@ -55,6 +55,11 @@ def remarks(found: Acceleration) -> Iterator[str]:
     """What the table does not say."""
     if found.trials:
         yield "Images/s are those of one picture after the other; decoding them is not counted."
+    if found.trials and not any("bf16" in trial.name for trial in found.trials):
+        yield (
+            "bf16 was not tried: this machine's CPU has no bf16 arithmetic. Pack on one that has "
+            "it, such as an ml.c7i instance, to let the server choose it."
+        )
     if found.unmade:
         yield f"int8 was not made: {found.unmade}."
     if found.reason:

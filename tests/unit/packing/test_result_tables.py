@@ -40,6 +40,12 @@ def test_a_form_that_was_not_made_has_its_row_and_its_reason() -> None:
     ]
 
 
+def test_that_bf16_was_not_tried_is_told() -> None:
+    *_, said = result_tables.remarks(Acceleration((ORIGINAL, F32)))
+
+    assert said.startswith("bf16 was not tried: this machine's CPU has no bf16 arithmetic. ")
+
+
 def test_the_reason_for_none_at_all_is_told_alone() -> None:
     found = Acceleration(reason="there are no golden pictures to prove it with")
 
