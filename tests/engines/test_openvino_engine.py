@@ -197,3 +197,31 @@ def test_its_makers_are_told_nothing_of_its_use() -> None:
         [sys.executable, "-c", TELLS], capture_output=True, text=True, check=False
     )
     assert done.stdout == "None\n", done.stderr
+
+
+def test_inputs_may_be_read_only_and_of_any_layout(engines, images: np.ndarray) -> None:
+    """As what was received is, and what was turned."""
+    original, engine = engines
+    name = original.signature.input().name
+    received = np.frombuffer(images[:2].tobytes(), np.float32).reshape(images[:2].shape)
+    turned = received.transpose(0, 2, 1, 3)
+
+    for tensor in (received, turned, received):
+        (expected,) = original.run({name: tensor}, lasting(60)).values()
+        (found,) = engine.run({name: tensor}, lasting(60)).values()
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
+
+
+def test_who_has_gone_gets_no_answer_of_a_quick_network_either(engines, images) -> None:
+    _, engine = engines
+    inputs = {engine.signature.input().name: images[:1]}
+    (before,) = engine.run(inputs, lasting(60)).values()
+    engine.run(inputs, lasting(60))
+
+    with pytest.raises(ClientGone):
+        engine.run(inputs, Deadline(600, gone=lambda: True).remaining)
+    with pytest.raises(DeadlineExceeded):
+        engine.run(inputs, Deadline(0).remaining)
+
+    (after,) = engine.run(inputs, lasting(60)).values()
+    np.testing.assert_array_equal(after, before)

@@ -8,6 +8,7 @@ processes of the server.
 from __future__ import annotations
 
 import logging
+import math
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,6 +31,9 @@ from plumbline.vision.arrays import Tensors
 from plumbline.vision.normalize import Normalization
 
 log = logging.getLogger("plumbline.engines")
+
+QUICK_SECONDS = 0.005
+"""What runs in less need not be broken off; to wait for it in another thread would cost more."""
 
 CROWD_SECONDS = 0.2
 """How long after two requests have met others are expected; each gets one core until then."""
@@ -88,6 +92,9 @@ class OpenVINOEngine:
         self._alone, self._crowd = networks
         self._running = running
         self._crowded_until = 0.0
+        self._is_fixed = all(None not in spec.shape[1:] for spec in signature.inputs)
+        self._took = math.inf
+        """Seconds of the last run."""
 
     @property
     def others(self) -> Mapping[str, Engine]:
@@ -103,24 +110,35 @@ class OpenVINOEngine:
 
     def row(self, request: Any, inputs: Tensors, number: int, left: TimeLeft) -> Tensors:
         """The outputs `[1, …]` for one instance. Raises `EngineError`, and what `left` raises."""
-        fed = {
-            place: np.ascontiguousarray(inputs[name][number : number + 1])
+        fed = {  # OpenVINO reads it where it is
+            place: np.require(inputs[name][number : number + 1], requirements=("C", "W"))
             for name, place in self._places.inputs.items()
         }
+        begun = time.perf_counter()
         try:
-            request.start_async(fed, share_inputs=True)
-            with as_the_models(), cancelled(request):
-                while not request.wait_for(max(1, int(1000 * min(PATIENCE, left())))):
-                    pass
+            for place, tensor in fed.items():
+                request.set_input_tensor(place, preload().Tensor(tensor, shared_memory=True))
+            self.compute(request, left)
         except RuntimeError as exc:
-            if any(None in spec.shape[1:] for spec in self.signature.inputs):
+            if not self._is_fixed:
                 log.warning("The model refused an input: %s", str(exc)[:1000])
                 raise InputRefused("The model can't compute an input of this size.") from exc
             raise EngineError("The model failed on this input; the server's log says why.") from exc
+        self._took = time.perf_counter() - begun
         return {
             name: np.array(request.get_output_tensor(place).data)  # a look at all costs more
             for name, place in self._places.outputs.items()
         }
+
+    def compute(self, request: Any, left: TimeLeft) -> None:
+        """Run it in this thread if that is quick, and else where it can be broken off."""
+        with as_the_models(), cancelled(request):
+            if self._is_fixed and self._took < min(QUICK_SECONDS, left()):
+                request.infer(share_outputs=True)
+                return
+            request.start_async()
+            while not request.wait_for(max(1, int(1000 * min(PATIENCE, left())))):
+                pass
 
     @contextmanager
     def network(self) -> Iterator[Network]:
