@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 from plumbline.archive.saved_model import read_signatures
-from plumbline.engines import openvino
+from plumbline.engines import openvino_networks
 from plumbline.engines.tensorflow import load_saved_model
 from plumbline.engines.time_left import lasting
 from plumbline.errors import EngineError, ModelError
@@ -230,7 +230,7 @@ def test_an_output_that_is_the_same_for_every_picture_is_left_to_tensorflow(
     save_function(tmp_path / "1", detect, [1, 16, 16, 3], tf.float32, "image")
     signature = read_signatures(tmp_path / "1")["serving_default"]
     with pytest.raises(EngineError, match="an output that is the same for every picture"):
-        openvino.convert(tmp_path / "1", signature, tmp_path / "n.xml")
+        openvino_networks.convert(tmp_path / "1", signature, tmp_path / "n.xml")
 
 
 def test_the_wrappers_in_the_documentation_give_a_classifier_its_form(

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from plumbline.engines.openvino import Threads, convert, load_network
+from plumbline.engines.openvino import Threads, load_network
+from plumbline.engines.openvino_networks import convert
 from plumbline.engines.time_left import lasting
 from plumbline.errors import ClientGone, DeadlineExceeded, EngineError
 from plumbline.pipeline.admission import Deadline
@@ -181,12 +182,12 @@ def test_what_openvino_can_not_read_is_an_error(tmp_path: Path) -> None:
 
 TELLS = """
 import sys
-from plumbline.engines import openvino
+from plumbline.engines import openvino_networks
 from plumbline.errors import EngineError
 from plumbline.signature import ABSENT
 from pathlib import Path
 try:
-    openvino.convert(Path("nowhere"), ABSENT, Path("network.xml"))
+    openvino_networks.convert(Path("nowhere"), ABSENT, Path("network.xml"))
 except EngineError:
     print(sys.modules["openvino_telemetry"])
 """

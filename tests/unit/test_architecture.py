@@ -194,7 +194,7 @@ def test_frameworks_are_known_in_their_engines_and_in_packing_only() -> None:
     assert {wing_of(name) for name in knowing} == {"engines", "packing", "training"}
     openvino = {name for name in knowing if "openvino" in tops(imported(TREES[name]))}
     assert {name for name in openvino if wing_of(name) == "engines"} == {
-        "plumbline.engines.openvino"
+        "plumbline.engines.openvino_networks"
     }
 
 
@@ -293,9 +293,9 @@ def test_what_the_arbiter_imports_starts_no_thread() -> None:
     """Its workers are forked from it, and a thread would not come along."""
     code = """
 import os
-from plumbline.engines import openvino
+from plumbline.engines import openvino_networks
 from plumbline.web import wsgi
-openvino.preload()
+openvino_networks.preload()
 print(*os.listdir("/proc/self/task"), os.getpid())
 """
     environment = {**os.environ, "PYTHONPATH": str(CONTAINER), "OPENBLAS_NUM_THREADS": "1"}

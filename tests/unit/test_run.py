@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -33,10 +34,22 @@ def test_nothing(number):
 """
 
 
-def run(tests: Path, *groups: str) -> subprocess.CompletedProcess[str]:
+ONCE = """
+def test_once(request):
+    seen = Path(request.path.parent, "seen")
+    first = not seen.exists()
+    seen.touch()
+    assert not first
+"""
+
+
+def run(tests: Path, *groups: str, again: int = 0) -> subprocess.CompletedProcess[str]:
     """The program, for groups in `tests`."""
     command = [sys.executable, RUN, "--tests", tests, *groups]
-    return subprocess.run(command, check=False, capture_output=True, text=True, cwd=tests)
+    environment = {**os.environ, "PLUMBLINE_TEST_AGAIN": str(again)}
+    return subprocess.run(
+        command, check=False, capture_output=True, text=True, cwd=tests, env=environment
+    )
 
 
 def write(tests: Path, **groups: str) -> Path:
@@ -62,8 +75,21 @@ def test_what_fails_is_shown_and_what_is_skipped_gives_its_reason_once(tmp_path:
     assert ran.returncode == 1
     assert "assert (1 + 1) == 3" in ran.stdout
     assert "OSError: no such thing" in ran.stdout
+    assert "once more" not in ran.stdout
     assert "\n            2 skipped: it is Sunday\n" in ran.stdout
     assert ran.stdout.endswith("\n0 passed, 2 failed, 2 skipped\n")
+
+
+def test_what_passes_once_more_alone_is_told_as_unsteady(tmp_path: Path) -> None:
+    unsteady = f"from pathlib import Path\n{ONCE}\n\n\ndef test_bad():\n    assert 1 + 1 == 3\n"
+    ran = run(write(tmp_path, unit=unsteady), "unit", "--processes", "0", again=2)
+    assert ran.returncode == 1
+    assert "assert not first" in ran.stdout
+    assert (
+        "unsteady: failed, and passed once more, alone: unit/test_unit.py::test_once" in ran.stdout
+    )
+    assert "failed once more, alone: unit/test_unit.py::test_bad" in ran.stdout
+    assert ran.stdout.endswith("\n1 passed, 1 failed, 0 skipped\n")
 
 
 def test_groups_without_tests_and_with_files_that_can_not_be_imported_fail(tmp_path: Path) -> None:

@@ -28,13 +28,13 @@ from pathlib import Path
 from typing import Any
 
 from plumbline import logs
-from plumbline.engines import openvino, tensorflow
+from plumbline.engines import openvino_networks, tensorflow
 from plumbline.hosting import model_process
 from plumbline.loading import never_packed_process
 from plumbline.machine import allocator, child_process, process_control
 from plumbline.settings import environment
 
-PRELOADED = {"openvino": openvino.preload, "tensorflow": tensorflow.preload}
+PRELOADED = {"openvino": openvino_networks.preload, "tensorflow": tensorflow.preload}
 
 
 class Zygote:

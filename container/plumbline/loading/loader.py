@@ -17,7 +17,8 @@ from plumbline.archive.discovery import ModelFile
 from plumbline.drift import baseline
 from plumbline.engines.base import Engine
 from plumbline.engines.deferred import DeferredEngine
-from plumbline.engines.openvino import OpenVINOEngine, Threads, computes_in, load_network
+from plumbline.engines.openvino import OpenVINOEngine, Threads, load_network
+from plumbline.engines.openvino_networks import computes_in
 from plumbline.engines.selection import load_engine
 from plumbline.engines.serving_metadata import signature_defs
 from plumbline.errors import ArchiveError, EngineError, InputRefused

@@ -24,7 +24,7 @@ from plumbline.archive.accelerated_files import NETWORK
 from plumbline.archive.contents import Archive
 from plumbline.archive.discovery import ModelFile
 from plumbline.archive.saved_model import read_signatures
-from plumbline.engines.openvino import convert
+from plumbline.engines.openvino_networks import convert
 from plumbline.errors import EngineError, PlumblineError
 from plumbline.loading.loader import load, make_pipeline
 from plumbline.loading.never_packed import answered, pictures_of, reopened, write_answer

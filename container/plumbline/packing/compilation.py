@@ -19,7 +19,7 @@ from plumbline.archive.accelerated_files import (
     Form,
 )
 from plumbline.archive.contents import Archive
-from plumbline.engines.openvino import computes_in, convert
+from plumbline.engines.openvino_networks import computes_in, convert
 from plumbline.errors import PlumblineError
 from plumbline.loading.loader import in_form
 from plumbline.loading.openvino_equivalence import by_pictures, independent, namesakes

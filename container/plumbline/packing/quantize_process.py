@@ -17,7 +17,7 @@ import numpy as np
 
 from plumbline.archive import accelerated_files
 from plumbline.archive.contents import open_archive, read_outputs
-from plumbline.engines.openvino import Places, core, name_layers, one_of, places_in
+from plumbline.engines.openvino_networks import Places, core, name_layers, one_of, places_in
 from plumbline.errors import PackingError
 from plumbline.machine.child_process import received, send
 from plumbline.packing.quantize import Pace

@@ -103,11 +103,11 @@ def when_ready(_server: Any) -> None:
     if chosen.multi_model:
         return  # its one worker holds no model
     from plumbline.archive import accelerated_files
-    from plumbline.engines import openvino
+    from plumbline.engines import openvino_networks
     from plumbline.web import wsgi  # noqa: F401
 
     if accelerated_files.weight(chosen.model_dir) is not None and chosen.engine != "tensorflow":
-        openvino.preload()
+        openvino_networks.preload()
     gc.collect()
     gc.freeze()
 

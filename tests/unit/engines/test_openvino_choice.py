@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from plumbline.engines import openvino
-from plumbline.engines.openvino import Network, OpenVINOEngine, Places
+from plumbline.engines.openvino import Network, OpenVINOEngine
+from plumbline.engines.openvino_networks import Places
 from plumbline.engines.time_left import lasting
 from plumbline.machine.shared_counts import Counts
 from plumbline.signature import Signature, TensorSpec
@@ -31,6 +32,8 @@ class Compiled:
         """A request of OpenVINO's, as far as it is used."""
         output = SimpleNamespace(data=np.full((1, 1), self.number, np.float32))
         return SimpleNamespace(
+            set_input_tensor=lambda *_: None,
+            infer=lambda **_: None,
             start_async=lambda *_, **__: None,
             wait_for=lambda milliseconds: self.done.wait(milliseconds / 1000),
             get_output_tensor=[output].__getitem__,
@@ -66,7 +69,7 @@ def test_a_lone_caller_after_another_has_all_threads(
 def test_who_meets_another_shares_and_so_do_others_for_a_while(
     engine: OpenVINOEngine, done: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clock = SimpleNamespace(monotonic=lambda: now)
+    clock = SimpleNamespace(monotonic=lambda: now, perf_counter=lambda: now)
     monkeypatch.setattr(openvino, "time", clock)
     now = 100.0
     with ThreadPoolExecutor(1) as pool:
