@@ -35,10 +35,13 @@ from deployment.plan.standing_alarms import alarms_of
 from deployment.plan.state import Described, Running
 
 
-def read(aws: Aws, name: str) -> Running:
-    """What runs under a name. Raises `Refused` where there is nothing, or nothing of ours."""
+def read(aws: Aws, name: str, *, stacked: bool = False) -> Running:
+    """What runs under a name, also as part of a CloudFormation stack if `stacked`.
+
+    Raises `Refused` where there is nothing, or nothing of ours.
+    """
     described = predictor.endpoint(aws, name).described
-    own = names.own_tags(inventory.refuse_foreign(aws, described, name))
+    own = names.own_tags(inventory.refuse_foreign(aws, described, name, stacked=stacked))
     config = describe(aws, "EndpointConfig", described["EndpointConfigName"])
     listed = [*config["ProductionVariants"], *config.get("ShadowProductionVariants", ())]
     if not all("ModelName" in each for each in listed):
