@@ -77,6 +77,8 @@ def transform(name: str, source: str, target: str, **asked: Any) -> None:
         show(plan, order)
         return
     preflight.introduce(aws, order, plan.cost)
+    if not (asked["no_check"] or known):
+        preflight.check_batch(aws, order, job)
     Run(progress.performer(aws), order, job, title).go(skip=asked["no_check"])
 
 

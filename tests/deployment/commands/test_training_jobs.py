@@ -28,6 +28,8 @@ from plumbline.training.epoch_lines import EpochLines
 from plumbline.training.job import Channel as TrainingChannel
 from plumbline.training.job import Job
 
+pytestmark = pytest.mark.usefixtures("sound")
+
 
 def asked(weather: Weather, operation: str = "CreateTrainingJob") -> Any:
     """The parameters of the only such call."""
