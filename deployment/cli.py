@@ -84,6 +84,10 @@ class Ended(click.ClickException):
         return self.status
 
 
+VERSION_OPTION = click.version_option(version(), prog_name="plumbline")
+"""Of the program, and of each of its commands."""
+
+
 class Commands(click.Group):
     """Commands that end with a sentence, not a traceback, when something is wrong."""
 
@@ -98,6 +102,8 @@ class Commands(click.Group):
             return None
         module, _, name = COMMANDS[cmd_name].partition(":")
         command: click.Command = copy.copy(getattr(importlib.import_module(module), name))
+        command.params = [*command.params]
+        VERSION_OPTION(command)
         command.help = CALLED.words(command.help or "")
         return command
 
@@ -143,7 +149,7 @@ class Commands(click.Group):
 
 
 @click.group("python deploy.py", cls=Commands)
-@click.version_option(version(), prog_name="plumbline")
+@VERSION_OPTION
 def main() -> None:
     """Deploy a model packed by Plumbline as an Amazon SageMaker endpoint, and remove it.
 

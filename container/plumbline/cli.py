@@ -53,6 +53,10 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
 """What a full disk, or one that must not be written to, is told as."""
 
 
+VERSION_OPTION = click.version_option(plumbline.__version__, prog_name="plumbline")
+"""Of the program, and of each of its commands."""
+
+
 class Commands(click.Group):
     """A group whose commands end with one sentence, not a traceback, when something is wrong."""
 
@@ -70,6 +74,9 @@ class Commands(click.Group):
             module, _, name = LAZY[cmd_name].partition(":")
             found = getattr(importlib.import_module(module), name)
         command = copy.copy(found)
+        command.params = [*found.params]
+        if not isinstance(command, click.Group):
+            VERSION_OPTION(command)
         command.help = as_called(found.help or "", environment.program())
         return command
 
@@ -127,7 +134,7 @@ def told(name: str, command: click.Command | None) -> Iterator[tuple[str, str]]:
 
 
 @click.group("plumbline", cls=Commands)
-@click.version_option(plumbline.__version__, prog_name="plumbline")
+@VERSION_OPTION
 def main() -> None:
     """Serve Keras and TensorFlow image models as Amazon SageMaker does.
 

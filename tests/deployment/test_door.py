@@ -62,4 +62,4 @@ def test_every_option_of_up_is_shown_once_below_what_it_is_for() -> None:
     assert titles[:3] == ["What is deployed", "What it runs on", "Scaling"]
     assert titles[-1] == "This command"
     taken = [option.opts[0] for option in up.params if option.name != "name"]
-    assert sorted(shown) == sorted(["--help", *taken])
+    assert sorted(shown) == sorted(["--version", "--help", *taken])
