@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 
 PAGE = (ROOT / "docs/teams.md").read_text("utf-8")
 
-LINE = re.compile(r"^    \.venv/bin/python deploy\.py ([^>\n]+)", re.MULTILINE)
+LINE = re.compile(r"^    plumbline deploy ([^>\n]+)", re.MULTILINE)
 
 ALL = f"--image {IMAGE} --model model.tar.gz --role {ROLE}"
 
