@@ -43,6 +43,11 @@ def test_what_it_says_to_type_is_what_was_typed() -> None:
     assert f"\n  {sys.executable} deploy.py down cats\n" in said
 
 
+def test_what_it_says_of_a_missing_option_was_typed_too() -> None:
+    said = called("deploy.py", "up", "cats").stderr
+    assert f"'--role'. `{sys.executable} deploy.py account` makes one" in " ".join(said.split())
+
+
 def test_it_tells_the_version_of_the_checkout() -> None:
     [version] = re.findall(r'__version__ = "(.+)"', SERVER.read_text("utf-8"))
     assert called("deploy.py", "--version").stdout == f"plumbline, version {version}\n"
