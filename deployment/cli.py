@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 import click
 
-from deployment.errors import DeploymentError
+from deployment.errors import DeploymentError, Misuse
 from deployment.terminal.program import CALLED, version
 from deployment.terminal.progress import TALK
 
@@ -142,6 +142,12 @@ class Commands(click.Group):
         except DeploymentError as error:
             TALK.stop()
             raise Ended(CALLED.words(str(error)), error.exit_code) from error
+        except OSError as error:
+            if error.filename is None:
+                raise
+            TALK.stop()
+            said = f"{error.filename}: {error.strerror}. Name a file or folder that you may use."
+            raise Ended(said, Misuse.exit_code) from error
         except KeyboardInterrupt as error:
             TALK.stop()
             status = TERMINATED if isinstance(error, Terminated) else INTERRUPTED
