@@ -21,6 +21,7 @@ deploy.py takes. Before anything is made it says which account and region it is 
                      archives that `plumbline pack` has accelerated; gpu: TensorFlow with CUDA, for
                      ml.g* instances (docs/images.md)
   --platform NAME    linux/amd64 (default) or linux/arm64, for Graviton instances such as ml.c7g
+  --version          say which version of Plumbline this is of
 
 The base image is pulled by the digest that its tag has now, which the image's label base.name tells.
 What the image is made of (CycloneDX) is written to build/sbom/TAG.cdx.json.

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 import click
 
-from deployment.errors import DeploymentError
+from deployment.errors import DeploymentError, Misuse
 from deployment.terminal.program import CALLED, version
 from deployment.terminal.progress import TALK
 
@@ -84,6 +84,10 @@ class Ended(click.ClickException):
         return self.status
 
 
+VERSION_OPTION = click.version_option(version(), prog_name="plumbline")
+"""Of the program, and of each of its commands."""
+
+
 class Commands(click.Group):
     """Commands that end with a sentence, not a traceback, when something is wrong."""
 
@@ -98,6 +102,8 @@ class Commands(click.Group):
             return None
         module, _, name = COMMANDS[cmd_name].partition(":")
         command: click.Command = copy.copy(getattr(importlib.import_module(module), name))
+        command.params = [*command.params]
+        VERSION_OPTION(command)
         command.help = CALLED.words(command.help or "")
         return command
 
@@ -136,6 +142,12 @@ class Commands(click.Group):
         except DeploymentError as error:
             TALK.stop()
             raise Ended(CALLED.words(str(error)), error.exit_code) from error
+        except OSError as error:
+            if error.filename is None:
+                raise
+            TALK.stop()
+            said = f"{error.filename}: {error.strerror}. Name a file or folder that you may use."
+            raise Ended(said, Misuse.exit_code) from error
         except KeyboardInterrupt as error:
             TALK.stop()
             status = TERMINATED if isinstance(error, Terminated) else INTERRUPTED
@@ -143,7 +155,7 @@ class Commands(click.Group):
 
 
 @click.group("python deploy.py", cls=Commands)
-@click.version_option(version(), prog_name="plumbline")
+@VERSION_OPTION
 def main() -> None:
     """Deploy a model packed by Plumbline as an Amazon SageMaker endpoint, and remove it.
 

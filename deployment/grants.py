@@ -146,6 +146,7 @@ GRANTS: Mapping[str, Grant] = {
         (
             "logs:CreateLogGroup",
             "logs:PutRetentionPolicy",
+            "logs:ListTagsForResource",
             "logs:DescribeLogStreams",
             "logs:FilterLogEvents",
             "logs:GetLogEvents",

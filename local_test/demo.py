@@ -29,6 +29,8 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
+from plumbline.machine.program_name import VERSION
+
 ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / "build" / "demo"
 ARCHIVE = BUILD / "model.tar.gz"
@@ -158,6 +160,7 @@ def show_how_to_try(port: int) -> None:
 def main() -> None:
     """Serve, ask, show, wait."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--version", action="version", version=VERSION)
     parser.add_argument("--port", type=int, default=8080, help="where to listen (default 8080)")
     parser.add_argument("--docker", action="store_true", help="serve in the container")
     parser.add_argument("--svg", type=Path, help="also save what is shown as a picture")

@@ -10,7 +10,8 @@ Sends a picture to a running server and prints its answer.
 URL is where the server is (default http://localhost:8080); start one with `make demo`,
 `plumbline serve MODEL` or local_test/serve_local.sh. The content type follows the file's
 extension; where that says nothing, the server looks at the bytes (application/x-image).
-Fails where the server refuses the picture, and shows its reason.
+Fails where the server refuses the picture, and shows its reason. --version says which version of
+Plumbline this is of.
 
 For example:
   local_test/predict.sh photo.jpg
@@ -23,8 +24,10 @@ fail() {
     exit 1
 }
 
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 case ${1:-} in
     -h | --help) help && exit ;;
+    --version) sed -n 's/^__version__ = "\(.*\)"$/plumbline, version \1/p' "$here/../container/plumbline/__init__.py" && exit ;;
     '') help >&2 && exit 2 ;;
 esac
 [[ $# -le 2 ]] || fail "one picture at a time, please (--help shows how)"

@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import training_command
+from plumbline.machine.program_name import VERSION
 
 NAME = "plumbline"
 """Of the model, the endpoint and the job: local mode forgets them when this program ends."""
@@ -205,6 +206,7 @@ def variable(text: str) -> tuple[str, str]:
 def arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--version", action="version", version=VERSION)
     commands = parser.add_subparsers(required=True, metavar="endpoint | transform | training")
     training_command.add_to(commands)
 
@@ -212,6 +214,8 @@ def arguments() -> argparse.Namespace:
     endpoint.set_defaults(run=run_endpoint)
     transform = commands.add_parser("transform", help="answer for a folder of files")
     transform.set_defaults(run=run_transform)
+    for command in commands.choices.values():
+        command.add_argument("--version", action="version", version=VERSION)
     for command in (endpoint, transform):
         command.add_argument("model", type=existing, help="a model.tar.gz")
         command.add_argument("--image", default="plumbline", help="default: plumbline")

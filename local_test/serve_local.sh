@@ -18,6 +18,7 @@ it with; PLUMBLINE_PAGE=false leaves that out.
                      one picture are sent from inside the container, then it is stopped
   --picture FILE     the picture for --isolated (default: one from local_test/payloads)
   --image IMAGE      the image to run (default plumbline; `make image` builds it)
+  --version          say which version of Plumbline this is of
 
 For example:
   make image
@@ -38,6 +39,7 @@ port=8080 memory=2g image=plumbline isolated='' picture='' model=''
 while [[ $# -gt 0 ]]; do
     case $1 in
         -h | --help) help && exit ;;
+        --version) sed -n 's/^__version__ = "\(.*\)"$/plumbline, version \1/p' "$here/../container/plumbline/__init__.py" && exit ;;
         --isolated) isolated=yes ;;
         --port) need "$@" && port=$2 && shift ;;
         --memory) need "$@" && memory=$2 && shift ;;

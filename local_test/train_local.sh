@@ -16,6 +16,7 @@ validation, …) with pictures, .rec or .lst files, or augmented manifests in th
   --memory LIMIT     what the container may use, as docker writes it
   --isolated         no network, as under SageMaker's network isolation
   --image IMAGE      the image to run (default plumbline; `make image` builds it)
+  --version          say which version of Plumbline this is of
 
 `python3 local_test/sagemaker_local.py training --help` lists more.
 
@@ -38,6 +39,7 @@ out=results image=plumbline data='' options=()
 while [[ $# -gt 0 ]]; do
     case $1 in
         -h | --help) help && exit ;;
+        --version) sed -n 's/^__version__ = "\(.*\)"$/plumbline, version \1/p' "$here/../container/plumbline/__init__.py" && exit ;;
         --out) need "$@" && out=$2 && shift ;;
         --image) need "$@" && image=$2 && shift ;;
         --isolated) options+=("$1") ;;

@@ -49,8 +49,15 @@ SECTIONS = {
 }
 """How the help lists the commands; one that is named nowhere comes last."""
 
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
-"""What a full disk, or one that must not be written to, is told as."""
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What a full disk is told as."""
+
+PROTECTED = (errno.EROFS, errno.EACCES, errno.EPERM)
+"""What a file or a folder that others own is told as, and a disk that must not be written to."""
+
+
+VERSION_OPTION = click.version_option(plumbline.__version__, prog_name="plumbline")
+"""Of the program, and of each of its commands."""
 
 
 class Commands(click.Group):
@@ -70,6 +77,9 @@ class Commands(click.Group):
             module, _, name = LAZY[cmd_name].partition(":")
             found = getattr(importlib.import_module(module), name)
         command = copy.copy(found)
+        command.params = [*found.params]
+        if not isinstance(command, click.Group):
+            VERSION_OPTION(command)
         command.help = as_called(found.help or "", environment.program())
         return command
 
@@ -107,9 +117,14 @@ class Commands(click.Group):
             said = as_called(error.message, environment.program())
             raise click.ClickException(said) from error
         except OSError as error:
+            where = error.filename or tempfile.gettempdir()
+            if error.errno in PROTECTED:
+                raise click.ClickException(
+                    f"{where}: {error.strerror}. Go to a folder, or name a file, that you may read "
+                    "and write; TMPDIR names a folder for temporary files."
+                ) from error
             if error.errno not in NO_ROOM:
                 raise
-            where = error.filename or tempfile.gettempdir()
             raise click.ClickException(
                 f"{where} can't be written: {error.strerror}. Make room there, or name another "
                 "folder for temporary files in TMPDIR."
@@ -127,7 +142,7 @@ def told(name: str, command: click.Command | None) -> Iterator[tuple[str, str]]:
 
 
 @click.group("plumbline", cls=Commands)
-@click.version_option(plumbline.__version__, prog_name="plumbline")
+@VERSION_OPTION
 def main() -> None:
     """Serve Keras and TensorFlow image models as Amazon SageMaker does.
 

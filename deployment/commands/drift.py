@@ -31,6 +31,11 @@ ARCHIVES = (".tar.gz", ".tgz")
 
 UNITS = {"h": 1, "d": 24}
 
+HERE = (
+    "Copy what it has captured to a folder, `aws s3 sync s3://… captured`, and compare that: "
+    "`plumbline drift model.tar.gz captured`."
+)
+
 
 @click.command()
 @options(NAME)
@@ -75,7 +80,7 @@ def drift(
     """  # noqa: D301 - \b keeps click from rewrapping
     begins = datetime.now(UTC) - timedelta(hours=hours(since))
     aws = connect(asked)
-    running = read(aws, name)
+    running = read(aws, name, component=HERE)
     chosen = variant_of(running, variant)
     if not model and not chosen.archive.url.endswith(ARCHIVES):
         raise Misuse(

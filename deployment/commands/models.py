@@ -27,6 +27,8 @@ from deployment.terminal.progress import say
 
 ENDING = ".tar.gz"
 
+FOLDER = "Only a multi-model endpoint serves several archives: `up NAME … --multi-model` makes one."
+
 FORM = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,199}")
 
 
@@ -50,7 +52,7 @@ def models(name: str, added: tuple[str, ...], removed: tuple[str, ...], **asked:
     python deploy.py models animals --remove cats
     """  # noqa: D301 - \b keeps click from rewrapping
     aws = connect(asked)
-    order = read(aws, name).order
+    order = read(aws, name, component=FOLDER).order
     if not order.multi:
         raise Misuse(f"{name} is no multi-model endpoint: `up --multi-model` makes one.")
     there = listed(aws, order)

@@ -24,6 +24,11 @@ from deployment.terminal.progress import say
 
 NOTHING = "nothing before"
 
+EARLIER = (
+    "Nothing is kept of what ran before: `python deploy.py down {name}` and then `up {name} … "
+    "--component MEMORY` with the earlier archive."
+)
+
 
 @click.command()
 @options(NAME, DRY_RUN, WHERE)
@@ -38,7 +43,7 @@ def rollback(name: str, **asked: Any) -> None:
     python deploy.py rollback cats
     """  # noqa: D301 - \b keeps click from rewrapping
     aws = connect(asked)
-    running = read(aws, name)
+    running = read(aws, name, component=EARLIER)
     performer = progress.performer(aws)
     if running.coming and cloudwatch.guards(aws, name):
         break_off(performer, running, dry_run=asked["dry_run"])

@@ -75,6 +75,9 @@ def begin(aws: Aws, name: str, asked: Mapping[str, Any]) -> None:
     preflight.introduce(aws, made)
     if asked["up"]:
         taking_up.refuse_endpoint(aws, name)
+    if not asked["no_check"]:
+        preflight.check_training(aws, made)
+        plan = taking_up.priced(aws, made, plan)
     job = taking_up.start(aws, plan, KIND, training.request(made), made.bucket)
     taking_up.go_on(aws, name, KIND, job, asked)
 

@@ -32,6 +32,11 @@ from deployment.terminal.progress import say
 LINES = 15
 """Of the log that are shown where files could not be answered."""
 
+UNDER_ANOTHER = (
+    "Give the job a name of its own, and say what answers: `python deploy.py transform "
+    "{name}-batch S3_IN S3_OUT --image URI --model model.tar.gz --role ARN`."
+)
+
 
 @click.command()
 @options(NAME)
@@ -77,6 +82,8 @@ def transform(name: str, source: str, target: str, **asked: Any) -> None:
         show(plan, order)
         return
     preflight.introduce(aws, order, plan.cost)
+    if not (asked["no_check"] or known):
+        preflight.check_batch(aws, order, job)
     Run(progress.performer(aws), order, job, title).go(skip=asked["no_check"])
 
 
@@ -89,7 +96,7 @@ def ordered(aws: Aws, name: str, asked: Mapping[str, Any]) -> Order:
     image, bucket = asked["image"] or "", asked["bucket"] or ""
     tags = parsing.tags(asked["tags"])
     if there:
-        running = read(aws, name)
+        running = read(aws, name, component=UNDER_ANOTHER)
         chosen = one_variant(running.order, asked["variant"])
         changes = Changes(archive, image=image, environment=environment, bucket=bucket, tags=tags)
         return changed(replace(running, order=chosen), changes)

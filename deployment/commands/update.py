@@ -14,7 +14,7 @@ from deployment.aws.client import Aws
 from deployment.aws.performer import Performer
 from deployment.current.running import read
 from deployment.errors import AnsweredWrong, Misuse, Refused
-from deployment.flows import preflight
+from deployment.flows import preflight, stack
 from deployment.plan.amendment import Changes, changed, check_rollout, guarded, unscaled
 from deployment.plan.calls import Plan, Remove
 from deployment.plan.endpoint import config_parameters
@@ -32,6 +32,7 @@ from deployment.terminal.options import (
     DRY_RUN,
     NAME,
     STEPS,
+    TEMPLATE,
     WHERE,
     connect,
     options,
@@ -40,7 +41,7 @@ from deployment.terminal.progress import say
 
 
 @click.command()
-@options(NAME, CHANGES, STEPS, CHECK, DRY_RUN, WHERE)
+@options(NAME, CHANGES, STEPS, CHECK, DRY_RUN, TEMPLATE, WHERE)
 def update(name: str, **asked: Any) -> None:
     """Replace what runs under NAME without downtime: the model, the image, the instances.
 
@@ -52,13 +53,17 @@ def update(name: str, **asked: Any) -> None:
     python deploy.py update cats --model better.tar.gz
     python deploy.py update cats --model better.tar.gz --canary 10% --bake 10m
     python deploy.py update cats --image URI --dry-run
+    python deploy.py update cats --model better.tar.gz --template
     """  # noqa: D301 - \b keeps click from rewrapping
     aws = connect(asked)
     wanted = changes(asked)
-    running = read(aws, name)
+    running = read(aws, name, stacked=asked["template"])
     if asked["alarms"] or asked["alarm_latency"]:
         wanted = replace(wanted, alarms=watching.alarms(asked, running.order.alarms))
     order = changed(running, wanted)
+    if asked["template"]:
+        stack.show(aws, running, order)
+        return
     rollout = steps(asked)
     check_rollout(running, order, rollout, asked=any(asked[each] for each in (*HOW, *WATCHED)))
     plan = plan_update(running, order, rollout, unscaled(running, wanted))
@@ -82,7 +87,7 @@ WATCHED = ("bake", "max_latency", "max_errors")
 
 
 def changes(asked: Mapping[str, Any]) -> Changes:
-    """What is to change. Raises `Misuse` for nothing."""
+    """What is to change. Raises `Misuse` for nothing, unless a template of what runs will do."""
     made = Changes(
         model=parsing.archive(asked["model"]) if asked["model"] else None,
         variants=tuple(parsing.variant(each, "--variant") for each in asked["variant"]),
@@ -102,11 +107,23 @@ def changes(asked: Mapping[str, Any]) -> Changes:
         routing=parsing.ROUTINGS.get(asked["routing"], ""),
         weighed=tuple(name for name, _, weight in map(parsing.parts, asked["variant"]) if weight),
     )
-    if made == Changes(bucket=made.bucket):
+    if asked["template"]:
+        refuse_steps(asked)
+    elif made == Changes(bucket=made.bucket):
         raise Misuse(
             "Say what is to change: --model better.tar.gz, or --image, --env, --instance …"
         )
     return made
+
+
+def refuse_steps(asked: Mapping[str, Any]) -> None:
+    """Raise `Misuse` for what only an update by deploy.py itself has."""
+    for option in (*HOW, *WATCHED):
+        if asked[option]:
+            raise Misuse(
+                f"--{option.replace('_', '-')} is of no use with --template: CloudFormation rolls "
+                "a stack's endpoint out in its own way. Leave one of the two out."
+            )
 
 
 def steps(asked: Mapping[str, Any]) -> RollOut:

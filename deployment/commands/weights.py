@@ -15,6 +15,11 @@ from deployment.terminal.dry_run import show
 from deployment.terminal.options import DRY_RUN, NAME, WHERE, connect, options
 from deployment.terminal.progress import say
 
+COPIES = (
+    "Its copies share the requests evenly: `python deploy.py status {name}` shows how many there "
+    "are, and `up {name} … --component MEMORY --autoscale 0:4` lets them follow the load."
+)
+
 
 @click.command()
 @options(NAME)
@@ -33,7 +38,7 @@ def weights(name: str, shares: tuple[str, ...], **asked: Any) -> None:
     if len(wanted) < len(shares):
         raise Misuse("A variant is named twice: one weight for each.")
     aws = connect(asked)
-    plan = plan_weights(read(aws, name), wanted)
+    plan = plan_weights(read(aws, name, component=COPIES), wanted)
     if asked["dry_run"]:
         show(plan)
         return

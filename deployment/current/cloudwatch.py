@@ -84,6 +84,17 @@ def since(aws: Aws, name: str, time: int) -> Iterator[Line]:
         yield Line(event["timestamp"], event["logStreamName"], event["message"])
 
 
+def kept_days(aws: Aws, name: str) -> int | None:
+    """How long the endpoint's log is kept, if deploy.py or its template said so."""
+    asked = {"logGroupNamePrefix": names.log_group(name)}
+    for each in aws.pages(Call("logs", "DescribeLogGroups", asked), "logGroups"):
+        if each["logGroupName"] == names.log_group(name) and "retentionInDays" in each:
+            place = {"resourceArn": each["arn"].removesuffix(":*")}
+            found = aws.ask(Call("logs", "ListTagsForResource", place))
+            return int(each["retentionInDays"]) if found["tags"].get(names.TAG) == name else None
+    return None
+
+
 def of_job(aws: Aws, job: str, count: int, group: str = names.JOB_LOGS) -> list[Line]:
     """The last lines of a job; none where they can't be had, as they only explain."""
     try:

@@ -24,7 +24,7 @@ def reference(image: str) -> tuple[dict[str, Any], dict[str, str]]:
     found = ECR.fullmatch(image)
     if not found:
         raise Misuse(f"--image {image} is no image of Amazon ECR.")
-    tail = found[4] or ":latest"
+    tail = found["tail"] or ":latest"
     place = {"registryId": found["account"], "repositoryName": found["repository"]}
     kind = "imageDigest" if tail[0] == "@" else "imageTag"
     return place, {kind: tail[1:]}

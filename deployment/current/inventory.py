@@ -67,8 +67,13 @@ def seen(look: Callable[[], Iterator[Any]], unseen: list[str]) -> tuple[Any, ...
         return ()
 
 
-def refuse_foreign(aws: Aws, endpoint: Described, name: str) -> dict[str, str]:
-    """The tags of an endpoint. Raises `Refused` for one of somebody else."""
+def refuse_foreign(
+    aws: Aws, endpoint: Described, name: str, *, stacked: bool = False
+) -> dict[str, str]:
+    """The tags of an endpoint. Raises `Refused` for one of somebody else.
+
+    One of a CloudFormation stack is somebody else's, unless `stacked`.
+    """
     found = tags.of(aws, endpoint["EndpointArn"])
     if found.get(names.TAG) != name:
         raise Refused(
@@ -76,10 +81,11 @@ def refuse_foreign(aws: Aws, endpoint: Described, name: str) -> dict[str, str]:
             "leaves it alone.",
             "not ours",
         )
-    if stack := found.get(names.STACK):
+    if not stacked and (stack := found.get(names.STACK)):
         raise Refused(
             f"The endpoint {name} is of the CloudFormation stack {stack}: change or remove it "
-            f"there. `python deploy.py up {name} … --template` writes the stack's next template.",
+            f"there. `python deploy.py update {name} … --template` writes the stack's next "
+            "template.",
             "of a stack",
         )
     return found

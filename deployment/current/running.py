@@ -34,17 +34,23 @@ from deployment.plan.scaling import scaling_of
 from deployment.plan.standing_alarms import alarms_of
 from deployment.plan.state import Described, Running
 
+ANEW = "`python deploy.py down {name}` and then `up {name} … --component MEMORY` make it anew."
 
-def read(aws: Aws, name: str) -> Running:
-    """What runs under a name. Raises `Refused` where there is nothing, or nothing of ours."""
+
+def read(aws: Aws, name: str, *, stacked: bool = False, component: str = ANEW) -> Running:
+    """What runs under a name, also as part of a CloudFormation stack if `stacked`.
+
+    Raises `Refused` where there is nothing, or nothing of ours, and for an inference component,
+    with what the sentence `component` says to do instead.
+    """
     described = predictor.endpoint(aws, name).described
-    own = names.own_tags(inventory.refuse_foreign(aws, described, name))
+    own = names.own_tags(inventory.refuse_foreign(aws, described, name, stacked=stacked))
     config = describe(aws, "EndpointConfig", described["EndpointConfigName"])
     listed = [*config["ProductionVariants"], *config.get("ShadowProductionVariants", ())]
     if not all("ModelName" in each for each in listed):
         raise Refused(
-            f"{name} runs an inference component, which this command does not change: `down` and "
-            "`up` make it anew.",
+            f"{name} runs an inference component, and this command knows production variants with "
+            f"models only. {component.format(name=name)}",
             "inference component",
         )
     models = {

@@ -12,7 +12,9 @@ from deployment.current import images, packages, price_list, quotas, roles
 from deployment.current.running import Owned, check_account
 from deployment.errors import Misuse, NotAllowed, NotReached, Refused
 from deployment.names import near
+from deployment.plan.batch import Job
 from deployment.plan.order import Order, Serverless
+from deployment.plan.training import Training
 from deployment.proof.inspection import plumbline
 from deployment.terminal.progress import say
 
@@ -33,21 +35,49 @@ def check(aws: Aws, order: Order, *, fresh: bool) -> None:
 
     What the caller may not look at is left for AWS to judge.
     """
-    check_settings(order.environment)
-    if order.image:
-        seen(lambda: check_image(aws, order))
-    for variant in order.all_variants:
-        if variant.archive.package:
-            seen(partial(packages.check, aws, variant.archive.package))
-    seen(lambda: roles.check(aws, order.role))
+    instance = getattr(order.kind, "instance", "")
+    check_served(aws, order, instance)
     if isinstance(order.kind, Serverless):
         return
     count = order.kind.count * len(order.all_variants)
-    instance = order.kind.instance
     if fresh:
         seen(lambda: quotas.check(aws, instance, count))
     if figures := price_list.monthly(aws, instance, count):
         say(figures)
+
+
+def check_batch(aws: Aws, order: Order, job: Job) -> None:
+    """The same of a batch transform job."""
+    check_served(aws, order, job.instance)
+    seen(lambda: quotas.check(aws, job.instance, job.count, "transform job"))
+
+
+def check_training(aws: Aws, training: Training, jobs: int = 1) -> None:
+    """The same of training jobs, so many at a time; a script may have settings of its own."""
+    instance, limits = training.instance, training.limits
+    if training.isolated:
+        check_settings(training.environment)
+    check_container(aws, training.image, training.role, instance)
+    use = "spot training job" if limits.wait else "training job"
+    seen(lambda: quotas.check(aws, instance, jobs, use))
+    if limits.warm:
+        seen(lambda: quotas.check(aws, instance, jobs, "training warm pool"))
+
+
+def check_served(aws: Aws, order: Order, instance: str) -> None:
+    """What is served: settings, container, and whether versions of the registry are approved."""
+    check_settings(order.environment)
+    for variant in order.all_variants:
+        if variant.archive.package:
+            seen(partial(packages.check, aws, variant.archive.package))
+    check_container(aws, order.image, order.role, instance)
+
+
+def check_container(aws: Aws, image: str, role: str, instance: str) -> None:
+    """Image and role; no `image` where a version of the registry names it."""
+    if image:
+        seen(lambda: check_image(aws, image, instance))
+    seen(lambda: roles.check(aws, role))
 
 
 def seen(look: Callable[[], None]) -> None:
@@ -64,15 +94,17 @@ GRAVITON = re.compile(r"ml\.[a-z]+\d+g[a-z]*\.")
 """Machines with AWS's own processors have a g right behind the number of their generation."""
 
 
-def check_image(aws: Aws, order: Order) -> None:
-    """Raise `Misuse` for an image that is not there, or for another processor."""
+def check_image(aws: Aws, image: str, instance: str) -> None:
+    """Raise `Misuse` for an image that is not there, or for another processor.
+
+    No `instance` means a serverless endpoint.
+    """
     try:
-        found = images.platforms(aws, order.image)
+        found = images.platforms(aws, image)
     except Refused as exc:
         if exc.code in ("RepositoryNotFoundException", "ImageNotFoundException"):
-            raise images.missing(order.image) from exc
+            raise images.missing(image) from exc
         raise
-    instance = getattr(order.kind, "instance", "")
     wanted = "arm64" if GRAVITON.match(instance) else "amd64"
     if found and wanted not in found:
         raise Misuse(

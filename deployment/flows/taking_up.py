@@ -44,13 +44,18 @@ PROVING = (
 """What --up asks, the golden pictures and the log of a failure included."""
 
 
+def priced(aws: Aws, made: Training, plan: Plan, jobs: int = 1) -> Plan:
+    """The plan, its cost also in figures, where AWS's price list can be asked."""
+    figures = price_list.ceiling(aws, made.instance, made.limits.run, jobs, made.limits.warm)
+    return replace(plan, cost=(plan.cost[0], figures, *plan.cost[1:]))
+
+
 def show_plan(aws: Aws, made: Training, plan: Plan, *, up: bool, jobs: int = 1) -> None:
     """The plan, what it costs at most, and the policies that it needs: a person's, and the role's.
 
     A search has several `jobs`.
     """
-    figures = price_list.ceiling(aws, made.instance, made.limits.run, jobs, made.limits.warm)
-    plan = replace(plan, cost=(plan.cost[0], figures, *plan.cost[1:]))
+    plan = priced(aws, made, plan, jobs)
     calls = [*plan.calls(), *(Call("sagemaker", each, {}) for each in WATCHING)]
     actions = {*map(action, calls), "logs:FilterLogEvents", "sagemaker:AddTags"}
     if up:

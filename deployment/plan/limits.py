@@ -19,7 +19,7 @@ ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+", re.ASCII)
 
 ECR = re.compile(
     r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(\.cn)?/"
-    r"(?P<repository>[a-z0-9._/-]+)([:@].+)?",
+    r"(?P<repository>[a-z0-9._/-]+)(?P<tail>[:@].+)?",
     re.ASCII,
 )
 

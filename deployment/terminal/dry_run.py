@@ -69,11 +69,14 @@ def policies(plan: Plan, order: Owned | None) -> dict[str, Any]:
     return {**made, "role": policy.role(place)} if order else made
 
 
-def show_template(plan: Plan) -> None:
-    """The plan as a CloudFormation template; what comes before it, and what it costs, in words."""
+def show_template(plan: Plan, stack: str = "made") -> None:
+    """The plan as a CloudFormation template; what comes before it, and what it costs, in words.
+
+    `stack` is what is to happen to the stack then: "made" or "updated".
+    """
     click.echo(json.dumps(template(plan), indent=2, ensure_ascii=False))
     for file, url in uploads(plan):
-        click.echo(f"Before the stack is made: aws s3 cp {shlex.quote(file)} {url}", err=True)
+        click.echo(f"Before the stack is {stack}: aws s3 cp {shlex.quote(file)} {url}", err=True)
     for sentence in plan.cost:
         click.echo(sentence, err=True)
     click.echo("Nothing was done: this is --template.", err=True)

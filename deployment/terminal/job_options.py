@@ -63,7 +63,9 @@ AFTER = (
         help="With --up: the endpoint's instance type.",
     ),
     click.option(
-        "--no-check", is_flag=True, help="With --up: don't send golden pictures through it."
+        "--no-check",
+        is_flag=True,
+        help="Check nothing beforehand; with --up, send no golden pictures through it.",
     ),
 )
 

@@ -13,6 +13,7 @@ from deployment.errors import DeploymentError
 from deployment.names import check_name
 from deployment.terminal.autoscale import NO_SCALING
 from deployment.terminal.parsing import INTERVALS, ROUTINGS
+from deployment.terminal.program import CALLED
 
 AT_LEAST_ONE = click.IntRange(min=1)
 
@@ -25,7 +26,7 @@ class Needed(click.types.StringParamType):
 
     def get_missing_message(self, *_: Any, **__: Any) -> str:
         """What click adds to its own words."""
-        return self.origin
+        return CALLED.words(self.origin)
 
 
 TAG = click.option(

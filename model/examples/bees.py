@@ -18,6 +18,7 @@ from pathlib import Path
 
 import ground_truth
 from augmented_manifest import load
+from plumbline.machine.program_name import VERSION
 from scenes import scenes
 from shell import plumbline, sheet
 
@@ -59,6 +60,7 @@ def write_data(out: Path, count: int) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Draw, train, ask, and show."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--version", action="version", version=VERSION)
     parser.add_argument("--out", type=Path, default=Path("build/bees"), help="where to write")
     parser.add_argument("--scenes", type=int, default=1600, help="how many pictures are labelled")
     parser.add_argument("--epochs", type=int, default=12, help="how often to see each of them")

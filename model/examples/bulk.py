@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from plumbline.machine.program_name import VERSION
 from plumbline.training.readers.picture_records import pack
 from plumbline.training.readers.recordio import frame
 from scenes import DIGITS, make_slip, source
@@ -88,6 +89,7 @@ def accuracy(answers: Path, truth: dict[str, int]) -> float:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Pack, train, answer, and show."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--version", action="version", version=VERSION)
     parser.add_argument("--out", type=Path, default=Path("build/bulk"), help="where to write")
     parser.add_argument("--pictures", type=int, default=10_000, help="how many at most")
     parser.add_argument("--epochs", type=int, default=6, help="how often to see each of them")

@@ -24,6 +24,8 @@ import numpy as np
 import tf_keras
 from PIL import Image
 
+from plumbline.machine.program_name import VERSION
+
 SPEC = """\
 task = "classification"
 labels = "labels.txt"
@@ -150,6 +152,7 @@ def pack(out: Path) -> None:
 def main() -> None:
     """Train, export, pack."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--version", action="version", version=VERSION)
     parser.add_argument("--out", type=Path, default=Path("build/cifar10"), help="where to write")
     parser.add_argument("--data", choices=DATA, default="auto", help="what to learn")
     parser.add_argument("--epochs", type=int, default=5, help="how often to see every picture")

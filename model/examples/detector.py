@@ -31,6 +31,7 @@ import kept
 import ssd
 from augmented_manifest import Photo, load
 from ground_truth import write_scenes
+from plumbline.machine.program_name import VERSION
 from scenes import DIGITS, Scene, scenes
 
 SPEC = """\
@@ -188,6 +189,7 @@ def pack(out: Path) -> None:
 def main() -> None:
     """Train unless that has been done, measure, pack."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--version", action="version", version=VERSION)
     parser.add_argument("--out", type=Path, default=Path("build/detector"), help="where to write")
     parser.add_argument("--scenes", type=int, default=1600, help="how many to learn from")
     parser.add_argument("--epochs", type=int, default=12, help="how often to see each of them")

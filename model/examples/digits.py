@@ -20,6 +20,7 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
 from plumbline.engines.keras_export import export
+from plumbline.machine.program_name import VERSION
 from plumbline.machine.quiet import muted
 from plumbline.packing.assembly import Contents, GoldenPicture, pack
 from plumbline.settings import environment
@@ -135,6 +136,7 @@ def save_pictures(
 def main() -> None:
     """Train, save the pictures, pack."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--version", action="version", version=VERSION)
     parser.add_argument("--out", type=Path, default=Path("build/demo"), help="where to write")
     out: Path = parser.parse_args().out
     keras.utils.set_random_seed(0)

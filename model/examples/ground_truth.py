@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from augmented_manifest import Annotation, ManifestError, Photo, load, manifest_line, save
+from plumbline.machine.program_name import VERSION
 from scenes import DIGITS, Scene, scenes
 
 JOB = "digits"
@@ -100,6 +101,7 @@ def write_command(chosen: argparse.Namespace) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Split a manifest, or write one."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--version", action="version", version=VERSION)
     commands = parser.add_subparsers(required=True)
     splitting = commands.add_parser("split", help="a manifest, to learn from and to check with")
     splitting.add_argument("manifest", type=Path, help="what the labelling job wrote")
@@ -115,6 +117,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     writing.add_argument("--held-out", action="store_true", help="of digits not learnt from")
     writing.set_defaults(run=write_command)
     for command in (splitting, writing):
+        command.add_argument("--version", action="version", version=VERSION)
         command.add_argument("--seed", type=int, default=0, help="another shuffle (0)")
     chosen = parser.parse_args(arguments)
     try:

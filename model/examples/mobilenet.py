@@ -19,6 +19,8 @@ import keras
 import numpy as np
 from PIL import Image
 
+from plumbline.machine.program_name import VERSION
+
 SPEC = """\
 task = "classification"
 
@@ -78,6 +80,7 @@ def pack(out: Path) -> None:
 def main() -> None:
     """Save the model, the pictures and the spec, and pack them."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--version", action="version", version=VERSION)
     parser.add_argument("--out", type=Path, default=Path("build/mobilenet"), help="where to write")
     parser.add_argument(
         "--weights", choices=("auto", "random"), default="auto", help="which weights"

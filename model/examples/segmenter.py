@@ -27,6 +27,7 @@ from PIL import Image
 from tf_keras import layers
 
 import kept
+from plumbline.machine.program_name import VERSION
 from scenes import SURFACES, Scene, scenes
 
 SPEC = """\
@@ -162,6 +163,7 @@ def pack(out: Path) -> None:
 def main() -> None:
     """Train unless that has been done, measure, pack."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--version", action="version", version=VERSION)
     parser.add_argument("--out", type=Path, default=Path("build/segmenter"), help="where to write")
     parser.add_argument("--scenes", type=int, default=1500, help="how many to learn from")
     parser.add_argument("--epochs", type=int, default=6, help="how often to see each of them")

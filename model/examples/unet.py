@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from plumbline.machine.program_name import VERSION
 from scenes import Scene, scenes
 from shell import plumbline, sheet
 
@@ -98,6 +99,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         train(arguments)
         return
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--version", action="version", version=VERSION)
     parser.add_argument("--out", type=Path, default=Path("build/unet"), help="where to write")
     parser.add_argument("--scenes", type=int, default=800, help="how many pictures to learn from")
     parser.add_argument("--epochs", type=int, default=6, help="how often to see each of them")

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import ast
+import errno
+import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 
-from deployment.commands.up import up
+import pytest
+from aws_account import REGION, Deploy
+
+from deployment.commands.up import up as up_command
+from deployment.terminal import parsing
 
 SERVER = Path(__file__).parents[2] / "container/plumbline/__init__.py"
 
@@ -43,6 +49,11 @@ def test_what_it_says_to_type_is_what_was_typed() -> None:
     assert f"\n  {sys.executable} deploy.py down cats\n" in said
 
 
+def test_what_it_says_of_a_missing_option_was_typed_too() -> None:
+    said = called("deploy.py", "up", "cats").stderr
+    assert f"'--role'. `{sys.executable} deploy.py account` makes one" in " ".join(said.split())
+
+
 def test_it_tells_the_version_of_the_checkout() -> None:
     [version] = re.findall(r'__version__ = "(.+)"', SERVER.read_text("utf-8"))
     assert called("deploy.py", "--version").stdout == f"plumbline, version {version}\n"
@@ -61,5 +72,18 @@ def test_every_option_of_up_is_shown_once_below_what_it_is_for() -> None:
     shown = re.findall(r"^  (--[a-z0-9-]+)", options, re.MULTILINE)
     assert titles[:3] == ["What is deployed", "What it runs on", "Scaling"]
     assert titles[-1] == "This command"
-    taken = [option.opts[0] for option in up.params if option.name != "name"]
-    assert sorted(shown) == sorted(["--help", *taken])
+    taken = [option.opts[0] for option in up_command.params if option.name != "name"]
+    assert sorted(shown) == sorted(["--version", "--help", *taken])
+
+
+def test_a_file_that_must_not_be_read_is_told_in_a_sentence(
+    up: Deploy, archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(file: Path) -> str:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(file))
+
+    monkeypatch.setattr(parsing, "sha256", refuse)
+    ended = up("--region", REGION)
+
+    assert ended.exit_code == 2
+    assert ended.stderr.startswith(f"Error: {archive}: Permission denied. Name a file or folder")

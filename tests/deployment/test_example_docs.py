@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 
 PAGE = (ROOT / "docs/examples.md").read_text("utf-8")
 
-LINES = re.findall(r"^    python deploy\.py ((?:.*\\\n)*.*)$", PAGE, re.MULTILINE)
+LINES = re.findall(r"^    plumbline deploy ((?:.*\\\n)*.*)$", PAGE, re.MULTILINE)
 
 SAID = re.findall(r"```text\n(.*?)```", PAGE, re.DOTALL)
 

@@ -13,9 +13,7 @@ ROOT = Path(__file__).parents[2]
 
 PAGES = {name: (ROOT / name).read_text("utf-8") for name in ("README.md", "docs/deploy.md")}
 
-PROGRAM = r"(?:(?:\.venv/bin/)?python deploy\.py|plumbline deploy)"
-
-LINE = re.compile(rf"^    {PROGRAM} (.+)$", re.MULTILINE)
+LINE = re.compile(r"^    plumbline deploy (.+)$", re.MULTILINE)
 
 MADE_UP = {"URI": IMAGE, "ROLE": f"arn:aws:iam::{ACCOUNT}:role/plumbline"}
 
@@ -24,7 +22,7 @@ CHANGES = ("update", "rollback", "weights", "transform")
 
 
 def commands(page: str) -> list[list[str]]:
-    """The lines for deploy.py, with what stands for one's own filled in."""
+    """The lines for `plumbline deploy`, with what stands for one's own filled in."""
     lines = [shlex.split(line, comments=True) for line in LINE.findall(PAGES[page])]
     return [[MADE_UP.get(word, word) for word in line] for line in lines]
 

@@ -18,11 +18,11 @@ ROOT = Path(__file__).parents[2]
 
 PAGE = (ROOT / "docs/teams.md").read_text("utf-8")
 
-LINE = re.compile(r"^    \.venv/bin/python deploy\.py ([^>\n]+)", re.MULTILINE)
+LINE = re.compile(r"^    plumbline deploy ([^>\n]+)", re.MULTILINE)
 
 ALL = f"--image {IMAGE} --model model.tar.gz --role {ROLE}"
 
-FILES = ("model.tar.gz", "cats.tar.gz", "dogs.tar.gz", "cat.jpg")
+FILES = ("model.tar.gz", "better.tar.gz", "cats.tar.gz", "dogs.tar.gz", "cat.jpg")
 
 
 def lines() -> list[list[str]]:
@@ -50,6 +50,8 @@ def test_every_line_is_one_that_deploy_py_knows(
         for line in lines():
             checked = line[0] in ("up", "models", "register")
             alone = line[1:2] == ["cats"] and line[0] == "up"  # each another cats
+            if line[0] == "update":
+                deploy("up", line[1], *shlex.split(ALL), "--no-check")
             ended = deploy(
                 *line,
                 *(("--no-check",) if checked else ()),

@@ -182,3 +182,21 @@ def test_a_full_temporary_folder_is_told_in_a_sentence(
         "Error: /tmp/plumbline-x can't be written: No space left on device. Make room there, or "
         "name another folder for temporary files in TMPDIR.\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("number", "said"), [(30, "Read-only file system"), (13, "Permission denied")]
+)
+def test_a_folder_that_must_not_be_written_to_is_told_in_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, said: str
+) -> None:
+    def protected(*_: object, **__: object) -> None:
+        raise OSError(number, said, "plumbline.toml")
+
+    monkeypatch.setattr("plumbline.cli.unpacked", protected)
+    result = run("inspect", str(tmp_path))
+    assert result.exit_code == 1
+    assert result.stderr == (
+        f"Error: plumbline.toml: {said}. Go to a folder, or name a file, that you may read and "
+        "write; TMPDIR names a folder for temporary files.\n"
+    )

@@ -41,6 +41,13 @@ def page(name: str) -> str:
     return (ROOT / "docs" / name).read_text("utf-8")
 
 
+def test_the_pages_call_the_program_by_one_name_and_say_the_other_once() -> None:
+    other = re.compile(r"python3? deploy\.py|`deploy\.py [a-z-]")
+    found = [(file.name, line) for file in PAGES for line in other.findall(file.read_text("utf-8"))]
+
+    assert found == [("deploy.md", "python deploy.py")]
+
+
 def test_the_settings_table_is_what_the_command_prints() -> None:
     printed = CliRunner().invoke(main, ["settings", "--markdown"]).stdout
 

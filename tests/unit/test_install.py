@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
+from requirements import install
 from requirements.install import LOCK, cause, line_of_uv, uv_variables
+
+ROOT = Path(__file__).parents[2]
 
 LISTED = r"""
 :env:.find-links='/opt/mine'
@@ -83,3 +93,93 @@ def test_what_installers_say_is_told_in_a_sentence(said: str, sentence: str) -> 
 
 def test_what_is_not_known_is_shown_whole() -> None:
     assert cause("one\ntwo") == "The installation failed:\none\ntwo"
+
+
+# -- `make venv` where it can't be ----------------------------------------------------------------
+
+PRETENDED = """\
+#!/bin/sh
+[ "$1" = -V ] && echo "Python {version}" && exit
+pretend="import sys; sys.version_info = {numbers}; exec(sys.argv[1])"
+[ "$1" = -c ] && exec python3 -c "$pretend" "$2"
+echo "went on with $*"
+"""
+"""A Python that says to be of another version."""
+
+OTHERS = 65534
+"""The user `nobody`: root may write everywhere."""
+
+
+@pytest.fixture
+def checkout() -> Iterator[Path]:
+    """What `make venv` reads, in a folder that everybody may read, with a space in its name."""
+    with tempfile.TemporaryDirectory(prefix="a checkout ") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        (folder / "container/plumbline/packing").mkdir(parents=True)
+        for file in (
+            "Makefile",
+            "pyproject.toml",
+            "requirements/dev.txt",
+            "requirements/install.py",
+        ):
+            (folder / file).parent.mkdir(exist_ok=True)
+            shutil.copyfile(ROOT / file, folder / file)
+        yield folder
+
+
+def pretended(checkout: Path, version: str) -> None:
+    """A Python of this version, there; it does nothing with a module or a file."""
+    python = checkout / "python"
+    numbers = tuple(int(number) for number in version.split("."))
+    python.write_text(PRETENDED.format(version=version, numbers=numbers))
+    python.chmod(0o755)
+
+
+def made(checkout: Path, *words: str, **more: object) -> subprocess.CompletedProcess[str]:
+    """`make venv` there."""
+    command = ["make", "--no-print-directory", "venv", *words]
+    return subprocess.run(  # type: ignore[call-overload, no-any-return]
+        command, cwd=checkout, capture_output=True, text=True, check=False, **more
+    )
+
+
+@pytest.mark.parametrize("version", ["3.10.14", "3.14.0"])
+def test_another_python_is_told_which_ones_it_may_be(checkout: Path, version: str) -> None:
+    pretended(checkout, version)
+    done = made(checkout, "PYTHON=./python")
+
+    first = done.stderr.splitlines()[0]
+    assert done.returncode == 2
+    assert first.startswith(
+        f"./python is Python {version}; Plumbline and TensorFlow need Python 3.11,"
+    )
+    assert "make PYTHON=python3.12" in first
+    assert done.stdout == ""
+
+
+def test_a_python_that_is_not_there_is_named(checkout: Path) -> None:
+    assert made(checkout, "PYTHON=python3.99").stderr.startswith("python3.99 was not found; ")
+
+
+def test_a_checkout_that_must_not_be_written_to(checkout: Path) -> None:
+    pretended(checkout, "3.12.1")
+    checkout.chmod(0o555)
+    somebody = {"user": OTHERS, "group": OTHERS, "extra_groups": []} if os.geteuid() == 0 else {}
+    done = made(checkout, "PYTHON=./python", **somebody)
+    checkout.chmod(0o755)
+
+    assert done.returncode == 2
+    first = done.stderr.splitlines()[0]
+    assert first == (
+        f"{checkout} can't be written to, and .venv belongs into it. Clone it where you may write."
+    )
+
+
+def test_a_disk_without_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    full = shutil.disk_usage(ROOT)._replace(free=10**9)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: full)
+    with pytest.raises(
+        SystemExit, match=r"no room for \.venv: it takes 2\.4 GB, .* has 1\.0 GB left"
+    ):
+        install.check_room()

@@ -9,8 +9,13 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+import plumbline
+
 NAME = "plumbline"
 """What messages call it, and what it is called where it is on PATH."""
+
+VERSION = f"{NAME}, version {plumbline.__version__}"
+"""What --version prints, of every script."""
 
 COMMANDS = (
     *("bench", "compare", "conform", "deploy", "drift", "find-preprocess", "init", "inspect"),

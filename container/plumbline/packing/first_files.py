@@ -65,7 +65,7 @@ def init(model: Path | None, weights: Path | None) -> None:
     if declaration.exists():
         raise PackingError(
             f"There is a {FILE} here already, which is not written over. Go on with it "
-            "(plumbline pack MODEL --spec plumbline.toml), or move it away first."
+            f"(plumbline pack {model or 'MODEL'} --spec plumbline.toml), or move it away first."
         )
     reporter = Reporter(Console())
     chosen = model_sources.find(model or only_model(Path()), weights)

@@ -15,7 +15,7 @@ from faults import Weather
 
 from deployment import names
 
-pytestmark = pytest.mark.usefixtures("pictures")
+pytestmark = pytest.mark.usefixtures("pictures", "sound")
 
 
 def test_every_picture_is_answered(

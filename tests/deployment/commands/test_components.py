@@ -90,16 +90,36 @@ def test_an_endpoint_that_is_there_gets_none(
     assert "only when it is made: remove it with `down` first" in ended.stderr
 
 
-@pytest.mark.parametrize("command", [("update", "--env", "A=1"), ("rollback",), ("weights", "a=1")])
-def test_what_it_can_not_do_is_said(
-    account: Account, up: Deploy, deploy: Deploy, weather: Weather, command: tuple[str, ...]
+INSTEAD = {
+    ("update", "--env", "A=1"): "deploy.py down cats` and then `up cats … --component MEMORY` make",
+    ("update", "--env", "A=1", "--template"): "`up cats … --component MEMORY` make it anew",
+    ("rollback",): "deploy.py down cats` and then `up cats … --component MEMORY` with the earlier",
+    ("weights", "a=1"): "Its copies share the requests evenly: ",
+    ("models",): "`up NAME … --multi-model` makes one",
+    ("drift",): "plumbline drift model.tar.gz captured`",
+    (
+        "transform",
+        "s3://pictures/photos/",
+        "s3://pictures/answers/",
+    ): "deploy.py transform cats-batch S3_IN S3_OUT",
+}
+
+
+@pytest.mark.usefixtures("account", "pictures")
+@pytest.mark.parametrize("command", INSTEAD, ids=" ".join)
+def test_what_it_can_not_do_is_said_with_what_helps(
+    up: Deploy, deploy: Deploy, weather: Weather, command: tuple[str, ...]
 ) -> None:
     with weather.prevailing():
         up("--component", 2048)
+        before = len(weather.calls)
         ended = deploy(command[0], "cats", *command[1:])
 
     assert ended.exit_code == 4
-    assert "runs an inference component, which this command does not change" in ended.stderr
+    said = " ".join(ended.stderr.split())
+    assert "cats runs an inference component, and this command knows production variants" in said
+    assert INSTEAD[command] in said
+    assert not [call for call in weather.calls[before:] if call.changes]
 
 
 @pytest.mark.parametrize("kind", FAULTS)

@@ -11,14 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aws_account import ACCOUNT, REGION, Account, Deploy, inventory
+from aws_account import ACCOUNT, REGION, ROLE, Account, Deploy, inventory
+from batching import IN, OUT
 from click.testing import Result
 from faults import Weather, refused
 
 from deployment.flows import preflight
 from deployment.proof import inspection
 
-URI = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/plumbline"
+REGISTRY = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"
+
+URI = f"{REGISTRY}/plumbline"
 
 MANIFEST = {"config": {"digest": f"sha256:{'1' * 64}"}, "layers": []}
 
@@ -37,10 +40,17 @@ PRODUCT = {
 """As AWS's price list answers, shortened."""
 
 
+USES = (*("spot training job", "training warm pool", "training job", "transform job", "endpoint"),)
+"""What there are quotas for; the two pools of special machines are of one at most here."""
+
+
 def quotas(value: float) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
     """Service Quotas' answer, with other quotas before the one that is looked for."""
-    named = {"ml.c5.large for training job usage": 0.0, "ml.c5.large for endpoint usage": value}
-    listed = [{"QuotaName": name, "Value": each} for name, each in named.items()]
+    listed = [
+        {"QuotaName": f"{instance} for {use} usage", "Value": value if use in USES[2:] else 1.0}
+        for instance in ("ml.c5.large", "ml.c5.xlarge")
+        for use in USES
+    ]
     return lambda _: {"Quotas": listed}
 
 
@@ -166,6 +176,28 @@ def test_an_image_for_both_processors_runs_on_either(
     assert ended.exit_code == 0, ended.stderr
 
 
+@pytest.mark.usefixtures("architecture")
+@pytest.mark.parametrize("by", [":v1", "@sha256:"])
+def test_an_image_is_looked_for_by_its_tag_or_its_digest(
+    account: Account, sent: Deploy, role: str, by: str
+) -> None:
+    pushed = account("ecr")
+    pushed.create_repository(repositoryName="team/server")
+    kind = "application/vnd.oci.image.manifest.v1+json"
+    manifest = json.dumps({"schemaVersion": 2, "mediaType": kind, **MANIFEST})
+    put = {"repositoryName": "team/server", "imageManifest": manifest}
+    made = pushed.put_image(**put, imageTag="v1")["image"]["imageId"]["imageDigest"]
+    tail = made if by == "@sha256:" else "v1"
+    there = {key: each for key, each in stubs().items() if key != "BatchGetImage"}
+    with Weather(stubs=there).prevailing():
+        missing = sent("--role", role, "--image", f"{REGISTRY}/team/server:v2")
+        found = sent("--role", role, "--image", f"{REGISTRY}/team/server{by[0]}{tail}")
+
+    assert found.exit_code == 0, found.stderr
+    assert missing.exit_code == 2
+    assert "there is no such image" in missing.stderr
+
+
 def test_a_role_that_is_not_there(account: Account, sent: Deploy, architecture: None) -> None:
     with Weather(stubs=stubs()).prevailing() as weather:
         ended = sent("--role", f"arn:aws:iam::{ACCOUNT}:role/serving")
@@ -193,3 +225,135 @@ def test_what_may_not_be_looked_at_is_left_to_aws(
 
     assert ended.exit_code == 0, ended.stderr
     assert "price list" not in ended.stderr
+
+
+# -- jobs -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def begin(
+    deploy: Deploy, sent: Deploy, archive: Path, photos: Path, pictures: Any
+) -> Callable[..., Result]:
+    """`train`, `search` or `transform` with all that they need, checked beforehand."""
+    given: dict[str, tuple[object, ...]] = {
+        "train": ("cats", "--data", photos),
+        "search": ("cats", "--data", photos, "--choose", "optimizer=adam,sgd", "--parallel", 2),
+        "transform": ("cats", IN, OUT, "--model", archive),
+    }
+    machine = ("--image", URI, "--instance", "ml.c5.xlarge")
+    return lambda command, *more: deploy(command, *given[command], *machine, *more)
+
+
+JOBS = ("train", "search", "transform")
+
+
+@pytest.mark.usefixtures("architecture")
+@pytest.mark.parametrize("command", JOBS)
+@pytest.mark.parametrize(
+    ("options", "phrase"),
+    [
+        (("--instance", "ml.c5.xlarg"), "Did you mean ml.c5.xlarge?"),
+        (("--env", "PLUMBLINE_SLOT=2"), "Did you mean PLUMBLINE_SLOTS?"),
+        (("--role", f"arn:aws:iam::{ACCOUNT}:role/another"), "there is no such role"),
+    ],
+)
+def test_what_was_typed_wrongly_for_a_job(
+    account: Account,
+    begin: Deploy,
+    role: str,
+    command: str,
+    options: tuple[object, ...],
+    phrase: str,
+) -> None:
+    before = inventory(account)
+    with Weather(stubs=stubs()).prevailing():
+        ended = begin(command, "--role", role, *options)
+
+    assert ended.exit_code == 2, ended.stderr
+    assert phrase in " ".join(ended.stderr.split())
+    assert inventory(account) == before
+
+
+@pytest.mark.parametrize("command", JOBS)
+def test_an_image_for_another_processor_is_none_for_a_job(
+    account: Account, begin: Deploy, role: str, command: str
+) -> None:
+    arm = {"manifests": [{"platform": {"architecture": "arm64"}}]}
+    with Weather(stubs=stubs(manifest=arm)).prevailing():
+        ended = begin(command, "--role", role)
+
+    assert ended.exit_code == 2, ended.stderr
+    assert "The image is for arm64, and ml.c5.xlarge has" in " ".join(ended.stderr.split())
+
+
+@pytest.mark.usefixtures("architecture")
+@pytest.mark.parametrize(
+    ("command", "options", "phrase"),
+    [
+        ("train", (), "may have 0 × ml.c5.xlarge for training jobs in"),
+        ("train", ("--spot", "--env", "A=1"), None),
+        ("train", ("--warm", "30m"), "may have 0 × ml.c5.xlarge for training jobs in"),
+        ("search", (), "may have 0 × ml.c5.xlarge for training jobs in"),
+        ("search", ("--spot",), "may have 1 × ml.c5.xlarge for training jobs on Spot instances"),
+        ("transform", ("--count", 3), "may have 0 × ml.c5.xlarge for batch transform jobs"),
+    ],
+)
+def test_a_quota_of_jobs_is_that_of_their_kind(
+    begin: Deploy,
+    role: str,
+    studying: Weather,
+    command: str,
+    options: tuple[object, ...],
+    phrase: str | None,
+) -> None:
+    studying.stubs |= stubs(quota=0)
+    ended = begin(command, "--role", role, *options)
+
+    assert ended.exit_code == (2 if phrase else 0), ended.stderr
+    assert (phrase or "") in " ".join(ended.stderr.split())
+
+
+@pytest.mark.usefixtures("architecture")
+def test_instances_that_are_kept_warm_have_a_quota_of_their_own(
+    account: Account, begin: Deploy, role: str
+) -> None:
+    named = {"training job": 2.0, "training warm pool": 0.0}
+    listed = [
+        {"QuotaName": f"ml.c5.xlarge for {use} usage", "Value": most} for use, most in named.items()
+    ]
+    with Weather(stubs={**stubs(), "ListServiceQuotas": lambda _: {"Quotas": listed}}).prevailing():
+        ended = begin("train", "--role", role, "--warm", "30m")
+
+    assert ended.exit_code == 2, ended.stderr
+    assert "may have 0 × ml.c5.xlarge kept warm after training jobs" in ended.stderr
+
+
+@pytest.mark.usefixtures("architecture")
+def test_a_script_may_have_settings_of_its_own(
+    account: Account,
+    begin: Deploy,
+    role: str,
+    studying: Weather,
+    tmp_path: Path,
+) -> None:
+    script = tmp_path / "code" / "train.py"
+    script.parent.mkdir()
+    script.write_text("print(1)")
+    studying.stubs |= stubs()
+    ended = begin("train", "--role", role, "--script", script, "--env", "PLUMBLINE_MINE=2")
+
+    assert ended.exit_code == 0, ended.stderr
+
+
+@pytest.mark.parametrize("command", JOBS)
+def test_without_checks_aws_judges_a_job(
+    account: Account, begin: Deploy, studying: Weather, command: str
+) -> None:
+    studying.before |= dict.fromkeys(
+        ("BatchGetImage", "GetRole", "ListServiceQuotas"), refused("Internal", "It was asked.")
+    )
+    begin(command, "--role", ROLE, "--no-check")
+
+    asked = {call.operation for call in studying.calls}
+    assert not {"BatchGetImage", "GetRole", "ListServiceQuotas"} & asked
+    assert asked & {"CreateTrainingJob", "CreateHyperParameterTuningJob", "CreateTransformJob"}

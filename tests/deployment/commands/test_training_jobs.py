@@ -28,6 +28,8 @@ from plumbline.training.epoch_lines import EpochLines
 from plumbline.training.job import Channel as TrainingChannel
 from plumbline.training.job import Job
 
+pytestmark = pytest.mark.usefixtures("sound")
+
 
 def asked(weather: Weather, operation: str = "CreateTrainingJob") -> Any:
     """The parameters of the only such call."""
@@ -165,6 +167,17 @@ def test_what_it_costs_at_most_is_said_in_figures_where_the_price_list_can_be_as
     assert "AWS's price list lacks ml.c7i.4xlarge in eu-central-1" in unknown.stderr
     assert unasked.exit_code == 0
     assert "which takes credentials that allow pricing:GetProducts (Could not" in unasked.stderr
+
+
+def test_the_figures_are_said_before_anything_is_made(
+    train: Deploy, seek: Deploy, studying: Weather
+) -> None:
+    studying.stubs["GetProducts"] = priced(*LISTED)
+    for begin, most in ((train, "1.72 USD"), (seek, "17.14 USD")):
+        lines = begin().stderr.splitlines()
+        [told] = (number for number, line in enumerate(lines) if f"at most {most}" in line)
+        begun = (number for number, line in enumerate(lines) if line.startswith(("Making", "Up")))
+        assert told < min(begun, default=told + 1)
 
 
 def test_a_spot_job_keeps_checkpoints_of_its_own(train: Deploy, studying: Weather) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aws_account import REGION, Account, Deploy, inventory
+from aws_account import ACCOUNT, REGION, Account, Deploy, inventory
 from cfnlint.api import lint
 from cfnlint.config import ManualArgs
 from faults import Weather, refused
@@ -136,3 +136,77 @@ def test_without_a_permission_to_look_it_is_printed_all_the_same(
         ended = up("--template")
 
     assert ended.exit_code == 0, ended.stderr
+
+
+# -- of an update -------------------------------------------------------------------------------
+
+
+def stacked(_asked: Any) -> dict[str, Any]:
+    """The tags of what a stack has made."""
+    made = {"plumbline:name": "cats", "aws:cloudformation:stack-name": "vision"}
+    return {"Tags": [{"Key": key, "Value": value} for key, value in made.items()]}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--log-days", 30),
+        ("--autoscale", "1:4", "--target", 100),
+        ("--alarms", f"arn:aws:sns:{REGION}:{ACCOUNT}:alarms"),
+        ("--async", "s3://answers/there/", "--autoscale", "0:2"),
+        ("--serverless", 2048),
+        ("--metrics", "none", "--capture", "s3://kept/here", "--count", 2),
+        ("--kms-key", "alias/mine", "--routing", "random"),
+    ],
+    ids=lambda options: str(options[0]),
+)
+def test_that_of_an_update_is_that_of_an_endpoint_made_so_at_once(
+    account: Account, up: Deploy, deploy: Deploy, better: Path, options: tuple[object, ...]
+) -> None:
+    changes = ("--model", better, "--env", "PLUMBLINE_SLOTS=2")
+    with Weather(stubs={"ListTags": stacked}).prevailing():
+        wanted = up(*options, *changes, "--template", model=False)
+        made, first = up(*options), inventory(account)
+        ended = deploy("update", "cats", *changes, "--template")
+
+    assert (made.exit_code, wanted.exit_code, ended.exit_code) == (0, 0, 0), ended.stderr
+    assert json.loads(ended.stdout) == json.loads(wanted.stdout)
+    assert f"Before the stack is updated: aws s3 cp {better} s3://" in ended.stderr
+    assert "It updates the CloudFormation stack vision" in ended.stderr
+    assert inventory(account) == first
+    assert lint(ended.stdout, config=ManualArgs(regions=[REGION])) == []
+
+
+def test_that_of_a_multi_model_endpoint_keeps_its_folder(
+    account: Account, up: Deploy, deploy: Deploy
+) -> None:
+    up("--multi-model", model=False)
+    ended = deploy("update", "cats", "--env", "A=1", "--template")
+
+    assert ended.exit_code == 0, ended.stderr
+    container = json.loads(ended.stdout)["Resources"]["Model"]["Properties"]["PrimaryContainer"]
+    assert container["Mode"] == "MultiModel"
+    assert container["Environment"]["A"] == "1"
+
+
+def test_of_an_endpoint_of_no_stack_it_is_said_what_comes_first(
+    account: Account, up: Deploy, deploy: Deploy
+) -> None:
+    up()
+    ended = deploy("update", "cats", "--template")
+
+    assert ended.exit_code == 0, ended.stderr
+    assert "Endpoint" in json.loads(ended.stdout)["Resources"]
+    assert "belongs to no CloudFormation stack" in ended.stderr
+    assert "deploy.py down cats" in ended.stderr
+
+
+@pytest.mark.parametrize("option", ["--canary", "--bake", "--max-errors"])
+def test_steps_of_a_roll_out_are_none_of_a_template(
+    account: Account, up: Deploy, deploy: Deploy, option: str
+) -> None:
+    up()
+    ended = deploy("update", "cats", "--env", "A=1", option, "10", "--template")
+
+    assert ended.exit_code == 2
+    assert f"{option} is of no use with --template" in " ".join(ended.stderr.split())
