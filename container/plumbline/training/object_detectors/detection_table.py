@@ -85,7 +85,10 @@ PICTURES: Table = {
         "smaller; `crop_color` also changes colors",
     ),
     "augmentation_random_flip": kept(
-        choice(*FLIPS), "horizontal", "`none`, `horizontal`, `vertical` or both"
+        choice(*FLIPS),
+        None,
+        "`none`, `horizontal`, `vertical` or both (`horizontal_and_vertical`); by default "
+        "`horizontal`, but `none` with `augmentation_type=none`",
     ),
 }
 

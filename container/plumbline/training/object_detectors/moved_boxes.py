@@ -44,7 +44,8 @@ class Augmentation:
 
     def __init__(self, values: Values, channels: int) -> None:
         self.seed = values["seed"]
-        kind, flip = values["augmentation_type"], values["augmentation_random_flip"]
+        kind = values["augmentation_type"]
+        flip = values["augmentation_random_flip"] or ("none" if kind == "none" else "horizontal")
         self.crops = kind in ("crop", "crop_color")
         self.across = flip in ("horizontal", "horizontal_and_vertical")
         self.down = flip in ("vertical", "horizontal_and_vertical")

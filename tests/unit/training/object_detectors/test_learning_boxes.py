@@ -103,6 +103,20 @@ def test_a_crop_shows_one_box_at_least_and_only_what_is_in_the_picture(flip: str
     assert len(seen) == (1 if flip == "none" else 4)
 
 
+def test_no_augmentation_is_none_of_any_kind() -> None:
+    pictures = np.random.default_rng(0).integers(0, 256, (16, 8, 8, 3)).astype(np.float32)
+    boxes = [some_boxes(2, number) for number in range(16)]
+    augmentation = Augmentation(values(augmentation_type="none"), 3)
+    moved, found = augmentation.moved(pictures, boxes, 0, 0)
+    np.testing.assert_array_equal(moved, pictures)
+    for (corners, there), each in zip(found, boxes, strict=True):
+        np.testing.assert_array_equal(corners, each)
+        assert there.all()
+    assert Augmentation(values(), 3).across
+    flipped = values(augmentation_type="none", augmentation_random_flip="horizontal")
+    assert Augmentation(flipped, 3).across
+
+
 TOLD = {
     "train:loss": 1.5,
     "train:smooth_l1": 0.61,
