@@ -19,7 +19,6 @@ from deployment.flows.watch import standing
 from deployment.plan import job_limits
 from deployment.plan import search as plans
 from deployment.terminal import job_parsing
-from deployment.terminal.dry_run import show_calls
 from deployment.terminal.job_options import AFTER, JOB, SEARCH, STATUS, STOP
 from deployment.terminal.options import DRY_RUN, NAME, WHERE, connect, options
 
@@ -49,7 +48,7 @@ def search(name: str, **asked: Any) -> None:
     elif asked["status"]:
         status(aws, name, asked)
     elif not asked["data"] and (asked["follow"] or asked["up"]):
-        take_up(aws, name, asked)
+        taking_up.take_up(aws, name, KIND, asked)
     else:
         begin(aws, name, asked)
 
@@ -75,24 +74,11 @@ def begin(aws: Aws, name: str, asked: Mapping[str, Any]) -> None:
     taking_up.go_on(aws, name, KIND, job, asked)
 
 
-def take_up(aws: Aws, name: str, asked: Mapping[str, Any]) -> None:
-    """Watch the newest search, and bring up what was best."""
-    heeded = ("follow", "up", "no_check", "tags")
-    taking_up.refuse_idle(asked, "--follow or --up without --data", heeded)
-    if asked["dry_run"]:
-        show_calls(name, aws.region, [plans.look_at(name).call])
-        return
-    found = trainings.newest(aws, name, KIND)
-    taking_up.go_on(aws, name, KIND, found["HyperParameterTuningJobName"], asked)
-
-
 def status(aws: Aws, name: str, asked: Mapping[str, Any]) -> None:
     """How the newest search is. Raises `TrainingFailed` for one that failed."""
     taking_up.refuse_idle(asked, "--status", ("status",))
-    if asked["dry_run"]:
-        show_calls(name, aws.region, [plans.look_at(name).call])
+    if not (found := taking_up.newest(aws, name, KIND, dry_run=asked["dry_run"])):
         return
-    found = trainings.newest(aws, name, KIND)
     state = found["HyperParameterTuningJobStatus"]
     click.echo(f"{found['HyperParameterTuningJobName']}: {state}, {standing(found)}")
     for each in trainings.trials(aws, found["HyperParameterTuningJobName"]):

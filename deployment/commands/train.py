@@ -23,7 +23,7 @@ from deployment.plan.endpoint import plan_up
 from deployment.plan.resumption import resumption
 from deployment.plan.training import Training
 from deployment.terminal import job_parsing, parsing
-from deployment.terminal.dry_run import show, show_calls
+from deployment.terminal.dry_run import show
 from deployment.terminal.job_options import AFTER, CONTROL, JOB, WARM
 from deployment.terminal.options import DRY_RUN, NAME, WHERE, connect, options
 from deployment.terminal.progress import say
@@ -55,7 +55,7 @@ def train(name: str, **asked: Any) -> None:
     if chosen:
         CONTROLS[chosen[0]](aws, name, asked)
     elif not asked["data"] and (asked["follow"] or asked["up"]):
-        take_up(aws, name, asked)
+        taking_up.take_up(aws, name, KIND, asked)
     else:
         begin(aws, name, asked)
 
@@ -94,24 +94,11 @@ def with_endpoint(aws: Aws, made: Training, job: str, plan: Plan, asked: Mapping
     return replace(plan, steps=(*plan.steps, wait, *up.steps), cost=(*plan.cost, *up.cost))
 
 
-def take_up(aws: Aws, name: str, asked: Mapping[str, Any]) -> None:
-    """Watch the newest job, and bring up what it made."""
-    heeded = ("follow", "up", "no_check", "tags")
-    taking_up.refuse_idle(asked, "--follow or --up without --data", heeded)
-    if asked["dry_run"]:
-        show_calls(name, aws.region, [training.look_at(name).call])
-        return
-    found = trainings.newest(aws, name, KIND)
-    taking_up.go_on(aws, name, KIND, found["TrainingJobName"], asked)
-
-
 def status(aws: Aws, name: str, asked: Mapping[str, Any]) -> None:
     """How the newest job is. Raises `TrainingFailed` for one that failed."""
     taking_up.refuse_idle(asked, "--status", ("status",))
-    if asked["dry_run"]:
-        show_calls(name, aws.region, [training.look_at(name).call])
+    if not (found := taking_up.newest(aws, name, KIND, dry_run=asked["dry_run"])):
         return
-    found = trainings.newest(aws, name, KIND)
     click.echo(f"{found['TrainingJobName']}: {in_short(found)}")
     for line in (*changes(found), *filter(None, [metrics(found)])):
         click.echo(f"  {line}")
@@ -124,10 +111,9 @@ def status(aws: Aws, name: str, asked: Mapping[str, Any]) -> None:
 def logs(aws: Aws, name: str, asked: Mapping[str, Any]) -> None:
     """The last lines of the newest job."""
     taking_up.refuse_idle(asked, "--logs", ("logs",))
-    if asked["dry_run"]:
-        show_calls(name, aws.region, [training.look_at(name).call])
+    if not (found := taking_up.newest(aws, name, KIND, dry_run=asked["dry_run"])):
         return
-    job = trainings.newest(aws, name, KIND)["TrainingJobName"]
+    job = found["TrainingJobName"]
     lines = cloudwatch.of_job(aws, job, LINES, names.TRAINING_LOGS)
     if not lines:
         say(f"The training job {job} has written nothing yet.")

@@ -20,7 +20,7 @@ from deployment.plan.state import Described
 from deployment.plan.training import Training
 from deployment.policy import Place, needed, reading
 from deployment.terminal import parsing, progress
-from deployment.terminal.dry_run import show
+from deployment.terminal.dry_run import show, show_calls
 from deployment.terminal.progress import say, told
 
 COMMANDS = {"training job": "train", "search": "search"}
@@ -96,6 +96,27 @@ def start(aws: Aws, plan: Plan, kind: str, request: str, bucket: str = "") -> st
     job = last.what.rpartition(" ")[2]
     say(f"The {kind} {job} has begun.")
     return job
+
+
+def newest(aws: Aws, name: str, kind: str, *, dry_run: bool) -> Described | None:
+    """The newest as AWS describes it; None, and the call that asks, where nothing is to be done.
+
+    Raises `Refused` where there is none.
+    """
+    if dry_run:
+        module = search if kind == "search" else training
+        show_calls(name, aws.region, [module.look_at(name).call])
+        return None
+    found: Described = trainings.newest(aws, name, kind)
+    return found
+
+
+def take_up(aws: Aws, name: str, kind: str, asked: Mapping[str, Any]) -> None:
+    """Watch the newest, and bring up what it made."""
+    heeded = ("follow", "up", "no_check", "tags")
+    refuse_idle(asked, "--follow or --up without --data", heeded)
+    if found := newest(aws, name, kind, dry_run=asked["dry_run"]):
+        go_on(aws, name, kind, found[f"{trainings.KINDS[kind][2]}Name"], asked)
 
 
 def go_on(aws: Aws, name: str, kind: str, job: str, asked: Mapping[str, Any]) -> None:

@@ -17,6 +17,7 @@ from plumbline.signature import Signature, TensorSpec
 from plumbline.vision.normalize import Normalization
 
 
+@cache
 def preload() -> Any:
     """OpenVINO, imported without the part that reports its use to its makers, in a thread."""
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]

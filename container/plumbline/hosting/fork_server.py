@@ -23,7 +23,7 @@ import select
 import signal
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,10 @@ from plumbline.loading import never_packed_process
 from plumbline.machine import allocator, child_process, process_control
 from plumbline.settings import environment
 
-PRELOADED = {"openvino": openvino_networks.preload, "tensorflow": tensorflow.preload}
+PRELOADED: Mapping[str, Callable[[], Any]] = {
+    "openvino": openvino_networks.preload,
+    "tensorflow": tensorflow.preload,
+}
 
 
 class Zygote:

@@ -57,8 +57,8 @@ def remarks(found: Acceleration) -> Iterator[str]:
         yield "Images/s are those of one picture after the other; decoding them is not counted."
     if found.trials and not any("bf16" in trial.name for trial in found.trials):
         yield (
-            "bf16 was not tried: this machine's CPU has no bf16 arithmetic. Pack on one that has "
-            "it, such as an ml.c7i instance, to let the server choose it."
+            "bf16 was not tried: this machine's CPU has no bf16 arithmetic. Where [acceleration]'s "
+            "budget allows bf16, pack on a machine that has it, such as an ml.c7i instance."
         )
     if found.unmade:
         yield f"int8 was not made: {found.unmade}."
