@@ -137,8 +137,8 @@ def run_group(name: str, plan: Plan, tests: Path, screen: TextIO) -> tuple[Told,
 
 def run_again(told: Told, status: int) -> int:
     """The status after what failed has been run once more, as far as that is asked for."""
-    steady = told.counts["failed"] > len(told.failed)
-    if steady or len(told.failed) > int(os.environ.get("PLUMBLINE_TEST_AGAIN", "0")):
+    uncollected = told.counts["failed"] > len(told.failed)
+    if uncollected or len(told.failed) > int(os.environ.get("PLUMBLINE_TEST_AGAIN", "0")):
         return status
     for test in list(told.failed):
         alone = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", test]
