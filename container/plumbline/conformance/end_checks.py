@@ -114,6 +114,8 @@ def ends_well(scene: Scene) -> Finding:
     ending = end(scene)
     if not ending.in_time and scene.facts.get("process 1") in SHELLS:
         return not_judged("the signal does not arrive: see B10")
+    if ending.in_time and not ending.taken:
+        return not_judged("no request could be kept in flight until SIGTERM came")
     said = f"{ending.words}; {ending.taken} requests were in flight, {ending.lost} were lost"
     if not ending.in_time or ending.lost:
         return failed(said)

@@ -18,7 +18,7 @@ CONNECTIONS = 8
 SURE = 0.25
 """Seconds that a request must have been on its way to count as taken."""
 
-SETTLED = 3.0
+SETTLED = 10.0
 """Seconds in which those that are held back have got through to the server."""
 
 HELD = 30.0
@@ -29,6 +29,8 @@ HELD = 30.0
 class Flight:
     """A request: when it was there, when its answer, and whether that came."""
 
+    held: bool
+    """Whether the last byte of its body is held back."""
     sent: float = float("inf")
     ended: float = float("inf")
     answered: bool = False
@@ -57,30 +59,30 @@ class Flights:
     def fly(self, held: bool) -> None:
         """One connection after another."""
         while not self.over.is_set():
-            flight = Flight()
+            flight = Flight(held)
             self.all.append(flight)
             with suppress(OSError, http.client.HTTPException):
-                self.ask(flight, held)
+                self.ask(flight)
             flight.ended = time.monotonic()
             if not flight.answered:
                 return
 
-    def ask(self, flight: Flight, held: bool) -> None:
+    def ask(self, flight: Flight) -> None:
         """One request; one that is held says that it is there by asking to continue."""
         body = self.sample.body
         headers = {
             **self.sample.headers,
             "Content-Length": str(len(body)),
             "Connection": "close",
-            **({"Expect": "100-continue"} if held else {}),
+            **({"Expect": "100-continue"} if flight.held else {}),
         }
         with raw_requests.connected(self.address) as connection:
             connection.sendall(raw_requests.head(self.address, headers))
-            if held:
+            if flight.held:
                 raw_requests.peeked(connection)
             connection.sendall(body[:-1])
             flight.sent = time.monotonic()
-            if held:
+            if flight.held:
                 self.over.wait(HELD)
             connection.sendall(body[-1:])
             flight.answered = raw_requests.answer(connection, flight.sent).status > 0
@@ -105,6 +107,6 @@ def settle(flights: Flights) -> None:
     end = time.monotonic() + SETTLED
     while time.monotonic() < end:
         ripe = time.monotonic() - SURE
-        if sum(one.sent < ripe and not one.answered for one in flights.all) >= CONNECTIONS // 2:
+        if sum(one.held and one.sent < ripe < one.ended for one in flights.all) >= CONNECTIONS // 2:
             return
         time.sleep(0.05)
