@@ -76,7 +76,10 @@ GRANTS: Mapping[str, Grant] = {
     "Components": Grant(
         (f"{SAGEMAKER}:inference-component/*",),
         (
-            *(f"sagemaker:{verb}InferenceComponent" for verb in ("Create", "Describe", "Delete")),
+            *(
+                f"sagemaker:{verb}InferenceComponent"
+                for verb in ("Create", "Describe", "Update", "Delete")
+            ),
             "sagemaker:AddTags",
             "sagemaker:ListTags",
         ),

@@ -221,8 +221,6 @@ def taken(step: Make, different: list[str]) -> DeploymentError:
     if region := step.expected.get("BucketRegion"):
         return in_another_region(step.call.parameters["Bucket"], region)
     advice = "`python deploy.py update` changes it; `down` removes it; or choose another name."
-    if step.call.operation == "CreateInferenceComponent":
-        advice = "`python deploy.py down` removes it, with its endpoint; or choose another name."
     if step.doing == "Starting":
         advice = "Give the same command again: another time makes another name."
     return Refused(

@@ -14,7 +14,7 @@ import click
 from deployment.aws import s3
 from deployment.aws.client import Aws
 from deployment.current import captured
-from deployment.current.running import read
+from deployment.current.running import read, refuse_component
 from deployment.errors import Misuse
 from deployment.plan.calls import Call
 from deployment.plan.order import Order, Variant
@@ -80,7 +80,8 @@ def drift(
     """  # noqa: D301 - \b keeps click from rewrapping
     begins = datetime.now(UTC) - timedelta(hours=hours(since))
     aws = connect(asked)
-    running = read(aws, name, component=HERE)
+    running = read(aws, name)
+    refuse_component(running, HERE)
     chosen = variant_of(running, variant)
     if not model and not chosen.archive.url.endswith(ARCHIVES):
         raise Misuse(

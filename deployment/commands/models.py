@@ -13,7 +13,7 @@ import click
 from deployment.aws import predictor
 from deployment.aws.client import Aws
 from deployment.aws.s3 import place
-from deployment.current.running import read
+from deployment.current.running import read, refuse_component
 from deployment.errors import AnsweredWrong, Misuse, Refused
 from deployment.plan.calls import Call, Look, Plan, Remove, Step, Upload
 from deployment.plan.models import models_url, tagging
@@ -52,7 +52,9 @@ def models(name: str, added: tuple[str, ...], removed: tuple[str, ...], **asked:
     python deploy.py models animals --remove cats
     """  # noqa: D301 - \b keeps click from rewrapping
     aws = connect(asked)
-    order = read(aws, name, component=FOLDER).order
+    running = read(aws, name)
+    refuse_component(running, FOLDER)
+    order = running.order
     if not order.multi:
         raise Misuse(f"{name} is no multi-model endpoint: `up --multi-model` makes one.")
     there = listed(aws, order)

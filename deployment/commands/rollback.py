@@ -6,11 +6,13 @@ from typing import Any
 
 import click
 
+from deployment.aws import service_model
 from deployment.aws.client import Aws
 from deployment.aws.performer import Performer
 from deployment.current import cloudwatch, inventory
 from deployment.current.running import read
 from deployment.errors import EndpointFailed, Refused
+from deployment.flows import component_change
 from deployment.plan import rollout
 from deployment.plan.calls import Plan
 from deployment.plan.endpoint import wait_for
@@ -23,11 +25,6 @@ from deployment.terminal.options import DRY_RUN, NAME, WHERE, connect, options
 from deployment.terminal.progress import say
 
 NOTHING = "nothing before"
-
-EARLIER = (
-    "Nothing is kept of what ran before: `python deploy.py down {name}` and then `up {name} … "
-    "--component MEMORY` with the earlier archive."
-)
 
 
 @click.command()
@@ -43,8 +40,16 @@ def rollback(name: str, **asked: Any) -> None:
     python deploy.py rollback cats
     """  # noqa: D301 - \b keeps click from rewrapping
     aws = connect(asked)
-    running = read(aws, name, component=EARLIER)
+    running = read(aws, name)
     performer = progress.performer(aws)
+    if running.component:
+        plan = component_change.way_back(running)
+        service_model.check(aws, plan)
+        if asked["dry_run"]:
+            show(plan)
+        else:
+            component_change.rollback(performer, running)
+        return
     if running.coming and cloudwatch.guards(aws, name):
         break_off(performer, running, dry_run=asked["dry_run"])
         return

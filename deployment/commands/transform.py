@@ -15,7 +15,7 @@ from deployment.aws import service_model
 from deployment.aws.client import Aws
 from deployment.aws.performer import Performer
 from deployment.current import cloudwatch, jobs
-from deployment.current.running import read
+from deployment.current.running import read, refuse_component
 from deployment.errors import DeploymentError, EndpointFailed, Misuse, Refused
 from deployment.flows import preflight
 from deployment.plan import batch, limits
@@ -96,7 +96,8 @@ def ordered(aws: Aws, name: str, asked: Mapping[str, Any]) -> Order:
     image, bucket = asked["image"] or "", asked["bucket"] or ""
     tags = parsing.tags(asked["tags"])
     if there:
-        running = read(aws, name, component=UNDER_ANOTHER)
+        running = read(aws, name)
+        refuse_component(running, UNDER_ANOTHER)
         chosen = one_variant(running.order, asked["variant"])
         changes = Changes(archive, image=image, environment=environment, bucket=bucket, tags=tags)
         return changed(replace(running, order=chosen), changes)

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import click
 
 from deployment.aws import service_model
-from deployment.aws.client import Aws
 from deployment.aws.performer import Performer
 from deployment.current.running import read
 from deployment.errors import AnsweredWrong, Misuse, Refused
-from deployment.flows import preflight, stack
+from deployment.flows import component_change, preflight, stack
+from deployment.flows.offers import going_on
 from deployment.plan.amendment import Changes, changed, check_rollout, guarded, unscaled
 from deployment.plan.calls import Plan, Remove
+from deployment.plan.component_update import awake, check_changes, plan_component_update
 from deployment.plan.endpoint import config_parameters
 from deployment.plan.order import Alarms, Order
 from deployment.plan.rollout import RollOut, parse_seconds, parse_size
@@ -60,22 +60,30 @@ def update(name: str, **asked: Any) -> None:
     running = read(aws, name, stacked=asked["template"])
     if asked["alarms"] or asked["alarm_latency"]:
         wanted = replace(wanted, alarms=watching.alarms(asked, running.order.alarms))
-    order = changed(running, wanted)
+    check_changes(running, wanted)
+    order = awake(running, changed(running, wanted))
     if asked["template"]:
         stack.show(aws, running, order)
         return
     rollout = steps(asked)
     check_rollout(running, order, rollout, asked=any(asked[each] for each in (*HOW, *WATCHED)))
-    plan = plan_update(running, order, rollout, unscaled(running, wanted))
+    if running.component:
+        plan = plan_component_update(running, order)
+    else:
+        plan = plan_update(running, order, rollout, unscaled(running, wanted))
     service_model.check(aws, plan)
     if asked["dry_run"]:
-        show(replace(plan, steps=(*plan.steps, *plan_scaling(running, order).steps)), order)
+        after = () if running.component else plan_scaling(running, order).steps
+        show(replace(plan, steps=(*plan.steps, *after)), order)
         return
     refuse_fallen(running)
     preflight.introduce(aws, order, plan.cost)
     if not asked["no_check"]:
         preflight.check(aws, order, fresh=False)
     with golden.inspected(aws, order, skip=asked["no_check"]) as found:
+        if running.component:
+            component_change.update(progress.performer(aws), running, order, plan, found)
+            return
         whole = guarded(running, order) and rollout.how == "all at once"
         watch = guard.Watch(aws, order, found if whole else {})
         roll_out(running, order, plan, found, watch)
@@ -188,18 +196,3 @@ def prove(
             golden.prove(performer.aws, order, found)
     except AnsweredWrong as exc:
         guard.go_back(performer, order.name, back, exc)
-
-
-@contextmanager
-def going_on(aws: Aws, name: str) -> Iterator[None]:
-    """Where this breaks off, say how to go on, and how back; wrong answers take it back anyway."""
-    try:
-        yield
-    except AnsweredWrong:
-        raise
-    except BaseException:
-        say(
-            f"The same command goes on from here; `python deploy.py rollback {name} {aws.where}` "
-            f"goes back, and `python deploy.py status {name} {aws.where}` shows how it is."
-        )
-        raise

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from deployment.current.running import read
+from deployment.current.running import read, refuse_component
 from deployment.errors import Misuse
 from deployment.plan.transition import plan_weights
 from deployment.proof import causes
@@ -38,7 +38,9 @@ def weights(name: str, shares: tuple[str, ...], **asked: Any) -> None:
     if len(wanted) < len(shares):
         raise Misuse("A variant is named twice: one weight for each.")
     aws = connect(asked)
-    plan = plan_weights(read(aws, name, component=COPIES), wanted)
+    running = read(aws, name)
+    refuse_component(running, COPIES)
+    plan = plan_weights(running, wanted)
     if asked["dry_run"]:
         show(plan)
         return

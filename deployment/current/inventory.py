@@ -16,6 +16,7 @@ from deployment.current.tags import is_ours
 from deployment.errors import NotAllowed, NotReached, Refused
 from deployment.plan import rollout
 from deployment.plan.calls import Call, Look
+from deployment.plan.components import look_at as look_at_component
 from deployment.plan.dashboard import look_at_dashboard
 from deployment.plan.endpoint import look_at
 from deployment.plan.scaling import SERVICE, Things
@@ -237,12 +238,21 @@ def leftovers(aws: Aws, name: str) -> Leftovers:
     """What there is, as AWS lists it."""
     configs, models = versions(aws, name)
     there, guards = alarms(aws, name), rollout.alarms(name)
+    jobs = tuple(job["ModelName"] for job in at_work(aws, name))
     return Leftovers(
         tuple(each["AlarmName"] for each in there if each["AlarmName"] in guards),
         {config: of_variants(aws, config, "ModelName") for config in configs},
         models,
-        tuple(job["ModelName"] for job in at_work(aws, name)),
+        (*jobs, *models_of_components(aws, aws.look(look_at(name)))),
     )
+
+
+def models_of_components(aws: Aws, endpoint: Described | None) -> Iterator[str]:
+    """The models of an endpoint's inference components."""
+    for component in components(aws, endpoint):
+        look = Look(look_at_component(component).call, "Specification.ModelName")
+        if model := aws.look(look):
+            yield str(model)
 
 
 def of_variants(aws: Aws, config: str, key: str) -> tuple[str, ...]:

@@ -2,74 +2,81 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Protocol
 
 from deployment import names
 from deployment.aws import predictor
 from deployment.aws.client import Aws
-from deployment.aws.s3 import place
-from deployment.current import inventory, tags
+from deployment.current import descriptions, inventory, tags
 from deployment.current.tags import is_ours
 from deployment.errors import Misuse, Refused
-from deployment.plan import observability
+from deployment.plan import components
 from deployment.plan.calls import Call, Look
 from deployment.plan.endpoint import config_parameters, look_at
-from deployment.plan.order import (
-    Archive,
-    Async,
-    Capture,
-    Component,
-    Kind,
-    Network,
-    Order,
-    RealTime,
-    Serverless,
-    Timeouts,
-    Variant,
-    as_kept,
-)
+from deployment.plan.order import Component, Order
 from deployment.plan.scaling import scaling_of
 from deployment.plan.standing_alarms import alarms_of
 from deployment.plan.state import Described, Running
 
-ANEW = "`python deploy.py down {name}` and then `up {name} … --component MEMORY` make it anew."
 
-
-def read(aws: Aws, name: str, *, stacked: bool = False, component: str = ANEW) -> Running:
+def read(aws: Aws, name: str, *, stacked: bool = False) -> Running:
     """What runs under a name, also as part of a CloudFormation stack if `stacked`.
 
-    Raises `Refused` where there is nothing, or nothing of ours, and for an inference component,
-    with what the sentence `component` says to do instead.
+    Raises `Refused` where there is nothing, or nothing of ours.
     """
-    described = predictor.endpoint(aws, name).described
-    own = names.own_tags(inventory.refuse_foreign(aws, described, name, stacked=stacked))
-    config = describe(aws, "EndpointConfig", described["EndpointConfigName"])
+    endpoint = predictor.endpoint(aws, name).described
+    own = names.own_tags(inventory.refuse_foreign(aws, endpoint, name, stacked=stacked))
+    config = describe(aws, "EndpointConfig", endpoint["EndpointConfigName"])
     listed = [*config["ProductionVariants"], *config.get("ShadowProductionVariants", ())]
-    if not all("ModelName" in each for each in listed):
-        raise Refused(
-            f"{name} runs an inference component, and this command knows production variants with "
-            f"models only. {component.format(name=name)}",
-            "inference component",
-        )
-    models = {
-        model: describe(aws, "Model", model) for model in {each["ModelName"] for each in listed}
-    }
+    if all("ModelName" in each for each in listed):
+        models = {
+            model: describe(aws, "Model", model) for model in {each["ModelName"] for each in listed}
+        }
+        made = descriptions.order(name, aws.region, endpoint, config, models)
+        back, component = before(aws, config["EndpointConfigArn"]), None
+    else:
+        component = described_component(aws, name)
+        model = describe(aws, "Model", component["Specification"]["ModelName"])
+        made = descriptions.order_of_copies(name, aws.region, component, config, model)
+        back = before(aws, model["ModelArn"])
     targets, policies = inventory.scaled(aws, name)
-    made = order(name, aws.region, described, config, models)
-    back, alarms = before(aws, config["EndpointConfigArn"]), inventory.alarms(aws, name)
+    alarms = inventory.alarms(aws, name)
     watched = alarms_of(name, alarms)
     return Running(
-        described,
+        endpoint,
         replace(made, scaling=scaling_of(targets, policies), alarms=watched, tags=own),
         back,
         targets,
         policies,
-        inventory.of_variants(aws, back, "VariantName") if back else (),
+        inventory.of_variants(aws, back, "VariantName") if back and not component else (),
         tuple(each["AlarmName"] for each in alarms),
         inventory.dashboards(aws, name),
+        component,
     )
+
+
+def described_component(aws: Aws, name: str) -> Described:
+    """The inference component of an endpoint. Raises `Refused` where it is not there."""
+    found: Described | None = aws.look(components.look_at(names.component(name)))
+    if found is None:
+        raise Refused(
+            f"The endpoint {name} is for an inference component, and has none: it was not made to "
+            "the end, or somebody has removed it. The same `up` goes on.",
+            "not found",
+        )
+    return found
+
+
+def refuse_component(running: Running, instead: str) -> None:
+    """Raise `Refused` for an inference component, with what the sentence `instead` says to do."""
+    name = running.order.name
+    if running.component:
+        raise Refused(
+            f"{name} runs an inference component, and this command knows production variants with "
+            f"models only. {instead.format(name=name)}",
+            "inference component",
+        )
 
 
 def describe(aws: Aws, kind: str, name: str) -> Described:
@@ -87,122 +94,8 @@ def describe(aws: Aws, kind: str, name: str) -> Described:
 
 
 def before(aws: Aws, arn: str) -> str:
-    """What a configuration's tag says of the one before it; empty where it says nothing."""
+    """What the tag of a configuration, or of a model, says of the one before it, if anything."""
     return tags.of(aws, arn).get(names.BEFORE, "")
-
-
-# -- descriptions → an order ----------------------------------------------------------------------
-
-
-def order(
-    name: str, region: str, endpoint: Described, config: Described, models: Mapping[str, Described]
-) -> Order:
-    """The order that makes just this configuration of just these models."""
-    listed = config["ProductionVariants"]
-    weights = {
-        each["VariantName"]: each["DesiredWeight"]
-        for each in endpoint.get("ProductionVariants") or ()
-        if "DesiredWeight" in each
-    }
-    shadows = [variant(each, models) for each in config.get("ShadowProductionVariants", ())]
-    model = models[listed[0]["ModelName"]]
-    container = model["PrimaryContainer"]
-    bucket, key = place(archive(container).url)
-    metrics, environment = observability.read(name, config, container)
-    return Order(
-        name,
-        region,
-        role=model["ExecutionRoleArn"],
-        image=container.get("Image", ""),
-        variants=tuple(variant(each, models, weights) for each in listed),
-        kind=kind(config),
-        shadow=shadows[0] if shadows else None,
-        bucket=bucket if key.startswith(names.prefix(name)) else "",
-        environment=environment,
-        multi=container.get("Mode") == "MultiModel",
-        network=network(model),
-        kms_key=config.get("KmsKeyId") or "",
-        capture=capture(config.get("DataCaptureConfig") or {}),
-        timeouts=timeouts(listed[0]),
-        metrics=metrics,
-        routing=(listed[0].get("RoutingConfig") or {}).get("RoutingStrategy", ""),
-        data_key=data_key(config),
-    )
-
-
-def data_key(config: Described) -> str:
-    """The key for what is kept in S3."""
-    output = (config.get("AsyncInferenceConfig") or {}).get("OutputConfig") or {}
-    kept = config.get("DataCaptureConfig") or {}
-    return str(output.get("KmsKeyId") or kept.get("KmsKeyId") or "")
-
-
-def variant(
-    described: Described,
-    models: Mapping[str, Described],
-    weights: Mapping[str, float] | None = None,
-) -> Variant:
-    """A variant with the share that it has by now."""
-    name = described["VariantName"]
-    found = archive(models[described["ModelName"]]["PrimaryContainer"])
-    weight = (weights or {}).get(name, described["InitialVariantWeight"])
-    return Variant(name, found, as_kept(weight))
-
-
-def archive(container: Described) -> Archive:
-    """Where a model's archive is."""
-    if package := container.get("ModelPackageName"):
-        return Archive(package=package)
-    folder = (container.get("ModelDataSource") or {}).get("S3DataSource") or {}
-    return Archive(url=folder.get("S3Uri") or container.get("ModelDataUrl") or "")
-
-
-def kind(config: Described) -> Kind:
-    """Which kind of endpoint."""
-    first = config["ProductionVariants"][0]
-    if "ServerlessConfig" in first:
-        size = first["ServerlessConfig"]
-        provisioned = size.get("ProvisionedConcurrency", 0)
-        return Serverless(size["MemorySizeInMB"], size["MaxConcurrency"], provisioned)
-    pools = sorted(first.get("InstancePools") or (), key=lambda each: each["Priority"])
-    tried = [each["InstanceType"] for each in pools] or [first["InstanceType"]]
-    machines = tried[0], first["InitialInstanceCount"]
-    answers = config.get("AsyncInferenceConfig")
-    if not answers:
-        return RealTime(*machines, tuple(tried[1:]))
-    output, topics = answers["OutputConfig"], answers["OutputConfig"].get("NotificationConfig", {})
-    concurrency = answers.get("ClientConfig", {}).get("MaxConcurrentInvocationsPerInstance", 4)
-    told = topics.get("SuccessTopic", ""), topics.get("ErrorTopic", "")
-    return Async(output["S3OutputPath"], *machines, concurrency, *told)
-
-
-def network(model: Described) -> Network:
-    """Where the containers run."""
-    place = model.get("VpcConfig") or {}
-    return Network(
-        tuple(place.get("Subnets", ())),
-        tuple(place.get("SecurityGroupIds", ())),
-        bool(model.get("EnableNetworkIsolation")),
-    )
-
-
-def capture(described: Described) -> Capture | None:
-    """What is kept of requests."""
-    if not described.get("EnableCapture"):
-        return None
-    return Capture(
-        described["DestinationS3Uri"],
-        described["InitialSamplingPercentage"],
-        "CaptureContentTypeHeader" in described,
-    )
-
-
-def timeouts(variant: Described) -> Timeouts:
-    """What SageMaker waits for."""
-    return Timeouts(
-        variant.get("ContainerStartupHealthCheckTimeoutInSeconds"),
-        variant.get("ModelDataDownloadTimeoutInSeconds"),
-    )
 
 
 class Owned(Protocol):

@@ -12,6 +12,7 @@ from deployment.plan.order import (
     Alarms,
     Archive,
     Capture,
+    Component,
     Order,
     RealTime,
     Serverless,
@@ -157,7 +158,7 @@ def resized(running: Running, changes: Changes) -> Any:
 def guarded(running: Running, order: Order) -> bool:
     """Whether SageMaker can roll this out in steps, and back by itself."""
     before, after = ({each.name for each in made.variants} for made in (running.order, order))
-    if isinstance(order.kind, Serverless) or before != after:
+    if isinstance(order.kind, Serverless | Component) or before != after:
         return False
     return not order.kind.instance.startswith("ml.inf1.")
 
@@ -168,9 +169,9 @@ def check_rollout(running: Running, order: Order, rollout: RollOut, *, asked: bo
         if asked:
             raise Misuse(
                 "--canary, --linear, --rolling, --bake, --max-latency and --max-errors are for "
-                "endpoints with instances (but not ml.inf1) whose variants keep their names. "
-                "SageMaker changes this one all at once: leave them out; deploy.py itself goes "
-                "back if golden pictures come out wrong."
+                "endpoints with instances (but not ml.inf1, and not for inference components) "
+                "whose variants keep their names. SageMaker changes this one all at once: leave "
+                "them out; deploy.py itself goes back if golden pictures come out wrong."
             )
         return
     for problem in problems(rollout, machines(running, order)):

@@ -134,7 +134,9 @@ def metric_of(tracked: Mapping[str, Any]) -> str:
     """Our name for what a policy measures; empty for what is measured by none from here."""
     measured = tracked.get("PredefinedMetricSpecification", {}).get("PredefinedMetricType")
     own = tracked.get("CustomizedMetricSpecification", {}).get("MetricName")
-    known = {theirs: ours for ours, theirs in PREDEFINED.items()} | {BACKLOG: "backlog"}
+    known = {
+        theirs: ours for table in (PREDEFINED, OF_COPIES) for ours, theirs in table.items()
+    } | {BACKLOG: "backlog"}
     return known.get(measured or own, "")
 
 

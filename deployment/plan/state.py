@@ -27,6 +27,8 @@ class Running:
     """The variants of the configuration before, those that listened included."""
     alarms: tuple[str, ...] = ()
     dashboards: tuple[str, ...] = ()
+    component: Described | None = None
+    """The inference component, where the variants have no models; `before` is a model then."""
 
     @property
     def scaled(self) -> tuple[str, ...]:
@@ -35,7 +37,9 @@ class Running:
 
     @property
     def config(self) -> str:
-        """The configuration that it is on."""
+        """The configuration that it is on, or the model that its inference component is of."""
+        if self.component:
+            return str(self.component["Specification"]["ModelName"])
         return str(self.endpoint["EndpointConfigName"])
 
     @property

@@ -118,8 +118,12 @@ def in_words(found: Existing) -> Iterator[str]:
 
 
 def plan_pruning(name: str, region: str, found: Leftovers, kept: Collection[str]) -> Plan:
-    """Remove the alarms, and the configurations and models that are not those of `kept`."""
-    needed = {*found.used, *(model for config in kept for model in found.models_of.get(config, ()))}
+    """Remove the alarms, and the configurations and models that are not those of `kept`.
+
+    A model may be named there, too.
+    """
+    models = (model for config in kept for model in found.models_of.get(config, ()))
+    needed = {*found.used, *kept, *models}
     steps: list[Step] = []
     if found.alarms:
         call = Call("cloudwatch", "DeleteAlarms", {"AlarmNames": list(found.alarms)})

@@ -47,7 +47,7 @@ def plan_update(
         *upload_steps(order),
         *model_steps(order),
         make_config(config),
-        *remembering_steps(running, name),
+        *([] if name == running.config else [remembering_step(running, "configuration", name)]),
         *resting_steps(running, name),
         *tagging_steps(running, order),
         *unscaling_steps(running, unscaled),
@@ -88,14 +88,15 @@ def unscaling_steps(running: Running, variants: Collection[str]) -> Iterator[Ste
     return ending_steps_of(running.order.name, scaled, variants)
 
 
-def remembering_steps(running: Running, config: str) -> Iterator[Make]:
-    """Let the new configuration name the one that runs now."""
-    if config == running.config:
-        return
-    made = f"configuration {config}"
-    place = {"ResourceArn": Answer(made, "EndpointConfigArn")}
+ARNS = {"configuration": "EndpointConfigArn", "model": "ModelArn"}
+"""Where the answer to making a thing has its ARN."""
+
+
+def remembering_step(running: Running, kind: str, name: str) -> Make:
+    """Let the new configuration, or the new model, name the one that runs now."""
+    place = {"ResourceArn": Answer(f"{kind} {name}", ARNS[kind])}
     tag = {"Key": names.BEFORE, "Value": running.config}
-    yield Make(
+    return Make(
         f"rollback to {running.config}",
         Call("sagemaker", "AddTags", {**place, "Tags": [tag]}),
         Look(

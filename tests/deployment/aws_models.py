@@ -35,6 +35,7 @@ def complaints(call: Call) -> list[str]:
 ARNS = {
     "PolicyARN": "arn:aws:autoscaling:eu-central-1:123456789012:scalingPolicy:1:resource/x",
     "EndpointConfigArn": "arn:aws:sagemaker:eu-central-1:123456789012:endpoint-config/x",
+    "ModelArn": "arn:aws:sagemaker:eu-central-1:123456789012:model/x",
 }
 """What earlier calls answer."""
 

@@ -22,6 +22,11 @@ class Hosting:
     components: dict[str, dict[str, Any]] = field(default_factory=dict)
     targets: dict[str, dict[str, Any]] = field(default_factory=dict)
     policies: dict[str, dict[str, Any]] = field(default_factory=dict)
+    looks: int = 0
+    """How often a component that changes is looked at before it has."""
+    goes_back: str = ""
+    """Why SageMaker takes back what is changed, if it does."""
+    coming: dict[str, Any] = field(default_factory=dict)
 
     @property
     def stubs(self) -> dict[str, Answers]:
@@ -30,6 +35,7 @@ class Hosting:
             "CreateEndpointConfig": self.configure,
             "CreateInferenceComponent": self.create,
             "DescribeInferenceComponent": self.describe,
+            "UpdateInferenceComponent": self.update,
             "ListInferenceComponents": self.listed,
             "DeleteInferenceComponent": self.delete,
             "RegisterScalableTarget": self.register,
@@ -72,17 +78,36 @@ class Hosting:
             "InferenceComponentStatus": "InService",
             "CreationTime": MADE,
             "LastModifiedTime": MADE,
-            "Specification": {"ModelName": asked["Specification"]["ModelName"]},
-            "RuntimeConfig": {"DesiredCopyCount": 1, "CurrentCopyCount": 1},
+            "Specification": asked["Specification"],
+            "RuntimeConfig": copies(asked),
         }
         return {"InferenceComponentArn": arn}
+
+    def update(self, asked: Parameters) -> Any:
+        """Begin to change one."""
+        found = self.components[asked["InferenceComponentName"]]
+        if found["InferenceComponentStatus"] != "InService":
+            return refused("ValidationException", "It is being updated.")()
+        before = {key: found[key] for key in ("Specification", "RuntimeConfig")}
+        self.coming = {"left": self.looks, "before": before}
+        changed = {"Specification": asked["Specification"], "RuntimeConfig": copies(asked)}
+        found |= {**changed, "InferenceComponentStatus": "Updating"}
+        return {"InferenceComponentArn": found["InferenceComponentArn"]}
 
     def describe(self, asked: Parameters) -> Any:
         """How one is."""
         name = asked["InferenceComponentName"]
         if name not in self.components:
             return refused("ValidationException", f"Could not find inference component {name}.")()
-        return self.components[name]
+        found = self.components[name]
+        if found["InferenceComponentStatus"] == "Updating":
+            if self.coming["left"]:
+                self.coming["left"] -= 1
+                return dict(found)
+            found["InferenceComponentStatus"] = "InService"
+            if self.goes_back:
+                found |= {**self.coming["before"], "FailureReason": self.goes_back}
+        return dict(found)
 
     def listed(self, asked: Parameters) -> dict[str, Any]:
         """Those of an endpoint, in short."""
@@ -130,6 +155,12 @@ class Hosting:
         if self.policies.pop(asked["PolicyName"], None) is None:
             return refused("ObjectNotFoundException", "No scaling policy found.")()
         return {}
+
+
+def copies(asked: Parameters) -> dict[str, int]:
+    """As they are described."""
+    count = asked["RuntimeConfig"]["CopyCount"]
+    return {"DesiredCopyCount": count, "CurrentCopyCount": count}
 
 
 def without_version(_asked: Parameters) -> dict[str, Any]:

@@ -48,10 +48,12 @@ def test_every_line_is_one_that_deploy_py_knows(
     stubs = {**Hosting().stubs, "InvokeEndpoint": lambda _: answer}
     with Weather(stubs=stubs).prevailing():
         for line in lines():
-            checked = line[0] in ("up", "models", "register")
+            checked = line[0] in ("up", "models", "register", "update")
             alone = line[1:2] == ["cats"] and line[0] == "up"  # each another cats
             if line[0] == "update":
-                deploy("up", line[1], *shlex.split(ALL), "--no-check")
+                kind = () if "--template" in line else ("--component", 2048)
+                deploy("down", line[1], "--yes")
+                deploy("up", line[1], *shlex.split(ALL), "--no-check", *kind)
             ended = deploy(
                 *line,
                 *(("--no-check",) if checked else ()),

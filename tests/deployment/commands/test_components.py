@@ -91,9 +91,6 @@ def test_an_endpoint_that_is_there_gets_none(
 
 
 INSTEAD = {
-    ("update", "--env", "A=1"): "deploy.py down cats` and then `up cats … --component MEMORY` make",
-    ("update", "--env", "A=1", "--template"): "`up cats … --component MEMORY` make it anew",
-    ("rollback",): "deploy.py down cats` and then `up cats … --component MEMORY` with the earlier",
     ("weights", "a=1"): "Its copies share the requests evenly: ",
     ("models",): "`up NAME … --multi-model` makes one",
     ("drift",): "plumbline drift model.tar.gz captured`",

@@ -14,11 +14,17 @@ from aws_models import complaints
 from test_plans import ORDERS as ALL
 
 from deployment import names
-from deployment.current import running as reading
+from deployment.current import descriptions as reading
 from deployment.plan import batch, rollout
 from deployment.plan.amendment import guarded, machines
 from deployment.plan.batch import Job
 from deployment.plan.calls import Plan
+from deployment.plan.component_update import (
+    model_of,
+    plan_component_rollback,
+    plan_component_update,
+)
+from deployment.plan.components import specification
 from deployment.plan.endpoint import config_parameters
 from deployment.plan.models import container, model_parameters
 from deployment.plan.order import Archive, Component, Order, Variant
@@ -28,7 +34,12 @@ from deployment.plan.teardown import plan_pruning
 from deployment.plan.transition import plan_rollback, plan_update, plan_weights
 
 ORDERS = [each for each in ALL if not isinstance(each.values[0].kind, Component)]
-"""What can be read back; an inference component is made anew instead."""
+"""Those whose variants have models."""
+
+COPIES = [each for each in ALL if isinstance(each.values[0].kind, Component)]
+"""Those of inference components."""
+
+each_of_copies = pytest.mark.parametrize("order", COPIES)
 
 CHANGED = [each for each in ORDERS if each.values[0].image and not each.values[0].multi]
 """What another archive can be given to."""
@@ -70,6 +81,21 @@ def running(order: Order) -> Running:
     return Running(endpoint, replace(made, tags=order.tags), "cats-01234567")
 
 
+def running_copies(order: Order) -> Running:
+    """An inference component that was made from an order, described as SageMaker does it."""
+    config, [variant] = config_parameters(order), order.variants
+    model = model_parameters(order, variant)
+    component = {
+        "Specification": specification(order, order.kind, model["ModelName"]),
+        "RuntimeConfig": {"DesiredCopyCount": order.kind.count},
+        "InferenceComponentStatus": "InService",
+    }
+    arn = f"arn:aws:sagemaker:{REGION}:123456789012:endpoint/{order.name}"
+    endpoint = {"EndpointName": order.name, "EndpointArn": arn}
+    made = reading.order_of_copies(order.name, REGION, component, config, model)
+    return Running(endpoint, replace(made, tags=order.tags), component=component)
+
+
 def changed(order: Order) -> Order:
     """The order with another archive for each variant."""
     fresh = tuple(
@@ -92,6 +118,34 @@ def test_what_is_read_back_makes_the_same_models_and_configuration(order: Order)
     for ours, theirs in zip(read.all_variants, order.all_variants, strict=True):
         assert container(read, ours.archive) == container(order, theirs.archive)
         assert model_parameters(read, ours) == model_parameters(order, theirs)
+
+
+@each_of_copies
+def test_what_is_read_back_makes_the_same_component(order: Order) -> None:
+    now = running_copies(order)
+    read, [variant] = now.order, now.order.variants
+
+    assert config_parameters(read) == {
+        **config_parameters(order),
+        "EndpointConfigName": config_parameters(read)["EndpointConfigName"],
+        "ProductionVariants": config_parameters(read)["ProductionVariants"],
+    }
+    assert model_parameters(read, variant) == model_parameters(order, order.variants[0])
+    assert read.kind == order.kind
+    assert read.timeouts == order.timeouts
+    assert wrong(plan_component_update(now, read)) == []
+
+
+@pytest.mark.parametrize("order", [each for each in COPIES if each.values[0].image])
+def test_every_call_for_other_copies_is_one_that_aws_knows(order: Order) -> None:
+    now = running_copies(order)
+    fresh = replace(changed(now.order), tags={"team": "birds"}, variants=changed(order).variants)
+
+    plan = plan_component_update(now, fresh)
+    assert wrong(plan) == []
+    [call] = [call for call in plan.calls() if call.operation == "UpdateInferenceComponent"]
+    assert call.parameters["Specification"]["ModelName"] == model_of(fresh) != now.config
+    assert wrong(plan_component_rollback(now, "cats-01234567")) == []
 
 
 @each_changed
