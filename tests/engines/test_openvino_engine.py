@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from plumbline.engines.base import is_quick
 from plumbline.engines.openvino import Threads, load_network
 from plumbline.engines.openvino_networks import convert
 from plumbline.engines.time_left import lasting
@@ -226,3 +227,23 @@ def test_who_has_gone_gets_no_answer_of_a_quick_network_either(engines, images) 
 
     (after,) = engine.run(inputs, lasting(60)).values()
     np.testing.assert_array_equal(after, before)
+
+
+def test_it_is_quick_once_its_runs_are_where_one_is_computed_at_a_time(
+    load, keras_files, images: np.ndarray
+) -> None:
+    signature = load(keras_files.saved_model).signature
+    inputs = {signature.input().name: images[:1]}
+
+    def becomes_quick(threads: Threads) -> bool:
+        engine = load_network(keras_files.saved_model, signature, "f32", threads)
+        assert not is_quick(engine)
+        for _ in range(200):  # a busy machine may be slow for a while
+            engine.run(inputs, lasting(60))
+            if is_quick(engine):
+                return True
+        return False
+
+    assert becomes_quick(Threads(2, 1))
+    assert not becomes_quick(Threads(2, 2))
+    assert not becomes_quick(Threads(4, 4, streams=2))

@@ -38,6 +38,14 @@ class Engine(Protocol):
         """
 
 
+def is_quick(engine: Engine) -> bool:
+    """Whether a run takes a few milliseconds, waits for nobody, and would not gain by another's.
+
+    An engine says so by an attribute of this name; most don't.
+    """
+    return bool(getattr(engine, "is_quick", False))
+
+
 @contextmanager
 def as_the_models() -> Iterator[None]:
     """Say that it was the model which took too long."""

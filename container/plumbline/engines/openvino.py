@@ -70,16 +70,28 @@ class OpenVINOEngine:
     name = "openvino"
 
     def __init__(
-        self, signature: Signature, places: Places, networks: Sequence[Network], running: Counts
+        self,
+        signature: Signature,
+        places: Places,
+        networks: Sequence[Network],
+        running: Counts,
+        *,
+        one_at_a_time: bool = False,
     ) -> None:
         self.signature = signature
         self._places = places
         self._alone, self._crowd = networks
         self._running = running
         self._crowded_until = 0.0
+        self._one_at_a_time = one_at_a_time
         self._is_fixed = all(None not in spec.shape[1:] for spec in signature.inputs)
         self._took = math.inf
         """Seconds of the last run."""
+
+    @property
+    def is_quick(self) -> bool:
+        """See `plumbline.engines.base.is_quick`."""
+        return self._one_at_a_time and self._is_fixed and self._took < QUICK_SECONDS
 
     @property
     def others(self) -> Mapping[str, Engine]:
@@ -181,7 +193,9 @@ def load_network(
             signature = signature.of_bytes()
         networks = compiled(network, precision, threads)
     forget_mapped(path.with_suffix(".bin"))  # what was compiled has weights of its own
-    return OpenVINOEngine(signature, places, networks, counts_of("running", shared))
+    running = counts_of("running", shared)
+    alone = (threads.streams or threads.crowd) == 1
+    return OpenVINOEngine(signature, places, networks, running, one_at_a_time=alone)
 
 
 def compiled(network: Any, precision: str, threads: Threads) -> list[Network]:

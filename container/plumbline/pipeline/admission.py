@@ -102,6 +102,11 @@ class Admission:
         return len(self._waiting)
 
     @property
+    def is_idle(self) -> bool:
+        """Whether nobody is inside."""
+        return not self._inside
+
+    @property
     def free(self) -> int:
         """How many slots nobody holds."""
         return self._free

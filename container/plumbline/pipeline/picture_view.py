@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from plumbline.engines.base import Engine
+from plumbline.engines.base import Engine, is_quick
 from plumbline.engines.time_left import TimeLeft
 from plumbline.errors import SpecError
 from plumbline.signature import TEXT, Signature, TensorSpec
@@ -69,6 +69,11 @@ class ViewedEngine:
     def signature(self) -> Signature:
         """With one input, that of pictures."""
         return self.view.signature
+
+    @property
+    def is_quick(self) -> bool:
+        """As the engine is."""
+        return is_quick(self.engine)
 
     @property
     def others(self) -> Mapping[str, Engine]:

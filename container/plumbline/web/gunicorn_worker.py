@@ -1,6 +1,7 @@
 """gunicorn's worker: an event loop that receives and sends, and a few threads that answer.
 
-The loop accepts connections, and answers pings itself. A thread gets a request only when all of it
+The loop accepts connections, and answers pings itself, and what takes no longer than to hand it
+over (`quick_requests`). A thread gets a request only when all of it
 has come, and gives back an answer; whoever sends nothing, half a header or half a body, reads
 nothing or does not hang up, holds none.
 
@@ -33,6 +34,7 @@ from plumbline.web.connection import Connection, State
 from plumbline.web.exchange import Answer, refusal
 from plumbline.web.metrics_api import TELLING
 from plumbline.web.open_connections import OpenConnections
+from plumbline.web.quick_requests import QuickRequests
 from plumbline.web.received_request import ReceivedRequest
 from plumbline.web.worker_succession import is_awaited
 from plumbline.web.wsgi_bridge import ask, environ_of, exchange_of
@@ -92,6 +94,7 @@ class Worker(base.Worker):  # type: ignore[misc]
         """Serve, and be passed over by the others until this one accepts connections."""
         service = self.wsgi.extensions["plumbline"]
         self.direct = service.direct
+        self.quick = QuickRequests(lambda: self.waiting.empty() and service.is_quick)
         self.counts = self.wsgi.extensions[CONNECTIONS]
         self.telling = self.wsgi.extensions[TELLING]
         self.observer = self.telling.observer
@@ -185,9 +188,13 @@ class Worker(base.Worker):  # type: ignore[misc]
         return False
 
     def answer(self, connection: Connection, request: ReceivedRequest) -> None:
-        """Answer a ping here and now, and let a thread answer everything else."""
+        """Answer a ping here and now, and what is quick, and let a thread answer all else."""
         if request.target == PING:
             connection.send(self.answered(connection, request))
+            return
+        if self.quick.include(request):
+            with self.quick.timed():
+                self.work_on(connection, request)
             return
         self.waiting.put((connection, request))
         if self.idle:

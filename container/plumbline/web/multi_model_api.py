@@ -74,6 +74,9 @@ class ManyModels:
     reserve: int
     """Bytes that are kept free for requests."""
 
+    is_quick = False
+    """Models are in processes of their own: they answer when they do."""
+
     def direct(self, method: str, target: str) -> Callable[[Exchange], Answer] | None:
         """What answers a request that need not take the way through Flask."""
         if method == "GET":

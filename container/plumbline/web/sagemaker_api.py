@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from plumbline.engines.base import is_quick
 from plumbline.errors import ModelNotReady
 from plumbline.loading.served_model import ServedModel
 from plumbline.machine.allocator import LARGE, tidied_after
@@ -49,6 +50,15 @@ class Service:
         if target == "/invocations" and method == "POST":
             return self.invocations
         return self.ping if target == "/ping" and method == "GET" else None
+
+    @property
+    def is_quick(self) -> bool:
+        """Whether a picture is answered in milliseconds, without waiting for anybody."""
+        models = self.model.status.models
+        if models is None or len(models.models) > 1:
+            return False
+        pipeline = models.default.pipeline
+        return pipeline is pipeline.bare and is_quick(pipeline.engine) and self.admission.is_idle
 
     def ping(self, _: Exchange) -> Answer:
         """200 and nothing else once the model can answer; 503 and the reason before."""

@@ -35,6 +35,7 @@ from plumbline.web import (
     gunicorn_worker,
     metrics_api,
     open_connections,
+    quick_requests,
     worker_succession,
     wsgi,
 )
@@ -57,6 +58,7 @@ def application(
     patience: float = 0.0,
     most: int = 0,
     unsendable: bool = False,
+    quick: float = 0.0,
 ) -> Flask:
     """The app of `plumbline.web.wsgi`.
 
@@ -69,8 +71,10 @@ def application(
     `boots_after` is there. With `patience` the rest of a header may take so many seconds, and so
     may a client after its answer or in front of it. `most` is how many connections the worker
     takes, where those that stall give way sooner. With `unsendable` no prediction
-    can be written as HTTP.
+    can be written as HTTP. With `quick` the engine says of itself that it is, and so
+    many seconds are not too long.
     """
+    quick_requests.LONG_SECONDS = quick or quick_requests.LONG_SECONDS
     if unsendable:
         written = exchange.Answer.encoded
         exchange.Answer.encoded = partialmethod(unless_a_prediction, written)
@@ -87,7 +91,7 @@ def application(
         engines = {"code": AbsentEngine()}
         loading.load_engine = lambda model, *_: engines.get(model.kind, FakeEngine(delay=delay))
     else:
-        engine = Gated(delay=delay, gate=answers_after, breaks=breaks)
+        engine = Gated(delay=delay, gate=answers_after, breaks=breaks, is_quick=bool(quick))
         wsgi.load_models = loader(engine, loads_after, failure, dies)
     return wsgi.application(shared)
 
@@ -116,6 +120,7 @@ class Gated(FakeEngine):
 
     gate: str = ""
     breaks: bool = False
+    is_quick: bool = False
 
     def run(self, inputs: Tensors, left: TimeLeft) -> Tensors:
         """What the fake engine answers."""
