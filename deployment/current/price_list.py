@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -18,8 +18,8 @@ HOME = "us-east-1"
 PARTITION = "aws"
 """The only one whose prices are in that list."""
 
-USAGE: Mapping[str, str] = {"Training": "Train", "Hosting": "Host"}
-"""What AWS's bills call the use of an instance, by what the price list calls it."""
+TRAINING, HOSTING, ASYNC, TRANSFORM = "Train", "Host", "AsyncInf", "Tsform"
+"""What AWS's bills call the use of an instance."""
 
 HOURS = 730
 """Of a month."""
@@ -34,7 +34,7 @@ PATIENCE = Config(retries={"total_max_attempts": 1}, connect_timeout=3, read_tim
 def ceiling(aws: Aws, instance: str, seconds: int, jobs: int = 1, warm: int = 0) -> str:
     """The most that jobs cost which run for so many seconds each; or why that can't be said."""
     try:
-        price = hourly(aws, instance, "Training")
+        price = hourly(aws, instance, TRAINING)
     except UNASKED as exc:
         return (
             "In figures it can't be said: AWS's price list can't be asked, which takes "
@@ -50,17 +50,18 @@ def ceiling(aws: Aws, instance: str, seconds: int, jobs: int = 1, warm: int = 0)
     )
 
 
-def monthly(aws: Aws, instance: str, count: int) -> str:
-    """What so many instances of an endpoint cost; empty where that can't be said."""
+def running(aws: Aws, instance: str, count: int, use: str) -> str:
+    """What so many instances cost while they run; empty where that can't be said."""
     try:
-        price = hourly(aws, instance, "Hosting")
+        price = hourly(aws, instance, use)
     except UNASKED:
         return ""  # it is said for information: the reason is of no use here
     if price is None:
         return ""
+    longer = "" if use == TRANSFORM else f", ${price * count * HOURS:,.0f} a month"
     return (
-        f"By AWS's price list: {count} × {instance} = ${price * count:.3f} an hour, "
-        f"${price * count * HOURS:,.0f} a month, without taxes and discounts."
+        f"By AWS's price list: {count} × {instance} = ${price * count:.3f} an hour{longer}, "
+        "without taxes and discounts."
     )
 
 
@@ -73,7 +74,7 @@ def hourly(aws: Aws, instance: str, use: str) -> Decimal | None:
     """What an instance costs an hour, on demand, in a use; None if the list doesn't have it."""
     if aws.session.get_partition_for_region(aws.region) != PARTITION:
         return None
-    fields = {"regionCode": aws.region, "instanceName": instance, "component": use}
+    fields = {"regionCode": aws.region, "instanceName": instance}
     asked = [{"Type": "TERM_MATCH", "Field": key, "Value": fields[key]} for key in fields]
     client = aws.session.client("pricing", region_name=HOME, config=PATIENCE)
     pages = client.get_paginator("get_products").paginate(
@@ -90,7 +91,7 @@ OPERATION = "GetProducts"
 def prices(product: Any, instance: str, use: str) -> Iterator[Decimal]:
     """The prices of a product that is this instance, such as EUC1-Train:ml.c7i.4xlarge."""
     usage = str(product["product"]["attributes"].get("usagetype", ""))
-    if usage.rpartition("-")[2] == f"{USAGE[use]}:{instance}":
+    if usage.rpartition("-")[2] == f"{use}:{instance}":
         for offer in product["terms"].get("OnDemand", {}).values():
             for each in offer["priceDimensions"].values():
                 yield Decimal(each["pricePerUnit"]["USD"])

@@ -13,7 +13,7 @@ from deployment.current.running import Owned, check_account
 from deployment.errors import Misuse, NotAllowed, NotReached, Refused
 from deployment.names import near
 from deployment.plan.batch import Job
-from deployment.plan.order import Order, Serverless
+from deployment.plan.order import Async, Order, Serverless
 from deployment.plan.training import Training
 from deployment.proof.inspection import plumbline
 from deployment.terminal.progress import say
@@ -42,7 +42,8 @@ def check(aws: Aws, order: Order, *, fresh: bool) -> None:
     count = order.kind.count * len(order.all_variants)
     if fresh:
         seen(lambda: quotas.check(aws, instance, count))
-    if figures := price_list.monthly(aws, instance, count):
+    use = price_list.ASYNC if isinstance(order.kind, Async) else price_list.HOSTING
+    if figures := price_list.running(aws, instance, count, use):
         say(figures)
 
 
@@ -50,6 +51,8 @@ def check_batch(aws: Aws, order: Order, job: Job) -> None:
     """The same of a batch transform job."""
     check_served(aws, order, job.instance)
     seen(lambda: quotas.check(aws, job.instance, job.count, "transform job"))
+    if figures := price_list.running(aws, job.instance, job.count, price_list.TRANSFORM):
+        say(figures)
 
 
 def check_training(aws: Aws, training: Training, jobs: int = 1) -> None:

@@ -27,17 +27,24 @@ MANIFEST = {"config": {"digest": f"sha256:{'1' * 64}"}, "layers": []}
 
 LIST = {"manifests": [{"platform": {"architecture": each}} for each in ("amd64", "arm64")]}
 
-PRODUCT = {
-    "product": {"attributes": {"usagetype": "EUC1-Host:ml.c5.large"}},
-    "terms": {
-        "OnDemand": {
-            "A.B": {
-                "priceDimensions": {"A.B.C": {"unit": "Hrs", "pricePerUnit": {"USD": "0.1020000"}}}
-            }
+
+def product(usage: str, price: str) -> str:
+    """As AWS's price list has it, shortened."""
+    dimensions = {"A.B.C": {"unit": "Hrs", "pricePerUnit": {"USD": price}}}
+    return json.dumps(
+        {
+            "product": {"attributes": {"usagetype": f"EUC1-{usage}"}},
+            "terms": {"OnDemand": {"A.B": {"priceDimensions": dimensions}}},
         }
-    },
-}
-"""As AWS's price list answers, shortened."""
+    )
+
+
+PRODUCTS = [
+    product("Host:ml.c5.large", "0.1020000"),
+    product("AsyncInf:ml.c5.large", "0.1110000"),
+    product("Train:ml.c5.xlarge", "0.9000000"),
+    product("Tsform:ml.c5.xlarge", "0.2350000"),
+]
 
 
 USES = (*("spot training job", "training warm pool", "training job", "transform job", "endpoint"),)
@@ -106,7 +113,7 @@ def sent(deploy: Deploy, archive: Path, monkeypatch: pytest.MonkeyPatch) -> Depl
 
 def stubs(quota: float = 2.0, manifest: Mapping[str, Any] = MANIFEST) -> dict[str, Any]:
     """What moto lacks."""
-    prices = {"GetProducts": lambda _: {"PriceList": [json.dumps(PRODUCT)]}}
+    prices = {"GetProducts": lambda _: {"PriceList": PRODUCTS}}
     return {**prices, **ecr(manifest), "ListServiceQuotas": quotas(quota)}
 
 
@@ -130,6 +137,27 @@ def test_account_region_and_cost_are_told_before_anything_is_made(
     before = "\n".join(lines[:first])
     assert "2 × ml.c5.large: billed by the second" in before
     assert "2 × ml.c5.large = $0.204 an hour, $149 a month" in before
+
+
+def test_async_endpoints_have_prices_of_their_own(
+    sent: Deploy, role: str, architecture: None
+) -> None:
+    with Weather(stubs=stubs()).prevailing():
+        ended = sent("--role", role, "--async", "s3://answers/cats/")
+
+    assert "1 × ml.c5.large = $0.111 an hour, $81 a month" in ended.stderr
+
+
+def test_what_a_batch_transform_costs_is_told_before_anything_is_made(
+    begin: Deploy, role: str, studying: Weather, architecture: None
+) -> None:
+    studying.stubs |= stubs()
+    ended = begin("transform", "--role", role, "--count", 2)
+
+    told, made = (ended.stderr.find(words) for words in ("2 × ml.c5.xlarge = $0.470", "Making"))
+    assert 0 <= told < made, ended.stderr
+    assert "an hour, without taxes and discounts." in ended.stderr
+    assert "a month" not in ended.stderr
 
 
 @pytest.mark.parametrize(
