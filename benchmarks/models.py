@@ -204,8 +204,14 @@ def lay_out(target: Made, chosen: Model, golden: Any, budget: str, seen: Sequenc
 
 
 def kept_agreement(archive: Path) -> float:
-    """The least agreement of any form that an archive has kept."""
-    said = json.loads((archive / "accelerated" / "forms.json").read_text())
+    """The least agreement of any form that an archive has kept; 1 where it has kept none.
+
+    What keeps no form with a generous budget keeps none with a smaller one.
+    """
+    forms = archive / "accelerated" / "forms.json"
+    if not forms.exists():
+        return 1.0
+    said = json.loads(forms.read_text())
     kept = {form["name"] for form in said["forms"]}
     return min(float(each["agreement"]) for each in said["measured"] if each["name"] in kept)
 
