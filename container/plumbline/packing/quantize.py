@@ -82,8 +82,8 @@ def refusal(budget: Acceleration) -> str:
         )
     if importlib.util.find_spec("nncf") is None:
         return (
-            "it needs NNCF, which is not installed: pip install nncf in the environment that plumbline "
-            "runs in (uv tool and pipx: install '.[tensorflow,quantization]')"
+            "it needs NNCF, which is not installed: pip install nncf in the environment that "
+            "plumbline runs in (uv tool and pipx: install '.[tensorflow,quantization]')"
         )
     return ""
 
