@@ -13,13 +13,13 @@ from typing import Any
 
 HEAD = """# Licences
 
-Plumbline is under the Apache License 2.0 (`LICENSE`). What its images hold beside it keeps its own
+Plumbline is under the Apache License 2.0 (`LICENSE`). The other software in its images has its own
 licences. Each image lists all of it, Debian's packages included, with the place of each licence's
 text: `docker run --rm IMAGE cat /usr/share/doc/plumbline/licences.txt`.
 
 These are the Python packages, with the licence that each names in its metadata, and the images
-that have it. NVIDIA's, in the image for GPUs alone, are under NVIDIA's own terms: read them
-before you give that image to somebody else.
+that contain it (`server` is the default image). NVIDIA's packages, in the GPU image only, are under
+NVIDIA's own terms: read them before you redistribute that image.
 
 | package | licence | images |
 |---|---|---|
@@ -31,7 +31,7 @@ License 2.0), each beside its licence in `container/plumbline/results/drawing/fo
 
 The table is written by `images/licences.py` from the images' inventories.
 
-Next: [images.md](images.md) tells what the images are.
+Next: [choose an image](images.md).
 """
 
 

@@ -185,6 +185,8 @@ def show_settings(markdown: bool) -> None:
     plumbline settings
     """  # noqa: D301 - \b keeps click from rewrapping
     environment.from_environment()
+    if markdown:
+        click.echo("| variable | default | meaning |\n|---|---|---|")
     for names, text, meaning in environment.shown({}) if markdown else environment.shown():
         value = "by the machine" if text is None else text or "nothing"
         if markdown:

@@ -294,5 +294,6 @@ def test_int8_is_not_tried_where_the_budget_can_never_allow_it() -> None:
 def test_without_nncf_one_sentence_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "nncf", None)
     assert refusal(Acceleration(max_difference=0.1)) == (
-        "it needs NNCF, which is not installed: pip install nncf"
+        "it needs NNCF, which is not installed: pip install nncf in the environment that plumbline "
+        "runs in (uv tool and pipx: install '.[tensorflow,quantization]')"
     )

@@ -54,6 +54,18 @@ def test_the_settings_table_is_what_the_command_prints() -> None:
     assert page("settings.md").endswith(printed)
 
 
+@pytest.mark.parametrize("file", PAGES, ids=lambda file: file.name)
+def test_every_table_has_a_header(file: Path) -> None:
+    lines = ["", *file.read_text("utf-8").splitlines(), ""]
+    tops = [
+        (lines[place], lines[place + 1])
+        for place in range(1, len(lines) - 1)
+        if lines[place].startswith("|") and not lines[place - 1].startswith("|")
+    ]
+
+    assert [top for top, below in tops if not re.fullmatch(r"[-: |]+", below)] == []
+
+
 def spec_keys() -> Iterator[str]:
     """Every key of plumbline.toml as the documentation writes it."""
     for entry in (entry for entry in fields(model_spec.ModelSpec) if entry.compare):

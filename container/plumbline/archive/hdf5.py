@@ -34,7 +34,8 @@ def library() -> Any:
         import h5py
     except ImportError as exc:
         raise EngineError(
-            "HDF5 files need h5py, which is not installed: pip install 'plumbline[tensorflow]'."
+            "HDF5 files need h5py, which is not installed: install '.[tensorflow]' in Plumbline's "
+            "checkout, as its README says."
         ) from exc
     return h5py
 

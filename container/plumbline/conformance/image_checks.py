@@ -86,7 +86,8 @@ def takes_serve(scene: Scene) -> Finding:
     3,
     SHOULD,
     Where.IMAGE,
-    "tini and the like can't be the entry point: they take `serve` and `train` for their own.",
+    "tini and similar init programs can't be the entry point: they take `serve` and `train` as "
+    "their own arguments.",
     "Start the server itself; let it reap its children.",
 )
 def no_init(scene: Scene) -> Finding:
@@ -171,7 +172,7 @@ def labels(scene: Scene) -> Finding:
     8,
     SHOULD,
     Where.IMAGE,
-    "SageMaker mounts what it has below /opt/ml; no VOLUME lies over it.",
+    "SageMaker mounts its files below /opt/ml; no VOLUME may hide them.",
     "Remove VOLUME /opt/ml… from the Dockerfile.",
 )
 def volumes(scene: Scene) -> Finding:

@@ -100,7 +100,7 @@ def answers(scene: Scene) -> Finding:
     23,
     MUST,
     Where.FIRST,
-    "The answer is the one that is expected (--expect).",
+    "The response is the expected one (--expect).",
     "Compare preprocessing, weights and versions of libraries with where the answer was made.",
 )
 def answers_as_expected(scene: Scene) -> Finding:

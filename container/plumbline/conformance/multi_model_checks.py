@@ -95,7 +95,8 @@ def loads_once(scene: Scene) -> Finding:
     49,
     MUST,
     Where.MULTI_MODEL,
-    "GET /models lists what is loaded (modelName, modelUrl); GET /models/<name> tells one, or 404.",
+    "GET /models lists what is loaded (modelName, modelUrl); GET /models/<name> returns one, or "
+    "404.",
     'Answer {"models": [{"modelName": …, "modelUrl": …}]}.',
 )
 def lists(scene: Scene) -> Finding:

@@ -108,7 +108,7 @@ def is_quick_in_a_crowd(scene: Scene) -> Finding:
     20,
     MUST,
     Where.FIRST,
-    "A healthy container goes on being healthy: pings come every few seconds.",
+    "A healthy container stays healthy: health checks come every few seconds.",
     "Let a ping say 200 until the server can't answer any more.",
 )
 def stays_healthy(scene: Scene) -> Finding:
@@ -123,7 +123,7 @@ def stays_healthy(scene: Scene) -> Finding:
     21,
     SHOULD,
     Where.FIRST,
-    "Pings come day and night: they are no news for the log, which costs money and hides errors.",
+    "Health checks are not logged: the lines would cost money and hide errors.",
     "Leave /ping out of the access log.",
 )
 def is_not_logged(scene: Scene) -> Finding:

@@ -150,7 +150,7 @@ def last_line(log: str) -> str:
     39,
     INFO,
     Where.RESTRICTED,
-    "Outside SageMaker careful people run containers as any user, without capabilities.",
+    "Outside SageMaker, containers are often run as an arbitrary user, without capabilities.",
     "Don't write below the home folder; let any user read what is in the image.",
 )
 def as_other_user(scene: Scene) -> Finding:

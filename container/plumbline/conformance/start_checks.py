@@ -108,7 +108,7 @@ def answers_while_loading(scene: Scene) -> Finding:
     14,
     MUST,
     Where.FIRST,
-    "A ping says 200 once the model can answer, never before: requests come at once.",
+    "GET /ping returns 200 only once the model is ready: requests follow immediately.",
     "Answer 503 until the model is loaded and has answered once.",
 )
 def healthy_means_ready(scene: Scene) -> Finding:

@@ -205,7 +205,8 @@ def fails(scene: Scene) -> Finding:
     60,
     SHOULD,
     Where.TRAINING,
-    "Why it failed stands in /opt/ml/output/failure, of which 1,024 characters are shown.",
+    "The reason for a failure is in /opt/ml/output/failure, of which SageMaker shows 1,024 "
+    "characters.",
     "Write a sentence there before ending.",
 )
 def tells_failure(scene: Scene) -> Finding:
@@ -254,7 +255,7 @@ def stops(scene: Scene) -> Finding:
     62,
     INFO,
     Where.TRAINING,
-    "The same image serves what it has trained.",
+    "The image also serves the model that it trained.",
     "Let `serve` read what `train` writes.",
 )
 def serves_what_it_trained(scene: Scene) -> Finding:

@@ -26,7 +26,8 @@ def signatures_of(model: ModelFile, archive: Archive) -> tuple[str, dict[str, Si
         if form is None or model is not archive.model:
             raise EngineError(
                 f"Looking into {model.path.name}, which was not compiled for OpenVINO, needs "
-                "TensorFlow, which this Python has not: pip install 'plumbline[tensorflow]'."
+                "TensorFlow, which is not installed: install '.[tensorflow]' in Plumbline's "
+                "checkout, as its README says."
             )
         return "OpenVINO", {form.signature_name: form.signature}
     with tempfile.TemporaryDirectory(prefix="plumbline-inspect-") as folder:

@@ -81,7 +81,10 @@ def refusal(budget: Acceleration) -> str:
             "max_difference = inf and, say, min_agreement = 0.99 would let agreement decide"
         )
     if importlib.util.find_spec("nncf") is None:
-        return "it needs NNCF, which is not installed: pip install nncf"
+        return (
+            "it needs NNCF, which is not installed: pip install nncf in the environment that "
+            "plumbline runs in (uv tool and pipx: install '.[tensorflow,quantization]')"
+        )
     return ""
 
 

@@ -263,8 +263,8 @@ class Settings:
     traces: str = setting(
         "",
         receiver,
-        "Where a span for each request is sent by OTLP, such as http://127.0.0.1:4318; needs "
-        "plumbline[otel].",
+        "Where a span for each request is sent by OTLP, such as http://127.0.0.1:4318; needs the "
+        "packages named in docs/metrics.md, Traces.",
         "PLUMBLINE_TRACES",
     )
     log_format: str = setting(

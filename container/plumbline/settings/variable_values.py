@@ -128,7 +128,10 @@ def receiver(text: str) -> str:
     if text and not re.fullmatch(r"https?://[!-~]+", text):
         raise ValueError("an address that begins with http:// or https://, as http://host:4318")
     if text and not sends_spans():
-        raise ValueError("left out, or OpenTelemetry installed: pip install 'plumbline[otel]'")
+        raise ValueError(
+            "left out, or OpenTelemetry installed: pip install opentelemetry-sdk "
+            "opentelemetry-exporter-otlp-proto-http"
+        )
     return text
 
 

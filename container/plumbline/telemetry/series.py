@@ -207,7 +207,7 @@ DRIFT_NUMBERS = {
     "detections": Series(
         "plumbline_detections",
         "histogram",
-        "Boxes a picture; if the archive has a baseline.",
+        "Boxes per picture; if the archive has a baseline.",
         mode="one",
     ),
     "brightness": Series(
@@ -234,7 +234,8 @@ DRIFT_NUMBERS = {
 PREDICTED = Series(
     "plumbline_predicted_total",
     "counter",
-    "Classes answered: a classifier's best, a detector's boxes, shares of a segmenter's pixels.",
+    "Predicted classes: a classifier's top class, a detector's boxes, each class's share of a "
+    "segmentation mask.",
     {"class": OPEN},
     mode="one",
 )

@@ -1,6 +1,6 @@
 """A span for each request and a child for each of its stages, sent by OTLP over HTTP.
 
-The library comes with `plumbline[otel]`, and is imported where spans are asked for. Spans are made
+The library comes with the extra `otel`, and is imported where spans are asked for. Spans are made
 once a request has been answered, of its stopwatch; a thread of the library's sends them.
 """
 

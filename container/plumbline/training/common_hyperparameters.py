@@ -128,10 +128,10 @@ def early_stopping(measure: str) -> Table:
     return {
         "early_stopping": kept(switch, "false", f"end when {measure} no longer gets better"),
         "early_stopping_min_epochs": kept(
-            whole(0, 100_000), "10", "epochs before which it does not end"
+            whole(0, 100_000), "10", "minimum number of epochs"
         ),
         "early_stopping_patience": kept(
-            whole(0, 100_000), "5", "epochs without an improvement that are allowed"
+            whole(0, 100_000), "5", "training stops after more epochs than this without improvement"
         ),
         "early_stopping_tolerance": kept(
             number(0, 1),

@@ -13,7 +13,11 @@ from plumbline.telemetry.series import Series
 
 PAGE = (Path(__file__).parents[3] / "docs" / "metrics.md").read_text("utf-8")
 
-MODES = {"one": " One archive only.", "many": " Many models only.", "both": ""}
+MODES = {
+    "one": " Not on multi-model endpoints.",
+    "many": " Multi-model endpoints only.",
+    "both": "",
+}
 
 
 def row(one: Series) -> str:

@@ -62,7 +62,9 @@ def weighted(given: str) -> bool:
 
 
 DATA: Table = {
-    "recipe": kept(text, None, "`classification`: needed only where the channels leave it open"),
+    "recipe": kept(
+        text, None, "`classification`: needed only if the channels do not determine it"
+    ),
     "task": kept(text, None, "another name of `recipe`"),
     "num_classes": kept(
         whole(2, 100_000),
@@ -119,13 +121,17 @@ PICTURES: Table = {
     "augmentation_random_flip": kept(
         choice(*FLIPS), "horizontal_and_vertical", "`none`, `horizontal`, `vertical` or both"
     ),
-    "augmentation_random_rotation": kept(number(0, 1), "0.2", "at most so much of a full turn"),
-    "augmentation_random_zoom": kept(number(0, 0.9), "0.1", "at most so much of the size"),
+    "augmentation_random_rotation": kept(
+        number(0, 1), "0.2", "maximum rotation, as a fraction of a full turn"
+    ),
+    "augmentation_random_zoom": kept(
+        number(0, 0.9), "0.1", "maximum zoom, as a fraction of the size"
+    ),
 }
 
 NETWORK: Table = {
     "network": kept(text, None, "see [networks](#networks)"),
-    "num_layers": kept(whole(18, 200), None, "the residual network of so many layers"),
+    "num_layers": kept(whole(18, 200), None, "number of layers of the residual network"),
     **WEIGHTS,
     "dropout_rate": kept(
         number(0, 0.95), "0", "share of features dropped before the last layer", "dropout"

@@ -38,7 +38,9 @@ def image_shape(given: str) -> tuple[int, int]:
 
 
 DATA: Table = {
-    "recipe": kept(text, None, "`detection`: needed only where the channels leave it open"),
+    "recipe": kept(
+        text, None, "`detection`: needed only if the channels do not determine it"
+    ),
     "task": kept(text, None, "another name of `recipe`"),
     "num_classes": kept(
         whole(1, 10_000),
@@ -65,7 +67,7 @@ DATA: Table = {
     "seed": kept(whole(0, 2**31 - 1), "0", "of order, split, priors, augmentation and weights"),
     "deterministic": kept(switch, "false", "the same weights to the bit each time"),
     "num_training_samples": ignored("the pictures are counted"),
-    "label_width": ignored("labels tell by themselves how wide they are"),
+    "label_width": ignored("the width is read from the data"),
 }
 
 PICTURES: Table = {
@@ -106,12 +108,12 @@ NETWORK: Table = {
     ),
     **WEIGHTS,
     "train_only_on_top_layer": replace(
-        WEIGHTS["train_only_on_top_layer"], help="train only what is behind the backbone"
+        WEIGHTS["train_only_on_top_layer"], help="train only the layers after the backbone"
     ),
     "freeze": replace(WEIGHTS["freeze"], aliases=("freeze_layer_pattern",)),
     "reinitialize_top_layer": replace(
         WEIGHTS["reinitialize_top_layer"],
-        help="what is behind the backbone starts at random; `auto`: where it doesn't fit",
+        help="the layers after the backbone start from random weights; `auto`: if they do not fit",
     ),
     **PRECISION,
 }
@@ -123,16 +125,16 @@ LEARNING: Table = {
     "learning_rate": replace(OPTIMIZATION["learning_rate"], default="0.001"),
     "weight_decay": replace(OPTIMIZATION["weight_decay"], default="0.0005"),
     "overlap_threshold": kept(
-        number(0.1, 0.95), "0.5", "overlap (IoU) from which on a prior is to find a box"
+        number(0.1, 0.95), "0.5", "minimum overlap (IoU) at which a prior is matched to a box"
     ),
     "nms_threshold": kept(
         number(0, 1),
         "0.45",
-        "overlap (IoU) from which on the less sure of two boxes of a class is left out, in "
+        "overlap (IoU) above which the lower-scoring of two boxes of a class is dropped, in "
         "validation and at the endpoint",
     ),
     "score_threshold": kept(
-        number(0, 1), "0.2", "score from which on the endpoint answers with a box"
+        number(0, 1), "0.2", "the endpoint returns only boxes with a higher score"
     ),
     **early_stopping("the mAP in validation"),
     "initial_accumulator_value": ignored("Keras's own is taken"),
