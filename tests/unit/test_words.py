@@ -105,3 +105,29 @@ def test_a_replaced_word_is_seen_across_lines_and_in_any_case() -> None:
         "'WAY back': say rollback",
         "'old machines': say instance",
     ]
+
+
+BARE = re.compile(r"`(?:up|down|update|rollback|weights|models|register|invoke|train|search) [^`]*")
+"""A command with its arguments, without the program: nobody can paste that."""
+
+
+def test_a_command_in_a_message_begins_with_its_program() -> None:
+    bad = []
+    for module in MODULES:
+        tree = ast.parse(module.read_text("utf-8"))
+        first = {id(ast.get_docstring(each, clean=False)) for each in documented(tree)}
+        bad += [
+            f"{module.relative_to(ROOT)}:{node.lineno}: {found[0]}"
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Constant) and isinstance(node.value, str)
+            if id(node.value) not in first and (found := BARE.search(node.value))
+        ]
+
+    assert bad == []
+
+
+def documented(tree: ast.AST) -> Iterator[ast.Module | ast.FunctionDef | ast.ClassDef]:
+    """What may have a docstring."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef):
+            yield node

@@ -87,12 +87,12 @@ def test_an_endpoint_that_is_there_gets_none(
         ended = up("--component", 2048)
 
     assert ended.exit_code == 4
-    assert "only when it is made: remove it with `down` first" in ended.stderr
+    assert "only when it is made: remove it with `python deploy.py down cats` first" in ended.stderr
 
 
 INSTEAD = {
     ("weights", "a=1"): "Its copies share the requests evenly: ",
-    ("models",): "`up NAME … --multi-model` makes one",
+    ("models",): "`python deploy.py up NAME … --multi-model` makes one",
     ("drift",): "plumbline drift model.tar.gz captured`",
     (
         "transform",

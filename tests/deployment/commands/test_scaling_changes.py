@@ -202,7 +202,7 @@ def test_a_dry_run_of_down_says_what_is_billed_afterwards(
     data = deploy("down", "cats", "--dry-run", "--data")
 
     assert "There is nothing of cats in eu-central-1 that is billed" in nothing.stderr
-    assert "billed as storage, until `down cats --data`" in some.stderr
+    assert "billed as storage, until `python deploy.py down cats --data`" in some.stderr
     assert "Afterwards nothing of cats is billed" in data.stderr
     for ended in (nothing, some, data):
         assert json.loads(ended.stdout)["cost"]

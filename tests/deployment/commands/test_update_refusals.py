@@ -59,7 +59,10 @@ def test_a_variant_is_named_once_and_keeps_its_weight(
     cases = {
         ("--variant", f"all={archive}", "--variant", f"all={better}"): "Two archives are named",
         ("--model", archive, "--variant", f"all={better}"): "Two archives are named",
-        ("--variant", f"all={better}:3"): "has the weight 1, and `weights` changes it",
+        (
+            "--variant",
+            f"all={better}:3",
+        ): "has the weight 1, and `python deploy.py weights cats all=3` changes it",
     }
     for options, phrase in cases.items():
         ended = change(*options)

@@ -194,7 +194,10 @@ def test_the_loser_of_a_comparison_goes(
     described = account("sagemaker").describe_endpoint(EndpointName="cats")
     assert [each["VariantName"] for each in described["ProductionVariants"]] == ["a", "b"]
     assert change("--drop", "c").exit_code == 2
-    assert "`down` is what removes" in change("--drop", "a", "--drop", "b").stderr
+    assert (
+        "`python deploy.py down cats` removes an endpoint"
+        in change("--drop", "a", "--drop", "b").stderr
+    )
 
 
 def test_an_archive_goes_where_the_one_before_is(

@@ -135,7 +135,7 @@ def test_weights_shift_the_traffic(
     ("shares", "phrase"),
     [
         (("c=1",), "no variant c"),
-        (("a=0", "b=0"), "none would answer"),
+        (("a=0", "b=0"), "none would get requests"),
         (("a",), "such as new=10"),
         (("a=²",), "such as new=10"),
         (("a=1", "a=2"), "named twice"),
@@ -158,4 +158,4 @@ def test_a_single_variant_gets_everything(account: Account, up: Deploy, deploy: 
     ended = deploy("weights", "cats", "all=5")
 
     assert ended.exit_code == 2
-    assert "update --variant" in ended.stderr
+    assert "update cats --variant" in ended.stderr

@@ -106,7 +106,7 @@ CAUSES = [
     ("2 of 10 golden pictures come out wrong. The worst is a.png", "2 of 10 golden pictures"),
     ("Worker (pid:7) was sent SIGKILL! Perhaps out of memory?", "ran out of memory"),
     ("Failed to download model data for container. AccessDenied", "s3:GetObject"),
-    ("Failed to extract model data archive from S3", "no whole model.tar.gz"),
+    ("Failed to extract model data archive from S3", "not a complete model.tar.gz"),
     ("Error pulling image: no basic auth credentials", "ecr:BatchGetImage"),
     ("Image size 12 GB is greater than supported", "--target slim"),
     ("Unable to provision requested ML compute capacity", "Try again later"),

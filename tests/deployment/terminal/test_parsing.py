@@ -212,7 +212,7 @@ def test_costs_are_told_in_words(up: Deploy) -> None:
     serverless = up("--region", REGION, "--dry-run", "--serverless", 2048)
 
     assert "2 × ml.m5.xlarge: billed by the second" in fixed.stderr
-    assert "until `down cats`" in fixed.stderr
+    assert "until `python deploy.py down cats`" in fixed.stderr
     assert "nothing while it does not" in serverless.stderr
 
 
