@@ -145,7 +145,7 @@ missing_permission() {
     local action resource
     action=$(sed -n 's/.*not authorized to perform: \([A-Za-z0-9-]*:[A-Za-z]*\).*/\1/p' "$log" | head -n 1)
     resource=$(sed -n 's/.* on resource: \(arn:[^ ]*\).*/\1/p' "$log" | head -n 1)
-    printf 'your credentials lack %s; whoever manages the account adds {"Effect": "Allow", "Action": "%s", "Resource": "%s"} to your policy, or all of what docs/deploy.md lists' \
+    printf 'your credentials lack %s; whoever manages the account adds {"Effect": "Allow", "Action": "%s", "Resource": "%s"} to your policy, or all that plumbline deploy account --policy person prints' \
         "${action:-a permission}" "${action:-ecr:*}" "${resource:-*}"
 }
 

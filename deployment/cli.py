@@ -160,12 +160,12 @@ def main() -> None:
     """Deploy a model packed by Plumbline as an Amazon SageMaker endpoint, and remove it.
 
     An endpoint is a name in your AWS account to which pictures are sent; behind it run instances
-    that AWS bills until you remove them with `down`. Every command takes --dry-run, which prints
-    the AWS calls and changes nothing. ./build_and_push.sh of the checkout pushes the image, and
-    prints the URI to use.
+    that AWS bills until you remove them with `down`. Every command that changes something takes
+    --dry-run, which prints the AWS calls and changes nothing. ./build_and_push.sh of the checkout
+    pushes the image, and prints the URI to use.
 
     \b
-    python deploy.py account                makes the role, once
+    python deploy.py account    # creates the role, once
     python deploy.py up cats --image URI --model model.tar.gz --role ARN
     python deploy.py invoke cats cat.jpg
     python deploy.py train cats --data photos/ --image URI --role ARN

@@ -213,6 +213,8 @@ ADMIN: Mapping[str, Grant] = {
             "s3:CreateBucket",
             "s3:ListBucket",
             "s3:DeleteBucket",
+            "s3:GetBucketTagging",
+            "s3:PutBucketTagging",
             "s3:GetBucketPublicAccessBlock",
             "s3:PutBucketPublicAccessBlock",
         ),

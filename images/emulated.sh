@@ -1,11 +1,26 @@
 #!/usr/bin/env bash
-# Builds an image for arm64 on a machine of another processor, by qemu's emulation, serves the demo's
-# archive with it and sends it a picture: `images/emulated.sh [slim|server]`. It takes long (see
-# docs/images.md), and proves that it starts and answers rightly, not how fast.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
+help() {
+    cat <<'HELP'
+Builds an image for arm64 on a machine of another processor, with QEMU's emulation, serves the
+demo's archive with it and sends it a picture. This takes long (see docs/images.md), and shows that
+the image starts and predicts correctly, not how fast it is.
+
+  images/emulated.sh [slim|server]      (default: slim)
+
+  --version          say which version of Plumbline this is of
+HELP
+}
+
 target=${1:-slim}
+case $target in
+    slim | server) ;;
+    --help | -h) help && exit ;;
+    --version) sed -n 's/^__version__ = "\(.*\)"$/plumbline, version \1/p' container/plumbline/__init__.py && exit ;;
+    *) echo "images/emulated.sh: the target is slim or server, not $target (--help says more)" >&2 && exit 2 ;;
+esac
 platform=linux/arm64
 image=plumbline-$target-arm64
 

@@ -102,7 +102,7 @@ def line_of_uv(lock: str) -> str:
     """The lock's requirement of uv, with its hashes."""
     found = re.search(r"^uv==(.*\\\n)*.*\n", lock, re.MULTILINE)
     if found is None:
-        raise SystemExit(f"{LOCK} does not name uv; `make lock` writes it anew.")
+        raise SystemExit(f"{LOCK} does not name uv; `make lock` writes it again.")
     return found[0]
 
 

@@ -220,7 +220,10 @@ def taken(step: Make, different: list[str]) -> DeploymentError:
     """A thing of this name is there, and another one."""
     if region := step.expected.get("BucketRegion"):
         return in_another_region(step.call.parameters["Bucket"], region)
-    advice = "`python deploy.py update` changes it; `down` removes it; or choose another name."
+    advice = (
+        "`python deploy.py update` changes it; `python deploy.py down` removes it; or choose "
+        "another name."
+    )
     if step.doing == "Starting":
         advice = "Give the same command again: another time makes another name."
     return Refused(

@@ -20,7 +20,7 @@ MISSING = ("could not find", "does not exist", "not found", "no scalable target"
 MISSING_CODES = (
     *("404", "NoSuchKey", "NoSuchBucket"),
     *("ResourceNotFound", "ResourceNotFoundException"),
-    "NoSuchEntity",
+    *("NoSuchEntity", "NoSuchTagSet"),
 )
 
 EXPIRED = ("ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired")

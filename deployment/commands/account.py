@@ -34,6 +34,12 @@ IN_USE = ("RepositoryNotEmptyException", "BucketNotEmpty", "DeleteConflict")
 @click.option("--keep-images", type=AT_LEAST_ONE, help="Remove all images but the newest so many.")
 @options(TAG)
 @click.option("--template", "as_template", is_flag=True, help="Print a CloudFormation template.")
+@click.option(
+    "--policy",
+    "document",
+    type=click.Choice(tuple(policy.DOCUMENTS)),
+    help="Print an IAM policy: for whoever deploys, this command, the role, or who may take it.",
+)
 @click.option("--remove", is_flag=True, help="Remove it, but for images, data and archives.")
 @options(DRY_RUN, WHERE)
 def account(**asked: Any) -> None:
@@ -47,6 +53,7 @@ def account(**asked: Any) -> None:
     python deploy.py account
     python deploy.py account --keep-images 10 --tag team=vision
     python deploy.py account --template > account.yaml
+    python deploy.py account --policy person
     """  # noqa: D301 - \b keeps click from rewrapping
     if asked["as_template"]:
         click.echo(json.dumps(for_any_account(asked), indent=2))
@@ -54,12 +61,17 @@ def account(**asked: Any) -> None:
     aws = connect(asked)
     caller = aws.caller()
     wanted = ordered(caller["Account"], aws.region, asked)
+    if asked["document"]:
+        click.echo(json.dumps(policy.DOCUMENTS[asked["document"]](wanted.place), indent=2))
+        return
     plan = plan_removal(wanted) if asked["remove"] else plan_account(wanted)
     service_model.check(aws, plan)
     if asked["dry_run"]:
         show(plan, policies={"admin": policy.admin(wanted.place)})
         return
     say(f"AWS account {caller['Account']}, region {aws.region}, as {caller['Arn']}.")
+    for sentence in plan.cost:
+        say(sentence)
     refuse_foreign(aws, wanted)
     performer = progress.performer(aws)
     if asked["remove"]:

@@ -84,7 +84,10 @@ def show_asking(aws: Aws, name: str, pictures: tuple[Path, ...], wanted: Asked) 
     if endpoint and endpoint.answers_to:
         refuse_choice(wanted.variant, as_json=False)
         pairs = [endpoint.async_calls(str(each), each.stat().st_size, wanted) for each in pictures]
-        cost = f"Pictures and answers stay in S3: billed as storage, until `down {name} --data`."
+        cost = (
+            "Pictures and answers stay in S3: billed as storage, until "
+            f"`python deploy.py down {name} --data`."
+        )
         show_calls(name, aws.region, [call for pair in pairs for call in pair], cost)
         return
     if endpoint and endpoint.component:

@@ -15,6 +15,7 @@ from deployment.aws.client import Aws
 from deployment.aws.s3 import place
 from deployment.current.running import read, refuse_component
 from deployment.errors import AnsweredWrong, Misuse, Refused
+from deployment.flows import preflight
 from deployment.plan.calls import Call, Look, Plan, Remove, Step, Upload
 from deployment.plan.models import models_url, tagging
 from deployment.plan.order import Archive, Order
@@ -27,7 +28,10 @@ from deployment.terminal.progress import say
 
 ENDING = ".tar.gz"
 
-FOLDER = "Only a multi-model endpoint serves several archives: `up NAME … --multi-model` makes one."
+FOLDER = (
+    "Only a multi-model endpoint serves several archives: `python deploy.py up NAME … "
+    "--multi-model` makes one."
+)
 
 FORM = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,199}")
 
@@ -56,7 +60,10 @@ def models(name: str, added: tuple[str, ...], removed: tuple[str, ...], **asked:
     refuse_component(running, FOLDER)
     order = running.order
     if not order.multi:
-        raise Misuse(f"{name} is no multi-model endpoint: `up --multi-model` makes one.")
+        raise Misuse(
+            f"{name} is no multi-model endpoint: `python deploy.py up NAME … --multi-model` makes "
+            "one."
+        )
     there = listed(aws, order)
     archives = dict(addition(each, there) for each in added)
     steps = (*additions(order, archives), *removals(order, removed, there))
@@ -67,6 +74,8 @@ def models(name: str, added: tuple[str, ...], removed: tuple[str, ...], **asked:
     if not steps:
         for model, size in there.items():
             click.echo(f"{model}: {size:,} bytes")
+    else:
+        preflight.introduce(aws, order, plan.cost)
     change(aws, order, plan, archives, skip=asked["no_check"])
 
 
@@ -144,8 +153,8 @@ def change(
             if not skip
         }
         performer.perform(plan)
+        endpoint = predictor.endpoint(aws, order.name, say)
         for model, found in looked.items():
-            endpoint = predictor.endpoint(aws, order.name, say)
             try:
                 golden.check(endpoint, found, Asked(model=f"{model}{ENDING}"))
             except AnsweredWrong as exc:

@@ -114,6 +114,8 @@ def add(aws: Aws, name: str, asked: Mapping[str, Any]) -> None:
         show_template(plan) if asked["template"] else show(plan, order)
         return
     preflight.introduce(aws, order, plan.cost)
+    if not asked["no_check"]:
+        preflight.check_served(aws, order)
     performer = progress.performer(aws)
     removal = f"python deploy.py down {name} {aws.where} --data"
     with golden.inspected(aws, order, skip=asked["no_check"]), told(performer, removal):

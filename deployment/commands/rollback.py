@@ -65,12 +65,12 @@ def rollback(name: str, **asked: Any) -> None:
 
 
 def break_off(performer: Performer, running: Running, *, dry_run: bool) -> None:
-    """Raise the alarm of a roll-out: SageMaker goes back by itself, and lets nobody else do it."""
+    """Raise the alarm of a roll-out: SageMaker rolls back by itself, and lets nobody else do it."""
     name, raising = running.order.name, rollout.verdict(running.order.name, 1)
     if dry_run:
         show_calls(name, running.order.region, [raising])
         return
-    say(f"{running.coming} is being rolled out. Raising its alarm, so that SageMaker goes back …")
+    say(f"{running.coming} is being rolled out. Raising its alarm, so that SageMaker rolls back …")
     performer.aws.ask(raising)
     performer.meanwhile = guard.Watch(performer.aws, running.order)
     performer.perform(Plan(name, running.order.region, (wait_for(name),)))
@@ -78,7 +78,7 @@ def break_off(performer: Performer, running: Running, *, dry_run: bool) -> None:
     if now.config == running.coming:
         raise EndpointFailed(
             f"The roll-out of {running.coming} had ended before SageMaker saw the alarm. Give the "
-            "same command again: it goes back from there."
+            "same command again: it rolls back from there."
         )
     guard.prune(performer, name, {now.config, now.before})
     say(f"{name} runs {now.config}, as before.")
@@ -100,7 +100,7 @@ def way_back(aws: Aws, running: Running) -> Plan:
     variants = inventory.of_variants(aws, config, "VariantName") if config else ()
     if not variants:
         raise Refused(
-            f"There is nothing to go back to: {name} runs {running.config}, and nothing is kept "
+            f"There is nothing to roll back to: {name} runs {running.config}, and nothing is kept "
             f"from before. `python deploy.py update {name} --model …` takes an older archive as "
             "well.",
             NOTHING,

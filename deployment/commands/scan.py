@@ -66,8 +66,8 @@ def scan(image: str, fail_on: str, wait: float, as_json: bool, **asked: Any) -> 
     if severe := at_least(found.findings, fail_on):
         raise Vulnerable(
             f"{image} has {len(severe)} of severity {fail_on} or worse. Build and push the image "
-            "anew, which takes Debian's and the lock's mended packages (`make lock "
-            "LOCK_FLAGS=--upgrade` renews the lock), or raise --fail-on."
+            "again, which installs Debian's and the lock's updated packages (`make lock "
+            "LOCK_FLAGS=--upgrade` updates the lock), or raise --fail-on."
         )
 
 

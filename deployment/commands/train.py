@@ -169,7 +169,7 @@ def refuse_resumption(before: Mapping[str, Any]) -> None:
         )
     if not before.get("CheckpointConfig"):
         raise Refused(
-            f"The training job {job} kept no checkpoints: start anew, with --checkpoints.",
+            f"The training job {job} kept no checkpoints: start again, with --checkpoints.",
             "not found",
         )
 

@@ -67,6 +67,8 @@ def transform(name: str, source: str, target: str, **asked: Any) -> None:
             asked["payload_mb"],
             asked["accept"] or "",
             asked["lines"],
+            asked["kms_key"] or "",
+            asked["kms_data"] or "",
         )
     )
     job = replace(job, source=jobs.with_slash(aws, job))

@@ -157,7 +157,7 @@ def refuse_fallen(running: Running) -> None:
     if state in ("Failed", "Deleting", "OutOfService"):
         raise Refused(
             f"The endpoint {running.order.name} is {state}, and SageMaker changes no such "
-            f"endpoint: `python deploy.py up {running.order.name}` makes it anew.",
+            f"endpoint: `python deploy.py up {running.order.name}` creates it again.",
             state,
         )
 
@@ -182,7 +182,7 @@ def roll_out(
     same = running.config == config and not ended and performer.changed == before
     say("Nothing had to be changed." if same else f"{name} runs {config} now.")
     if back:
-        say(f"`python deploy.py rollback {name} {aws.where}` goes back to {back}.")
+        say(f"`python deploy.py rollback {name} {aws.where}` rolls back to {back}.")
 
 
 def prove(

@@ -17,7 +17,8 @@ from deployment.terminal.progress import say
 
 COPIES = (
     "Its copies share the requests evenly: `python deploy.py status {name}` shows how many there "
-    "are, and `up {name} … --component MEMORY --autoscale 0:4` lets them follow the load."
+    "are, and `python deploy.py up {name} … --component MEMORY --autoscale 0:4` lets them follow "
+    "the load."
 )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from deployment.aws.client import Aws
 from deployment.current.tags import is_ours
-from deployment.errors import Misuse, Refused
+from deployment.errors import DeploymentError, Misuse, Refused
 from deployment.plan import registration
 from deployment.plan.calls import Call, Look
 from deployment.plan.state import Described
@@ -44,6 +44,16 @@ def check(aws: Aws, package: str) -> None:
             f"--model {package} is {state}: `python deploy.py register {name} --approve {number}` "
             "approves it."
         )
+
+
+def image(aws: Aws, package: str) -> str:
+    """The image of a model package; empty where it can't be seen."""
+    call = Call("sagemaker", "DescribeModelPackage", {"ModelPackageName": package})
+    try:
+        found = aws.look(Look(call, "InferenceSpecification.Containers[0].Image"))
+    except DeploymentError:
+        return ""  # AWS judges it
+    return str(found or "")
 
 
 def archive(aws: Aws, package: str) -> str:

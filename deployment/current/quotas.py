@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from deployment.aws.client import Aws
 from deployment.errors import Misuse
@@ -20,15 +20,23 @@ USES: Mapping[str, str] = {
 """What Service Quotas calls a use, and what a sentence does."""
 
 
-def check(aws: Aws, instance: str, count: int, use: str = "endpoint") -> None:
-    """Raise `Misuse` where the account may have fewer; nothing where AWS lists no such quota."""
-    wanted = f"{instance} for {use} usage"
-    for quota in aws.pages(ALL, "Quotas"):
-        if quota["QuotaName"] == wanted and quota["Value"] < count:
-            raise Misuse(
-                f"This account may have {quota['Value']:g} × {instance} {USES[use]} in "
-                f"{aws.region}, and {count} are asked for. Choose another --instance, or have the "
-                f"quota raised: AWS console, Service Quotas, Amazon SageMaker, “{wanted}”."
-            )
-        if quota["QuotaName"] == wanted:
-            return
+def check(aws: Aws, instances: Sequence[str], count: int, use: str = "endpoint") -> None:
+    """Raise `Misuse` where the account may have fewer of each of these types.
+
+    What it has already is not counted; nothing is said where AWS lists no such quota.
+    """
+    wanted = {f"{instance} for {use} usage": instance for instance in instances}
+    found = {
+        quota["QuotaName"]: quota["Value"]
+        for quota in aws.pages(ALL, "Quotas")
+        if quota["QuotaName"] in wanted
+    }
+    if len(found) < len(wanted) or max(found.values()) >= count:
+        return
+    listed = " and ".join(f"{found[name]:g} × {wanted[name]}" for name in wanted if name in found)
+    names = ", ".join(f"“{name}”" for name in wanted)
+    raise Misuse(
+        f"This account may have {listed} {USES[use]} in {aws.region}, and {count} are asked for. "
+        "Choose another --instance, or have the quota raised: AWS console, Service Quotas, Amazon "
+        f"SageMaker, {names}."
+    )

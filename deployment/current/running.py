@@ -62,7 +62,8 @@ def described_component(aws: Aws, name: str) -> Described:
     if found is None:
         raise Refused(
             f"The endpoint {name} is for an inference component, and has none: it was not made to "
-            "the end, or somebody has removed it. The same `up` goes on.",
+            "the end, or somebody has removed it. The same "
+            "`python deploy.py up` goes on.",
             "not found",
         )
     return found
@@ -87,7 +88,8 @@ def describe(aws: Aws, kind: str, name: str) -> Described:
     if found is None:
         raise Refused(
             f"{name}, which the endpoint runs on, is gone: somebody has removed it, and what runs "
-            "can't be read without it. `python deploy.py down` and `up` make the endpoint anew.",
+            "can't be read without it. `python deploy.py down` and then `python deploy.py up` make "
+            "the endpoint again.",
             "not found",
         )
     return found
@@ -126,10 +128,13 @@ def check_account(aws: Aws, order: Owned) -> Described:
 def way(order: Order) -> str:
     """What makes the endpoint that is there into what is asked for."""
     if isinstance(order.kind, Component):
-        return "It gets an inference component only when it is made: remove it with `down` first"
+        return (
+            "It gets an inference component only when it is made: remove it with "
+            f"`python deploy.py down {order.name}` first"
+        )
     return (
         f"`python deploy.py update {order.name}` changes it while it goes on answering; or remove "
-        "it with `down` first"
+        f"it with `python deploy.py down {order.name}` first"
     )
 
 

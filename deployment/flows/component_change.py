@@ -38,7 +38,7 @@ def update(
     if now.config != model:
         prune(performer, now, {now.config, now.before})
         raise EndpointFailed(
-            f"SageMaker went back to {now.config}. {reason(now)} `python deploy.py logs {name} "
+            f"SageMaker rolled back to {now.config}. {reason(now)} `python deploy.py logs {name} "
             f"{aws.where}` shows what the containers said."
         )
     try:
@@ -49,7 +49,7 @@ def update(
     prune(performer, now, {model, back})
     say(f"{name} runs {model} now." if changed else "Nothing had to be changed.")
     if back:
-        say(f"`python deploy.py rollback {name} {aws.where}` goes back to {back}.")
+        say(f"`python deploy.py rollback {name} {aws.where}` rolls back to {back}.")
 
 
 def reason(running: Running) -> str:
@@ -63,10 +63,10 @@ def go_back(performer: Performer, running: Running, model: str, error: AnsweredW
     name = running.order.name
     if not model:
         raise AnsweredWrong(
-            f"{error} There is no model to go back to: `python deploy.py update {name}` with an "
-            "archive that is right, or `down`."
+            f"{error} There is no model to roll back to: `python deploy.py update {name}` with an "
+            f"archive that is right, or `python deploy.py down {name}`."
         ) from error
-    say(f"{error}\nGoing back to {model} …")
+    say(f"{error}\nRolling back to {model} …")
     performer.perform(plan_component_rollback(running, model))
     prune(performer, running, {model})
     raise AnsweredWrong(f"{error} The endpoint is back on {model}.") from error
@@ -87,7 +87,7 @@ def way_back(running: Running) -> Plan:
     name = running.order.name
     if not running.before:
         raise Refused(
-            f"There is nothing to go back to: {name} runs {running.config}, and nothing is kept "
+            f"There is nothing to roll back to: {name} runs {running.config}, and nothing is kept "
             f"from before. `python deploy.py update {name} --model …` takes an older archive as "
             "well.",
             "nothing before",
@@ -96,5 +96,5 @@ def way_back(running: Running) -> Plan:
 
 
 def prune(performer: Performer, running: Running, kept: set[str]) -> None:
-    """Remove the models that nothing goes back to."""
+    """Remove the models that nothing rolls back to."""
     guard.prune(performer, running.order.name, {str(running.endpoint["EndpointConfigName"]), *kept})

@@ -20,6 +20,6 @@ def going_on(aws: Aws, name: str) -> Iterator[None]:
     except BaseException:
         say(
             f"The same command goes on from here; `python deploy.py rollback {name} {aws.where}` "
-            f"goes back, and `python deploy.py status {name} {aws.where}` shows how it is."
+            f"rolls back, and `python deploy.py status {name} {aws.where}` shows how it is."
         )
         raise

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -13,7 +13,7 @@ from deployment.current.running import Owned, check_account
 from deployment.errors import Misuse, NotAllowed, NotReached, Refused
 from deployment.names import near
 from deployment.plan.batch import Job
-from deployment.plan.order import Async, Order, Serverless
+from deployment.plan.order import Async, Component, Order, Serverless
 from deployment.plan.training import Training
 from deployment.proof.inspection import plumbline
 from deployment.terminal.progress import say
@@ -35,22 +35,30 @@ def check(aws: Aws, order: Order, *, fresh: bool) -> None:
 
     What the caller may not look at is left for AWS to judge.
     """
-    instance = getattr(order.kind, "instance", "")
-    check_served(aws, order, instance)
+    check_served(aws, order, instances_of(order) or ("",))
     if isinstance(order.kind, Serverless):
         return
-    count = order.kind.count * len(order.all_variants)
+    first = 1 if isinstance(order.kind, Component) else order.kind.count
+    count = first * len(order.all_variants)
     if fresh:
-        seen(lambda: quotas.check(aws, instance, count))
+        seen(lambda: quotas.check(aws, instances_of(order), count))
     use = price_list.ASYNC if isinstance(order.kind, Async) else price_list.HOSTING
-    if figures := price_list.running(aws, instance, count, use):
-        say(figures)
+    for instance in instances_of(order):
+        if figures := price_list.running(aws, instance, count, use):
+            say(figures)
+
+
+def instances_of(order: Order) -> tuple[str, ...]:
+    """The instance types, in the order in which they are tried; none of a serverless endpoint."""
+    if isinstance(order.kind, Serverless):
+        return ()
+    return (order.kind.instance, *getattr(order.kind, "pools", ()))
 
 
 def check_batch(aws: Aws, order: Order, job: Job) -> None:
     """The same of a batch transform job."""
-    check_served(aws, order, job.instance)
-    seen(lambda: quotas.check(aws, job.instance, job.count, "transform job"))
+    check_served(aws, order, (job.instance,))
+    seen(lambda: quotas.check(aws, (job.instance,), job.count, "transform job"))
     if figures := price_list.running(aws, job.instance, job.count, price_list.TRANSFORM):
         say(figures)
 
@@ -60,26 +68,28 @@ def check_training(aws: Aws, training: Training, jobs: int = 1) -> None:
     instance, limits = training.instance, training.limits
     if training.isolated:
         check_settings(training.environment)
-    check_container(aws, training.image, training.role, instance)
+    check_container(aws, training.image, training.role, (instance,))
     use = "spot training job" if limits.wait else "training job"
-    seen(lambda: quotas.check(aws, instance, jobs, use))
+    seen(lambda: quotas.check(aws, (instance,), jobs, use))
     if limits.warm:
-        seen(lambda: quotas.check(aws, instance, jobs, "training warm pool"))
+        seen(lambda: quotas.check(aws, (instance,), jobs, "training warm pool"))
 
 
-def check_served(aws: Aws, order: Order, instance: str) -> None:
+def check_served(aws: Aws, order: Order, instances: Sequence[str] = ()) -> None:
     """What is served: settings, container, and whether versions of the registry are approved."""
     check_settings(order.environment)
+    image = order.image
     for variant in order.all_variants:
-        if variant.archive.package:
-            seen(partial(packages.check, aws, variant.archive.package))
-    check_container(aws, order.image, order.role, instance)
+        if package := variant.archive.package:
+            seen(partial(packages.check, aws, package))
+            image = image or packages.image(aws, package)
+    check_container(aws, image, order.role, instances)
 
 
-def check_container(aws: Aws, image: str, role: str, instance: str) -> None:
-    """Image and role; no `image` where a version of the registry names it."""
+def check_container(aws: Aws, image: str, role: str, instances: Sequence[str]) -> None:
+    """Image and role; no `image` where it is not known, no `instances` where any will do."""
     if image:
-        seen(lambda: check_image(aws, image, instance))
+        seen(lambda: check_image(aws, image, instances))
     seen(lambda: roles.check(aws, role))
 
 
@@ -97,10 +107,10 @@ GRAVITON = re.compile(r"ml\.[a-z]+\d+g[a-z]*\.")
 """Machines with AWS's own processors have a g right behind the number of their generation."""
 
 
-def check_image(aws: Aws, image: str, instance: str) -> None:
+def check_image(aws: Aws, image: str, instances: Sequence[str]) -> None:
     """Raise `Misuse` for an image that is not there, or for another processor.
 
-    No `instance` means a serverless endpoint.
+    An empty name of an instance type means a serverless endpoint.
     """
     try:
         found = images.platforms(aws, image)
@@ -108,8 +118,10 @@ def check_image(aws: Aws, image: str, instance: str) -> None:
         if exc.code in ("RepositoryNotFoundException", "ImageNotFoundException"):
             raise images.missing(image) from exc
         raise
-    wanted = "arm64" if GRAVITON.match(instance) else "amd64"
-    if found and wanted not in found:
+    for instance in instances:
+        wanted = "arm64" if GRAVITON.match(instance) else "amd64"
+        if not found or wanted in found:
+            continue
         raise Misuse(
             f"The image is for {' and '.join(sorted(found))}, and {instance or 'serverless'} has "
             f"processors of kind {wanted}. Choose another --instance, or push the image for them: "

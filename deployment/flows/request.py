@@ -56,12 +56,14 @@ def requested(
         parsing.environment(asked["env"]),
         isolated=not asked["script"],
         checkpoints=asked["checkpoints"] or asked["spot"],
+        kms_key=asked["kms_key"] or "",
+        data_key=asked["kms_data"] or "",
         tags=parsing.tags(asked["tags"]),
     )
     if search and asked["script"] and training.checkpoints:
         say(
             "The jobs of a search would share the checkpoints of a script, which can't tell them "
-            "apart: none are kept, and a job that loses its Spot instance starts anew."
+            "apart: none are kept, and a job that loses its Spot instance starts again."
         )
         training = replace(training, checkpoints=False)
     return training, search

@@ -75,6 +75,12 @@ def bucket_steps(wanted: Account) -> Iterator[Make]:
     place = {"Bucket": wanted.store, "ExpectedBucketOwner": wanted.number}
     yield make_bucket(wanted.store, wanted.region, wanted.number)
     yield Make(
+        f"tags of bucket {wanted.store}",
+        Call("s3", "PutBucketTagging", {**place, "Tagging": {"TagSet": tags(wanted)}}),
+        Look(Call("s3", "GetBucketTagging", place)),
+        doing="Setting",
+    )
+    yield Make(
         f"lock of bucket {wanted.store}",
         Call("s3", "PutPublicAccessBlock", {**place, "PublicAccessBlockConfiguration": shut}),
         Look(Call("s3", "GetPublicAccessBlock", place), "PublicAccessBlockConfiguration"),

@@ -115,7 +115,8 @@ def check_variants(running: Running, changes: Changes) -> None:
             continue
         if as_kept(variant.weight) != before.weight:
             raise Misuse(
-                f"The variant {variant.name} has the weight {before.weight:g}, and `weights` "
+                f"The variant {variant.name} has the weight {before.weight:g}, and `python "
+                f"deploy.py weights {running.order.name} {variant.name}={variant.weight:g}` "
                 "changes it, without new instances: leave it out here."
             )
 
@@ -130,7 +131,9 @@ def check_dropped(running: Running, changes: Changes) -> None:
         ):  # it may have gone by this very change
             raise Misuse(f"{order.name} has no variant {name}; it has {', '.join(listed)}.")
     if not {variant.name for variant in order.variants} - set(changes.dropped):
-        raise Misuse("All variants would go: `down` is what removes an endpoint.")
+        raise Misuse(
+            f"No variant would be left: `python deploy.py down {order.name}` removes an endpoint."
+        )
 
 
 def resized(running: Running, changes: Changes) -> Any:
@@ -171,7 +174,7 @@ def check_rollout(running: Running, order: Order, rollout: RollOut, *, asked: bo
                 "--canary, --linear, --rolling, --bake, --max-latency and --max-errors are for "
                 "endpoints with instances (but not ml.inf1, and not for inference components) "
                 "whose variants keep their names. SageMaker changes this one all at once: leave "
-                "them out; deploy.py itself goes back if golden pictures come out wrong."
+                "them out; deploy.py itself rolls back if golden pictures come out wrong."
             )
         return
     for problem in problems(rollout, machines(running, order)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from deployment import names
 from deployment.errors import Misuse
@@ -33,6 +34,10 @@ class Job:
     payload: int = 6
     accept: str = ""
     lines: bool = False
+    kms_key: str = ""
+    """For the instances' disks."""
+    data_key: str = ""
+    """For the answers."""
 
 
 def check(job: Job) -> Job:
@@ -81,6 +86,13 @@ def creation(order: Order, job: Job, name: str, model: str) -> Call:
     """What CreateTransformJob is told."""
     source = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": job.source}}
     target = {"S3OutputPath": job.target}
+    machines: dict[str, Any] = {"InstanceType": job.instance, "InstanceCount": job.count}
+    if job.accept:
+        target["Accept"] = job.accept
+    if job.data_key:
+        target["KmsKeyId"] = job.data_key
+    if job.kms_key:
+        machines["VolumeKmsKeyId"] = job.kms_key
     parameters = {
         "TransformJobName": name,
         "ModelName": model,
@@ -92,8 +104,8 @@ def creation(order: Order, job: Job, name: str, model: str) -> Call:
             "ContentType": LINES if job.lines else ANY_PICTURE,
             "SplitType": "Line" if job.lines else "None",
         },
-        "TransformOutput": {**target, "Accept": job.accept} if job.accept else target,
-        "TransformResources": {"InstanceType": job.instance, "InstanceCount": job.count},
+        "TransformOutput": target,
+        "TransformResources": machines,
         "Tags": names.tags(order.name, order.tags),
     }
     return Call("sagemaker", "CreateTransformJob", parameters)

@@ -45,7 +45,8 @@ def check_changes(running: Running, changes: Changes) -> None:
         raise Misuse(
             f"{', '.join(refused)}: {name} runs an inference component, of which --model, --image, "
             "--env, --count (of copies) and --tag can be changed. All else comes with its "
-            f"endpoint: `python deploy.py down {name}` and `up {name} … --component MEMORY`."
+            f"endpoint: `python deploy.py down {name}`, then `python deploy.py up {name} … "
+            "--component MEMORY`."
         )
 
 

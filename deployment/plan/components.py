@@ -14,13 +14,21 @@ from deployment.plan.order import Component, Order
 def managed(order: Order, kind: Component) -> dict[str, Any]:
     """The machines of a variant whose number follows from the copies that run on them."""
     least = 0 if order.scaling and order.scaling.least == 0 else 1
-    most = max(kind.count, order.scaling.most if order.scaling else 1)
-    bounds = {"Status": "ENABLED", "MinInstanceCount": least, "MaxInstanceCount": most}
+    bounds = {
+        "Status": "ENABLED",
+        "MinInstanceCount": least,
+        "MaxInstanceCount": most_instances(order, kind),
+    }
     return {
         "InstanceType": kind.instance,
         "InitialInstanceCount": 1,
         "ManagedInstanceScaling": bounds,
     }
+
+
+def most_instances(order: Order, kind: Component) -> int:
+    """How many there are at most: one for each copy."""
+    return max(kind.count, order.scaling.most if order.scaling else 1)
 
 
 def component_steps(order: Order) -> Iterator[Step]:

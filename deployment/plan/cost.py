@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from deployment.plan.components import most_instances
 from deployment.plan.order import Async, Component, Order, RealTime, Serverless
 
 
@@ -18,15 +19,18 @@ def costs(order: Order) -> Iterator[str]:
         if kind.provisioned:
             yield (
                 f"{kind.provisioned} × {kind.memory} MB kept ready: billed all the time, until "
-                f"`down {order.name}`."
+                f"`python deploy.py down {order.name}`."
             )
     else:
         tried = " or ".join((kind.instance, *getattr(kind, "pools", ())))
-        yield from machines(order, tried, kind.count)
+        yield from machines(order, tried)
         if isinstance(kind, Async):
             yield "Requests wait in S3, answers are kept there: billed as storage."
     if any(each.archive.file for each in order.all_variants):
-        yield f"The archive in S3: billed as storage, until `down {order.name} --data`."
+        yield (
+            "The archive in S3: billed as storage, until "
+            f"`python deploy.py down {order.name} --data`."
+        )
     if order.capture:
         yield (
             f"{order.capture.percent} % of requests and answers are kept in {order.capture.url}: "
@@ -36,9 +40,19 @@ def costs(order: Order) -> Iterator[str]:
         yield metrics(order)
     if order.alarms:
         yield (
-            "The alarms and the dashboard: CloudWatch bills them by the month, until "
-            f"`down {order.name}`. Prices: https://aws.amazon.com/cloudwatch/pricing"
+            "The alarms and the dashboard: CloudWatch bills them by the month, until `python "
+            f"deploy.py down {order.name}`. Prices: https://aws.amazon.com/cloudwatch/pricing"
         )
+
+
+def instances(order: Order) -> str:
+    """How many of each variant; those of a component follow from its copies."""
+    if isinstance(order.kind, Serverless):
+        return "0"
+    if isinstance(order.kind, Component):
+        most = most_instances(order, order.kind)
+        return "1" if most == 1 else f"1 to {most}, as the copies need,"
+    return str(order.kind.count)
 
 
 def metrics(order: Order) -> str:
@@ -57,14 +71,14 @@ def metrics(order: Order) -> str:
     )
 
 
-def machines(order: Order, instance: str, count: int) -> Iterator[str]:
+def machines(order: Order, instance: str) -> Iterator[str]:
     """Machines are billed whether they are asked or not."""
-    variants = len(order.all_variants)
+    variants, count = len(order.all_variants), instances(order)
     each = (
         f"{variants} variants × {count} × {instance}" if variants > 1 else f"{count} × {instance}"
     )
     yield (
-        f"{each}: billed by the second, whether asked or not, until `down {order.name}`. "
+        f"{each}: billed by the second, idle or not, until `python deploy.py down {order.name}`. "
         "Prices: https://aws.amazon.com/sagemaker/pricing"
     )
     if order.scaling:

@@ -6,6 +6,7 @@ API Gateway takes a picture and a key, a Lambda function compares the key and as
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from deployment import names
@@ -22,6 +23,11 @@ from botocore.config import Config
 
 KEY = boto3.client("secretsmanager").get_secret_value(SecretId=os.environ["SECRET"])["SecretString"]
 NAME = os.environ["ENDPOINT"]
+WHICH = {
+    key: os.environ[name]
+    for key, name in (("InferenceComponentName", "COMPONENT"), ("TargetModel", "MODEL"))
+    if os.environ[name]
+}
 MOST = int(os.environ["MOST_BYTES"])
 TYPES = ("application/json", "application/jsonlines", "image/png")
 asking = boto3.client(
@@ -57,6 +63,7 @@ def handler(event, context):
             Body=picture,
             ContentType="application/x-image",
             Accept=wanted if wanted in TYPES else TYPES[0],
+            **WHICH,
         )
     except asking.exceptions.ModelError as error:
         status = error.response.get("OriginalStatusCode", 502)
@@ -73,13 +80,23 @@ MOST_MB = 4
 """Of a picture: Lambda takes 6 MB, in Base64."""
 
 
-def template(name: str, rate: int, burst: int, most_mb: int = MOST_MB) -> Document:
+@dataclass(frozen=True)
+class Asked:
+    """What the front asks: an endpoint, and which of its models where that has to be said."""
+
+    endpoint: str
+    component: str = ""
+    model: str = ""
+    """The archive of a multi-model endpoint, such as cats.tar.gz."""
+
+
+def template(asked: Asked, rate: int, burst: int, most_mb: int = MOST_MB) -> Document:
     """The template for one endpoint: requests a second, at once, and the size of a picture."""
     limits = {"Rate": rate, "Burst": burst, "MostBytes": most_mb * 1024**2}
     return {
         "AWSTemplateFormatVersion": "2010-09-09",
         "Description": "HTTPS with a key in front of a SageMaker endpoint of Plumbline",
-        "Parameters": parameters(name, limits),
+        "Parameters": parameters(asked, limits),
         "Resources": {
             "Key": key(),
             "FunctionRole": function_role(),
@@ -94,14 +111,22 @@ def template(name: str, rate: int, burst: int, most_mb: int = MOST_MB) -> Docume
     }
 
 
-def parameters(name: str, limits: Mapping[str, int]) -> Document:
+def parameters(asked: Asked, limits: Mapping[str, int]) -> Document:
     """What a stack may be told."""
     numbers = {key: {"Type": "Number", "Default": value} for key, value in limits.items()}
+    name = "[a-zA-Z0-9-]"
     return {
-        "Endpoint": {"Type": "String", "Default": name, "AllowedPattern": "[a-zA-Z0-9-]{1,63}"},
+        "Endpoint": text(asked.endpoint, f"{name}{{1,63}}"),
+        "Component": text(asked.component, f"{name}{{0,63}}"),
+        "Model": text(asked.model, "[a-zA-Z0-9._/-]{0,255}"),
         "LogDays": {"Type": "Number", "Default": 30},
         **numbers,
     }
+
+
+def text(value: str, pattern: str) -> Document:
+    """A parameter that is text, by default this one."""
+    return {"Type": "String", "Default": value, "AllowedPattern": pattern}
 
 
 def key() -> Document:
@@ -112,9 +137,13 @@ def key() -> Document:
 
 def function_role() -> Document:
     """What the function may do: ask this endpoint, read its key, write its log."""
-    arn = "arn:${AWS::Partition}:sagemaker:${AWS::Region}:${AWS::AccountId}:endpoint/${Endpoint}"
-    grants = [
-        {"Action": "sagemaker:InvokeEndpoint", "Resource": {"Fn::Sub": arn}},
+    home = "arn:${AWS::Partition}:sagemaker:${AWS::Region}:${AWS::AccountId}"
+    asked = (f"{home}:endpoint/${{Endpoint}}", f"{home}:inference-component/${{Component}}")
+    grants: list[Document] = [
+        {
+            "Action": "sagemaker:InvokeEndpoint",
+            "Resource": [{"Fn::Sub": each} for each in asked],
+        },
         {"Action": "secretsmanager:GetSecretValue", "Resource": {"Ref": "Key"}},
         {
             "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
@@ -167,6 +196,8 @@ def function() -> Document:
                 "Variables": {
                     "SECRET": {"Ref": "Key"},
                     "ENDPOINT": {"Ref": "Endpoint"},
+                    "COMPONENT": {"Ref": "Component"},
+                    "MODEL": {"Ref": "Model"},
                     "MOST_BYTES": {"Ref": "MostBytes"},
                 }
             },

@@ -136,7 +136,7 @@ def variant_problems(order: Order) -> Iterator[str]:
     if len(set(listed)) < len(listed):
         yield f"Two variants have the same name: {', '.join(listed)}."
     if not sum(variant.weight for variant in order.variants) > 0:
-        yield "All variants have the weight 0: none would answer."
+        yield "All variants have the weight 0: none would get requests."
     if order.shadow and (len(order.variants) > 1 or not isinstance(order.kind, RealTime)):
         yield "A --shadow goes with a single variant of a real-time endpoint."
     if len(order.variants) > 1 and isinstance(order.kind, Component):

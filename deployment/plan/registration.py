@@ -21,7 +21,9 @@ ANSWERED = ("application/json", "application/x-npy", "image/png")
 def plan_registration(order: Order, approval: str) -> Plan:
     """Upload the archive, make the group and, unless there is the same, the version."""
     steps = (*upload_steps(order), make_group(order), make_version(order, approval))
-    cost = f"The archive in S3: billed as storage, until `down {order.name} --data`."
+    cost = (
+        f"The archive in S3: billed as storage, until `python deploy.py down {order.name} --data`."
+    )
     return Plan(order.name, order.region, steps, (cost,))
 
 

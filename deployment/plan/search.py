@@ -213,6 +213,6 @@ def plan_stop(name: str, region: str, job: str) -> Plan:
     """End this search."""
     cost = (
         "The instances of its jobs go, and their bill ends; what they have written stays, billed "
-        f"as storage, until `down {name} --data`."
+        f"as storage, until `python deploy.py down {name} --data`."
     )
     return Plan(name, region, (stop(job),), (cost,))

@@ -1,4 +1,4 @@
-"""What there is of a deployment → the plan that removes it, or what nothing goes back to."""
+"""What there is of a deployment → the plan that removes it, or what nothing rolls back to."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def costs(found: Existing, region: str, *, data: bool) -> Iterator[str]:
     if found.data and not data:
         yield (
             "Archives, requests, data, models and logs stay: billed as storage, until "
-            f"`down {found.name} --data`."
+            f"`python deploy.py down {found.name} --data`."
         )
     if found.unseen:
         yield "It can't be seen whether data is left, which would be billed as storage."
@@ -131,9 +131,9 @@ def plan_pruning(name: str, region: str, found: Leftovers, kept: Collection[str]
     for config in found.models_of:
         if config not in kept:
             call = Call("sagemaker", "DeleteEndpointConfig", {"EndpointConfigName": config})
-            steps.append(Remove(f"configuration {config}, which nothing goes back to", call))
+            steps.append(Remove(f"configuration {config}, which is no longer needed", call))
     for model in found.models:
         if model not in needed:
             call = Call("sagemaker", "DeleteModel", {"ModelName": model})
-            steps.append(Remove(f"model {model}, which nothing goes back to", call))
+            steps.append(Remove(f"model {model}, which is no longer needed", call))
     return Plan(name, region, tuple(steps))

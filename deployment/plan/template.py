@@ -207,10 +207,16 @@ def close(stack: Stack, asked: Mapping[str, Any]) -> None:
     bucket.update({"DeletionPolicy": "Retain", "UpdateReplacePolicy": "Retain"})
 
 
+def label(stack: Stack, asked: Mapping[str, Any]) -> None:
+    """The tags of a bucket, which are a property of the bucket."""
+    stack.resources["Bucket"]["Properties"]["Tags"] = asked["Tagging"]["TagSet"]
+
+
 EXTENDING: Mapping[str, Callable[[Stack, Mapping[str, Any]], None]] = {
     "PutRetentionPolicy": keep_log,
     "PutRolePolicy": allow,
     "PutLifecyclePolicy": expire,
     "PutPublicAccessBlock": close,
+    "PutBucketTagging": label,
 }
 """Calls that say more of what another has made."""

@@ -79,6 +79,10 @@ class Training:
     environment: Mapping[str, str] = field(default_factory=dict)
     isolated: bool = True
     checkpoints: bool = False
+    kms_key: str = ""
+    """For the instance's disk."""
+    data_key: str = ""
+    """For what the job writes."""
     tags: Mapping[str, str] = field(default_factory=dict)
     """Those of one's own."""
 
@@ -184,11 +188,16 @@ def definition(training: Training, job: str) -> dict[str, Any]:
     }
     if limits.warm:
         machine["KeepAlivePeriodInSeconds"] = limits.warm
+    if training.kms_key:
+        machine["VolumeKmsKeyId"] = training.kms_key
+    written = {"S3OutputPath": f"{training.home}jobs/"}
+    if training.data_key:
+        written["KmsKeyId"] = training.data_key
     parameters: dict[str, Any] = {
         "AlgorithmSpecification": algorithm(training),
         "RoleArn": training.role,
         "InputDataConfig": [source(training, each) for each in training.channels],
-        "OutputDataConfig": {"S3OutputPath": f"{training.home}jobs/"},
+        "OutputDataConfig": written,
         "ResourceConfig": machine,
         "StoppingCondition": {key: seconds for key, seconds in stopping.items() if seconds},
         "EnableNetworkIsolation": training.isolated,
@@ -242,7 +251,7 @@ def plan_stop(name: str, region: str, job: str) -> Plan:
     """End this job."""
     cost = (
         "The instance of the job goes, and its bill ends; what it has written stays, billed as "
-        f"storage, until `down {name} --data`."
+        f"storage, until `python deploy.py down {name} --data`."
     )
     return Plan(name, region, (stop(job),), (cost,))
 
@@ -272,11 +281,11 @@ def costs(training: Training) -> Iterator[str]:
         minutes = math.ceil(training.limits.warm / 60)
         yield (
             f"The instance is then kept for the next job, and billed, for up to {minutes} min; "
-            f"`down {training.name}` ends that."
+            f"`python deploy.py down {training.name}` ends that."
         )
     yield (
         f"Data, checkpoints and models in {training.home}: billed as storage, until "
-        f"`down {training.name} --data`."
+        f"`python deploy.py down {training.name} --data`."
     )
 
 

@@ -205,8 +205,8 @@ def plan_rollback(running: Running, config: str, variants: Collection[str] | Non
         wait_for(running.order.name),
     )
     cost = (
-        "While it goes back, the old and the new instances are billed; afterwards what was billed "
-        f"before, until `down {running.order.name}`."
+        "While it rolls back, the old and the new instances are billed; afterwards what was billed "
+        f"before, until `python deploy.py down {running.order.name}`."
     )
     return Plan(running.order.name, running.order.region, steps, (cost,))
 
@@ -251,7 +251,8 @@ def check_weights(running: Running, weights: Mapping[str, float]) -> None:
     if len(now) < 2:
         raise Misuse(
             f"{running.order.name} has a single variant ({listed}), which gets every request. "
-            "`update --variant new=MODEL:0.1` puts another one beside it."
+            f"`python deploy.py update {running.order.name} --variant new=MODEL:0.1` puts another "
+            "one beside it."
         )
     if not sum({**now, **weights}.values()) > 0:
-        raise Misuse("All variants would have the weight 0: none would answer.")
+        raise Misuse("All variants would have the weight 0: none would get requests.")

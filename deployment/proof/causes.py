@@ -15,8 +15,8 @@ LINES = 15
 """Of the log that are shown where a container failed."""
 
 UNKNOWN = (
-    "The log says no more. `python local_test/serve_local.sh` runs the same image and archive "
-    "here, where more is to be seen."
+    "The log says no more. `local_test/serve_local.sh --isolated model.tar.gz` runs the archive in "
+    "the image on this machine, where more is to be seen."
 )
 
 
@@ -61,7 +61,7 @@ CAUSES: tuple[tuple[str, str], ...] = (
     ),
     (
         r"extract(ing)? model data|not a gzip|unexpected end of (data|file)|invalid tar",
-        "What lies in S3 is no whole model.tar.gz: pack it anew with plumbline pack.",
+        "What lies in S3 is not a complete model.tar.gz: pack it again with plumbline pack.",
     ),
     (
         r"(pull|access)\w* .*image|ecr:|repository",

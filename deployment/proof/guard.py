@@ -62,7 +62,7 @@ class Watch:
             self.checked = True
         except AnsweredWrong as exc:
             self.wrong, self.checked = exc, True
-            say(f"{exc}\nSo its alarm is raised, and SageMaker goes back.")
+            say(f"{exc}\nSo its alarm is raised, and SageMaker rolls back.")
         except NotReached as exc:
             if not self.unheard:
                 say(f"The golden pictures could not be asked yet, and will be again. {exc}")
@@ -89,7 +89,7 @@ def conclude(
 ) -> None:
     """Raise `EndpointFailed` or `AnsweredWrong` where the endpoint is not on `config` for good.
 
-    Whatever came, the alarms are gone then, and what nothing goes back to.
+    Whatever came, the alarms are gone then, and what nothing rolls back to.
     """
     aws, name = performer.aws, order.name
     back = running.before if running.config == config else running.config
@@ -98,9 +98,9 @@ def conclude(
         reasons = " ".join(why(aws, now))
         prune(performer, name, {running.config, running.before})
         if watch.wrong:
-            raise AnsweredWrong(f"{watch.wrong} SageMaker went back to {running.config}.")
+            raise AnsweredWrong(f"{watch.wrong} SageMaker rolled back to {running.config}.")
         raise EndpointFailed(
-            f"SageMaker went back to {running.config}; nothing has changed. {reasons}".rstrip()
+            f"SageMaker rolled back to {running.config}; nothing has changed. {reasons}".rstrip()
         )
     prune(performer, name, {config, back})
 
@@ -119,10 +119,10 @@ def go_back(performer: Performer, name: str, config: str, error: AnsweredWrong) 
     """From wrong answers to the configuration before. Raises `AnsweredWrong`."""
     if not config:
         raise AnsweredWrong(
-            f"{error} There is no configuration to go back to: `python deploy.py update {name}` "
-            "with an archive that is right, or `down`."
+            f"{error} There is no configuration to roll back to: `python deploy.py update {name}` "
+            f"with an archive that is right, or `python deploy.py down {name}`."
         ) from error
-    say(f"{error}\nGoing back to {config} …")
+    say(f"{error}\nRolling back to {config} …")
     running = read(performer.aws, name)
     performer.meanwhile = Watch(performer.aws, running.order)
     variants = inventory.of_variants(performer.aws, config, "VariantName")

@@ -24,6 +24,7 @@ from deployment.plan.calls import (
     plain,
 )
 from deployment.plan.template import template, uploads
+from deployment.terminal.program import CALLED
 
 
 def show(plan: Plan, order: Owned | None = None, **more: Any) -> None:
@@ -34,7 +35,7 @@ def show(plan: Plan, order: Owned | None = None, **more: Any) -> None:
     shown = {**document(plan), "policies": policies(plan, order), **more}
     click.echo(json.dumps(shown, indent=2, ensure_ascii=False))
     for sentence in plan.cost:
-        click.echo(sentence, err=True)
+        click.echo(CALLED.words(sentence), err=True)
     click.echo("Nothing was done: this is --dry-run.", err=True)
 
 
@@ -78,7 +79,7 @@ def show_template(plan: Plan, stack: str = "made") -> None:
     for file, url in uploads(plan):
         click.echo(f"Before the stack is {stack}: aws s3 cp {shlex.quote(file)} {url}", err=True)
     for sentence in plan.cost:
-        click.echo(sentence, err=True)
+        click.echo(CALLED.words(sentence), err=True)
     click.echo("Nothing was done: this is --template.", err=True)
 
 
@@ -101,7 +102,7 @@ def document(plan: Plan) -> dict[str, Any]:
         "name": plan.name,
         "region": plan.region,
         "calls": [written(step) for step in plan.steps],
-        "cost": list(plan.cost),
+        "cost": [CALLED.words(sentence) for sentence in plan.cost],
     }
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from deployment.plan.search import STRATEGIES
-from deployment.terminal.options import AT_LEAST_ONE, TAG
+from deployment.terminal.options import AT_LEAST_ONE, JOB_KEYS, TAG
 from deployment.terminal.parsing import DEFAULT_INSTANCE
 
 JOB = (
@@ -48,6 +48,7 @@ JOB = (
     ),
     click.option("--env", multiple=True, metavar="NAME=VALUE", help="A variable of the container."),
     click.option("--bucket", help="Where data and models go.  [default: sagemaker-REGION-ACCOUNT]"),
+    *JOB_KEYS,
     TAG,
 )
 
@@ -99,7 +100,7 @@ SEARCH = (
         show_default=True,
         help="How values are chosen.",
     ),
-    click.option("--early-stop", is_flag=True, help="End jobs that get nowhere."),
+    click.option("--early-stop", is_flag=True, help="Stop unpromising jobs early."),
 )
 
 STATUS = click.option("--status", is_flag=True, help="Say how the newest one is.")

@@ -107,12 +107,10 @@ CHANGES = (
         help="Another archive for a variant, or one more variant; several times.",
     ),
     click.option(
-        "--drop", multiple=True, metavar="NAME", help="A variant that is to go, or the shadow."
+        "--drop", multiple=True, metavar="NAME", help="A variant to remove, or the shadow."
     ),
-    click.option("--shadow", metavar="NAME=MODEL", help="A model that only listens, or another."),
-    click.option(
-        "--env", multiple=True, metavar="NAME=VALUE", help="A setting more, or another value."
-    ),
+    click.option("--shadow", metavar="NAME=MODEL", help="A shadow variant, or its new archive."),
+    click.option("--env", multiple=True, metavar="NAME=VALUE", help="A setting to add or change."),
     click.option("--instance", help="Another instance type."),
     click.option("--count", type=AT_LEAST_ONE, help="Another number of instances."),
     click.option(
@@ -140,12 +138,12 @@ STEPS = (
     click.option(
         "--max-latency",
         type=click.FloatRange(min=0, min_open=True),
-        help="Milliseconds; if 1 of 20 answers takes longer meanwhile, back.  [default: 5000]",
+        help="Milliseconds; roll back if 1 of 20 responses takes longer.  [default: 5000]",
     ),
     click.option(
         "--max-errors",
         type=AT_LEAST_ONE,
-        help="So many answers of 500 and above in a minute, and back.  [default: 5]",
+        help="Roll back at so many responses of 500 and above in a minute.  [default: 5]",
     ),
 )
 
@@ -153,7 +151,7 @@ KINDS = (
     click.option(
         "--instance",
         metavar="TYPE[,TYPE…]",
-        help="The instances, and what stands in where there are none.  [default: ml.c5.large]",
+        help="The instance type, and others if it has no capacity.  [default: ml.c5.large]",
     ),
     click.option("--count", type=AT_LEAST_ONE, help="Instance count, or copies.  [default: 1]"),
     click.option(
@@ -188,6 +186,12 @@ KINDS = (
     click.option("--error-topic", help="Async: the SNS topic for errors."),
 )
 
+JOB_KEYS = (
+    click.option("--kms-key", help="The KMS key that encrypts the instances' disks."),
+    click.option("--kms-data", help="The KMS key that encrypts what the job writes to S3."),
+)
+"""The keys of a job: a batch transform, a training job, a search."""
+
 BATCH = (
     click.option("--instance", default="ml.c5.xlarge", show_default=True, help="The instance."),
     click.option(
@@ -215,8 +219,9 @@ BATCH = (
     click.option("--role", help="Without an endpoint: the IAM role for the container."),
     click.option("--env", multiple=True, metavar="NAME=VALUE", help="A setting of the server."),
     click.option("--bucket", help="Where the archive goes.  [default: sagemaker-REGION-ACCOUNT]"),
+    *JOB_KEYS,
     TAG,
-    click.option("--stop", is_flag=True, help="End the job that is at work on this."),
+    click.option("--stop", is_flag=True, help="Stop the job that is processing these pictures."),
 )
 
 DETAILS = (

@@ -171,7 +171,7 @@ def kind(asked: Mapping[str, Any]) -> Kind:
     count = asked["count"] or 1
     if pools and chosen:
         raise Misuse(
-            f"--instance {asked['instance']}: several types, each for want of the one before, are "
+            f"--instance {asked['instance']}: several types, tried one after the other, are "
             "for real-time endpoints."
         )
     if asked["serverless"] is not None:

@@ -18,7 +18,7 @@ SERVER = "plumbline"
 """What they call the command line of the server's package."""
 
 DEPLOY = re.compile(rf"(?<![\w./-]){re.escape(NAME)}\b")
-INSPECT = re.compile(rf"(?<![\w./-]){SERVER} (?=(?:bench|inspect|pack|predict|recipe)\b)")
+INSPECT = re.compile(rf"(?<![\w./-]){SERVER} (?=(?:bench|drift|inspect|pack|predict|recipe)\b)")
 
 
 @dataclass

@@ -204,7 +204,7 @@ def main() -> None:
     reached = measure(out)
     print(f"{reached:.3f} mAP@0.5 on {HELD_OUT} held-out scenes.")
     if reached < LEAST:
-        raise SystemExit(f"That is too little: {LEAST} was expected. Delete {out} to train anew.")
+        raise SystemExit(f"That is too little: {LEAST} was expected. Delete {out} to train again.")
     write_files(out)
     pack(out)
 

@@ -177,7 +177,7 @@ def main() -> None:
     reached = mean_iou(load_model(out.resolve() / "export"), scenes(HELD_OUT, held_out=True))
     print(f"{reached:.3f} mean IoU on {HELD_OUT} held-out scenes.")
     if reached < LEAST:
-        raise SystemExit(f"That is too little: {LEAST} was expected. Delete {out} to train anew.")
+        raise SystemExit(f"That is too little: {LEAST} was expected. Delete {out} to train again.")
     write_files(out)
     pack(out)
 

@@ -33,7 +33,7 @@ class Rolling:
 
     looks: int = 0
     fails: bool = False
-    """Whether SageMaker goes back, whatever the alarms say."""
+    """Whether SageMaker rolls back, whatever the alarms say."""
     status: str = "Baking"
     left: int = 0
     coming: str = ""

@@ -217,7 +217,7 @@ def test_training_begins_with_the_weights_of_an_earlier_job(
     other = job_folder(tmp_path / "other", "folders", *fewer)
     shutil.copytree(first, other / "input/data/model")
     train(other, train_only_on_top_layer="1", **{**frozen, "learning_rate": "0.1"})
-    assert "but for the last layer, which begins anew" in capsys.readouterr().out
+    assert "except for the last layer, which starts from random weights" in capsys.readouterr().out
     for one, two in zip(kernels(first)[:-1], kernels(other / "model")[:-1], strict=True):
         np.testing.assert_array_equal(one, two)
 

@@ -192,7 +192,10 @@ def test_training_begins_with_the_weights_of_a_job_or_of_a_backbone(
     backbone = keras.Model(*tiny((64, 64, 3)))
     backbone.save(root / "input/data/model/backbone.keras")
     other = train(root, train_only_on_top_layer="1", **{**still, "learning_rate": "0.1"})
-    assert "of backbone.keras, but for the last layers, which begin anew" in capsys.readouterr().out
+    assert (
+        "of backbone.keras, except for the last layers, which start from random weights"
+        in capsys.readouterr().out
+    )
     expected = [each for each in backbone.get_weights() if each.ndim > 1]
     for one, two in zip(expected, kernels(other), strict=False):
         np.testing.assert_array_equal(one, two)

@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 
 SAID = f"plumbline, version {__version__}\n"
 
-SHELL = sorted((*ROOT.glob("*.sh"), *ROOT.glob("local_test/*.sh")))
+SHELL = sorted((*ROOT.glob("*.sh"), *ROOT.glob("local_test/*.sh"), ROOT / "images/emulated.sh"))
 
 FOLDERS = ("local_test", "model/examples")
 

@@ -239,7 +239,7 @@ def test_training_begins_with_an_encoder_or_an_earlier_job(
     encoder.save(root / "input/data/model/weights.keras")
     still = {"epochs": "1", "learning_rate": "1e-9", "weight_decay": "0"}
     first = train(root, pictures=few, network="halving", size="32", **still)
-    assert "but for the last layers, which begin anew" in capsys.readouterr().out
+    assert "except for the last layers, which start from random weights" in capsys.readouterr().out
     found = list(saved_arrays(first / "saved_model"))
     for one, other in zip(encoder.get_weights(), found[:10], strict=True):
         np.testing.assert_allclose(one, other, atol=1e-6)

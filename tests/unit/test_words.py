@@ -33,6 +33,11 @@ REPLACED = {
     r"telephones?": "phone",
     r"exif notes?": "EXIF orientation",
     r"is told of": "is notified of",
+    r"(?:go|goes|going|went) back to": "roll back to",
+    r"anew": "again",
+    r"for want of": "without",
+    r"answers? rightly": "predicts correctly",
+    r"all is well": "OK",
 }
 """What stood here once, and what stands there now. It may not come back."""
 

@@ -39,7 +39,7 @@ def told(name: str, reader: str) -> Iterator[None]:
             raise ArchiveError(f"{name} can't be read: {reason(exc)}.") from exc
         log.debug("%s can't read %s.", reader, name, exc_info=exc)
         raise ArchiveError(
-            f"{name} is damaged or not whole: {reader} can't read it. Copy it anew from where it "
+            f"{name} is damaged or not whole: {reader} can't read it. Copy it again from where it "
             "was saved, and pack it again."
         ) from exc
 

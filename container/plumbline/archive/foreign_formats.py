@@ -15,7 +15,7 @@ HANDLER = (
     "Or serve it as it is, by a handler of your own whose model_fn loads it (docs/handlers.md)."
 )
 
-COPY_ANEW = "Get the file anew from where it was saved, and check its size."
+COPY_ANEW = "Get the file again from where it was saved, and check its size."
 
 POINTERS: Mapping[bytes, str] = MappingProxyType(
     {

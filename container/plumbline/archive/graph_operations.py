@@ -81,7 +81,7 @@ def check(folder: Path, allowed: Collection[str] = (), source: str = "") -> None
     if outside:
         raise UnsafeModel(
             f"{source} is refused: {outside[0]!r} is no asset. "
-            "Where it was made, export() or save() puts such files into assets/ anew."
+            "Where it was made, export() or save() puts such files into assets/ again."
         )
     if found:
         raise UnsafeModel(sentence(source, found))

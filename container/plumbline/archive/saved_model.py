@@ -81,7 +81,7 @@ def serving_graph(folder: Path) -> Message:
         if not read:
             raise EngineError(
                 f"{folder.name}/saved_model.pb is empty: copy the whole folder that export() or "
-                "save() wrote anew."
+                "save() wrote."
             )
         data = message(read)
         if is_frozen(data):
@@ -96,7 +96,7 @@ def serving_graph(folder: Path) -> Message:
     there = "; ".join(", ".join(map(repr, tags)) or "none" for tags in tagged)
     raise EngineError(
         f"{folder.name}/saved_model.pb has no graph for serving (tag {SERVE!r}); the tags of its "
-        f"graphs are: {there or 'none'}. Write the one that is meant anew: "
+        f"graphs are: {there or 'none'}. Write the intended one again: "
         f"model = tf.saved_model.load({folder.name!r}, {(tagged or [[]])[0]!r}); "
         "tf.saved_model.save(model, 'saved_model', model.signatures)."
     )
@@ -142,7 +142,7 @@ def told_of_damage(folder: Path) -> Iterator[None]:
     except (ValueError, IndexError, RecursionError) as exc:
         raise EngineError(
             f"{folder.name}/saved_model.pb is damaged: {exc}. Copy "
-            "the whole folder that export() or save() wrote anew."
+            "the whole folder that export() or save() wrote."
         ) from exc
 
 

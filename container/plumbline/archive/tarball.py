@@ -175,7 +175,7 @@ def bounded(tar: tarfile.TarFile, stream: Stream) -> Iterator[tarfile.TarInfo]:
         if kept > MOST_OF_HEADERS:
             raise ArchiveError(
                 f"The names and headers of the archive take more than {MOST_OF_HEADERS:,} bytes; "
-                "pack its files anew."
+                "pack its files again."
             )
         yield member
 
@@ -196,7 +196,7 @@ def checked(
                 "leave out what the model does not need, such as checkpoints and data."
             )
         if path in seen and not member.isdir():
-            raise ArchiveError(f"The archive holds {member.name!r} twice; pack it anew.")
+            raise ArchiveError(f"The archive holds {member.name!r} twice; pack it again.")
         seen.add(path)
         yield member, Path(path)
 
@@ -220,7 +220,7 @@ def check_member(member: tarfile.TarInfo, path: PurePosixPath) -> None:
 
 def not_whole(name: str, why: str) -> ArchiveError:
     """The error for an archive that is none."""
-    return ArchiveError(f"{name} is not a whole tar archive: {why}. Copy or pack it anew.")
+    return ArchiveError(f"{name} is not a whole tar archive: {why}. Copy or pack it again.")
 
 
 def check_end(stream: Any, offset: int, name: str) -> None:

@@ -209,7 +209,7 @@ def filled(server: ServingContainer, limit: int) -> Finding:
     killed = server.container.attrs["State"]["OOMKilled"]
     said = f"with {limit / 2**20:.0f} MiB {count} models were loaded, then {status or 'no answer'}"
     if killed or not server.is_running():
-        return failed(f"{said}; the kernel has ended a process for want of memory")
+        return failed(f"{said}; the kernel has killed a process because memory ran out")
     if status == 200:
         return passed(f"{said}: {MOST_MODELS} did not fill it")
     return found(status == 507, said)

@@ -70,7 +70,7 @@ def records_of(file: Path) -> list[Entry[tuple[float, ...]]]:
     """The pictures of a `.rec` file. Raises `DataError` where it holds none."""
     found = picture_records.read_file(file)
     if not found:
-        raise DataError(f"{file.name} is empty; copy it again, or make it anew with im2rec.py.")
+        raise DataError(f"{file.name} is empty; copy it again, or recreate it with im2rec.py.")
     return found
 
 

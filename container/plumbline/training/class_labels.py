@@ -32,7 +32,7 @@ def alone(entry: Entry[tuple[float, ...]]) -> int:
     if len(entry.label) != 1:
         raise DataError(
             f"{entry.name} has {len(entry.label)} numbers for a label. Set multi_label=1 if each "
-            "says whether a class is in the picture; pack the data anew otherwise."
+            "says whether a class is in the picture; pack the data again otherwise."
         )
     return whole(entry.label[0], entry.name)
 

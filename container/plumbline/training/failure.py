@@ -108,6 +108,6 @@ def want_of_memory(what: str) -> str:
     """What SIGKILL from nowhere means: the kernel ends what takes more memory than there is."""
     limit = cgroups.machine().memory / GIB
     return (
-        f"{what} was killed (exit status {KILLED}), most likely for want of memory: the container "
-        f"has {limit:.1f} GiB. Take an instance type with more, or a smaller batch size."
+        f"{what} was killed (exit status {KILLED}), most likely because memory ran out: the "
+        f"container has {limit:.1f} GiB. Take an instance type with more, or a smaller batch size."
     )

@@ -85,9 +85,9 @@ def taken(folder: Path, network: Any, anew: bool | None, top: int) -> str:
     return f"The weights are those of {name}" + (
         "."
         if count == len(own)
-        else ", but for the last layer, which begins anew."
+        else ", except for the last layer, which starts from random weights."
         if top == TOP
-        else ", but for the last layers, which begin anew."
+        else ", except for the last layers, which start from random weights."
     )
 
 

@@ -188,7 +188,7 @@ def test_what_is_to_be_pasted_names_the_profile(
     assert f"python deploy.py down cats {named} --data" in broken.stderr
     assert f"python deploy.py invoke cats PICTURE {named}\n" in made.stderr
     assert f"python deploy.py invoke cats PICTURE --region {REGION}\n" in there.stderr
-    assert f"`python deploy.py rollback cats {named}` goes back" in changed.stderr
+    assert f"`python deploy.py rollback cats {named}` rolls back" in changed.stderr
     assert f"down cats --data --bucket {BUCKET} {named}\n" in removed.stderr
 
 

@@ -59,8 +59,33 @@ def test_it_is_all_there_and_the_role_is_said(account: Account, deploy: Deploy) 
     assert found["PolicyDocument"] == policy.role(PLACE)
     shut = s3.get_public_access_block(Bucket=BUCKET)["PublicAccessBlockConfiguration"]
     assert set(shut.values()) == {True}
+    tags = {each["Key"]: each["Value"] for each in s3.get_bucket_tagging(Bucket=BUCKET)["TagSet"]}
+    assert tags["team"] == "vision"
     rules = ecr.get_lifecycle_policy(repositoryName="plumbline")["lifecyclePolicyText"]
     assert [rule["selection"]["countNumber"] for rule in json.loads(rules)["rules"]] == [14, 10]
+
+
+def test_the_tags_of_a_bucket_that_was_there_stay(account: Account, deploy: Deploy) -> None:
+    s3 = account("s3")
+    s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
+    own = {"TagSet": [{"Key": "owner", "Value": "somebody"}]}
+    s3.put_bucket_tagging(Bucket=BUCKET, Tagging=own)
+
+    assert deploy("account").exit_code == 0
+
+    assert s3.get_bucket_tagging(Bucket=BUCKET)["TagSet"] == own["TagSet"]
+
+
+@pytest.mark.parametrize("document", policy.DOCUMENTS)
+def test_each_policy_is_printed_for_this_account(
+    account: Account, deploy: Deploy, document: str
+) -> None:
+    ended = deploy("account", "--policy", document)
+
+    assert ended.exit_code == 0, ended.stderr
+    expected = policy.DOCUMENTS[document](PLACE)
+    assert json.loads(ended.stdout) == json.loads(json.dumps(expected))
+    assert there(account) == {}
 
 
 def test_an_endpoint_can_be_made_with_it(account: Account, deploy: Deploy, archive: Path) -> None:

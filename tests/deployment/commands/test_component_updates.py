@@ -79,7 +79,7 @@ def test_its_copies_get_another_archive_and_all_else_stays(
     names = sorted([before["ModelName"], after["ModelName"]])
     changed = {**there(account, hosting), "objects": None}
     assert changed == {**found, "models": names, "objects": None}
-    assert f"rollback cats --region {REGION}` goes back to {before['ModelName']}" in ended.stderr
+    assert f"rollback cats --region {REGION}` rolls back to {before['ModelName']}" in ended.stderr
 
 
 @pytest.mark.usefixtures("weather")
@@ -97,7 +97,7 @@ def test_the_way_back_and_what_it_leaves(
     assert {**there(account, hosting), "objects": None} == {**found, "objects": None}
     again = deploy("rollback", "cats")
     assert again.exit_code == 4
-    assert "There is nothing to go back to" in again.stderr
+    assert "There is nothing to roll back to" in again.stderr
 
 
 @pytest.mark.usefixtures("weather")
@@ -169,7 +169,7 @@ def test_sagemaker_going_back_is_told_with_its_reason(
     ended = change("--model", better)
 
     assert ended.exit_code == 6
-    assert f"SageMaker went back to {before['ModelName']}" in ended.stderr
+    assert f"SageMaker rolled back to {before['ModelName']}" in ended.stderr
     assert "did not pass the ping health check." in ended.stderr
     assert {**there(account, hosting), "objects": None} == {**found, "objects": None}
 

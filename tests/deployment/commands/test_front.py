@@ -30,15 +30,50 @@ def template(deploy: Deploy) -> dict[str, Any]:
 @pytest.fixture
 def handler(account: Account, template: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Handler:
     """The function of the template, with the key `secret`."""
+    return made(account, template, monkeypatch)
+
+
+def made(account: Account, template: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Handler:
+    """The function of a template, with its parameters as they are by default."""
     secret = account("secretsmanager").create_secret(Name="key", SecretString="secret")["ARN"]
     function = template["Resources"]["Function"]["Properties"]
-    limit = template["Parameters"]["MostBytes"]["Default"]
-    for name, value in {"SECRET": secret, "ENDPOINT": "cats", "MOST_BYTES": str(limit)}.items():
-        assert name in function["Environment"]["Variables"]
-        monkeypatch.setenv(name, value)
+    given = {name: str(each["Default"]) for name, each in template["Parameters"].items()}
+    for name, value in function["Environment"]["Variables"].items():
+        monkeypatch.setenv(name, {**given, "Key": secret}[value["Ref"]])
     module = types.ModuleType("index")
     exec(function["Code"]["ZipFile"], module.__dict__)
     return lambda event: module.handler(event, None)
+
+
+@pytest.mark.parametrize(
+    ("options", "asked"),
+    [
+        ((), {}),
+        (("--component",), {"InferenceComponentName": "cats"}),
+        (("--model", "birds"), {"TargetModel": "birds.tar.gz"}),
+        (("--model", "birds.tar.gz"), {"TargetModel": "birds.tar.gz"}),
+    ],
+    ids=["variants", "a component", "one of many", "by its whole name"],
+)
+def test_it_says_which_model_where_that_has_to_be_said(
+    account: Account,
+    deploy: Deploy,
+    monkeypatch: pytest.MonkeyPatch,
+    options: tuple[str, ...],
+    asked: dict[str, str],
+) -> None:
+    template = json.loads(deploy("front", "cats", *options).stdout)
+    assert lint(json.dumps(template), config=ManualArgs(regions=["eu-central-1"])) == []
+
+    answered = {"Body": io.BytesIO(b"[1]"), "ContentType": "application/json"}
+    with Weather(stubs={"InvokeEndpoint": lambda _: answered}).prevailing() as weather:
+        assert said(made(account, template, monkeypatch)(request())) == (200, b"[1]")
+
+    found = weather.calls[-1].parameters
+    assert {key: found[key] for key in found if key in WHICH} == asked
+
+
+WHICH = ("InferenceComponentName", "TargetModel")
 
 
 def request(body: bytes = b"a picture", **headers: str) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from aws_account import ACCOUNT, REGION, ROLE, Account, Deploy, inventory
 from batching import IN, OUT
 from click.testing import Result
 from faults import Weather, refused
+from hosting import Hosting
 
 from deployment.flows import preflight
 from deployment.proof import inspection
@@ -139,6 +140,67 @@ def test_account_region_and_cost_are_told_before_anything_is_made(
     assert "2 × ml.c5.large = $0.204 an hour, $149 a month" in before
 
 
+def test_the_quota_of_one_of_several_types_is_enough(
+    sent: Deploy, role: str, architecture: None
+) -> None:
+    named = {"ml.c5.large": 0.0, "ml.c5.xlarge": 5.0}
+    listed = [
+        {"QuotaName": f"{each} for endpoint usage", "Value": value} for each, value in named.items()
+    ]
+    prices = [*PRODUCTS, product("Host:ml.c5.xlarge", "0.2040000")]
+    more = {
+        "ListServiceQuotas": lambda _: {"Quotas": listed},
+        "GetProducts": lambda _: {"PriceList": prices},
+    }
+    with Weather(stubs={**stubs(), **more}).prevailing():
+        ended = sent("--role", role, "--count", 3, "--instance", "ml.c5.large,ml.c5.xlarge")
+
+    assert ended.exit_code == 0, ended.stderr
+    for figures in ("3 × ml.c5.large = $0.306 an hour", "3 × ml.c5.xlarge = $0.612 an hour"):
+        assert figures in ended.stderr
+
+
+def test_copies_of_a_component_are_no_instances(
+    sent: Deploy, role: str, architecture: None
+) -> None:
+    answers = {**stubs(quota=1), **Hosting().stubs}
+    with Weather(stubs=answers).prevailing():
+        ended = sent("--role", role, "--component", 1024, "--count", 4)
+
+    assert ended.exit_code == 0, ended.stderr
+    assert "1 to 4, as the copies need, × ml.c5.large: billed by the second" in ended.stderr
+    assert "1 × ml.c5.large = $0.102 an hour" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "phrase"),
+    [
+        (("--env", "PLUMBLINE_SLOT=2"), "Did you mean PLUMBLINE_SLOTS?"),
+        (("--role", f"arn:aws:iam::{ACCOUNT}:role/another"), "there is no such role"),
+        (("--image", f"{REGISTRY}/team/server:v9"), "there is no such image"),
+    ],
+)
+def test_what_is_registered_is_checked_first(
+    account: Account,
+    sent: Deploy,
+    deploy: Deploy,
+    archive: Path,
+    role: str,
+    *,
+    options: tuple[str, ...],
+    phrase: str,
+) -> None:
+    answers = stubs()
+    if options[0] == "--image":
+        answers["BatchGetImage"] = lambda _: {"images": []}
+    with Weather(stubs=answers).prevailing() as weather:
+        ended = deploy(
+            *("register", "cats", "--model", archive, "--image", URI, "--role", role, *options)
+        )
+
+    ended_early(ended, account, weather, phrase)
+
+
 def test_async_endpoints_have_prices_of_their_own(
     sent: Deploy, role: str, architecture: None
 ) -> None:
@@ -165,7 +227,12 @@ def test_what_a_batch_transform_costs_is_told_before_anything_is_made(
     [
         (("--instance", "ml.c5.larg"), "Did you mean ml.c5.large?"),
         (("--instance", "ml.c7g.large"), "is for amd64, and ml.c7g.large has"),
+        (("--instance", "ml.c5.large,ml.c7g.large"), "is for amd64, and ml.c7g.large has"),
         (("--count", 3), "may have 2 × ml.c5.large"),
+        (
+            ("--count", 3, "--instance", "ml.c5.large,ml.c5.xlarge"),
+            "may have 2 × ml.c5.large and 2 × ml.c5.xlarge behind endpoints",
+        ),
         (("--env", "PLUMBLINE_SLOT=2"), "Did you mean PLUMBLINE_SLOTS?"),
         (("--model", "s3://models/cats.keras"), "names end in .tar.gz"),
         (("--health-timeout", "59"), "--health-timeout 59: AWS takes 60 to 3600"),

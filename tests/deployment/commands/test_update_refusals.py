@@ -110,7 +110,7 @@ def test_an_endpoint_that_failed_can_only_be_made_anew(
     ended = deploy("update", "cats", "--no-check", "--image", OTHER)
 
     assert ended.exit_code == 4
-    assert "`python deploy.py up cats` makes it anew" in ended.stderr
+    assert "`python deploy.py up cats` creates it again" in ended.stderr
     assert sagemaker.asked == []
 
 

@@ -40,7 +40,7 @@ def test_another_archive_is_served_and_all_else_stays(
     assert new["PrimaryContainer"]["Image"] == IMAGE
     variant = account("sagemaker").describe_endpoint_config(EndpointConfigName=config)
     assert variant["ProductionVariants"][0]["InstanceType"] == "ml.c5.xlarge"
-    assert f"rollback cats --region {REGION}` goes back to {before}" in ended.stderr
+    assert f"rollback cats --region {REGION}` rolls back to {before}" in ended.stderr
     assert "alarms" not in inventory(account)
 
 

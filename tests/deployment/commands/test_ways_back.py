@@ -28,7 +28,7 @@ def test_rollback_takes_what_ran_before_and_removes_what_it_left(
     assert {**inventory(account), "objects": None} == {**first, "objects": None}
     again = deploy("rollback", "cats")
     assert again.exit_code == 4
-    assert "There is nothing to go back to" in again.stderr
+    assert "There is nothing to roll back to" in again.stderr
 
 
 def test_sagemaker_going_back_is_told_with_its_reason(
@@ -41,7 +41,7 @@ def test_sagemaker_going_back_is_told_with_its_reason(
     ended = change("--model", better)
 
     assert ended.exit_code == 6
-    assert f"SageMaker went back to {before}" in ended.stderr
+    assert f"SageMaker rolled back to {before}" in ended.stderr
     assert "An alarm went off." in ended.stderr
     assert "all: Baking (Baking for 300 seconds)" in ended.stderr
     assert {**inventory(account), "objects": None} == {**first, "objects": None}
@@ -89,7 +89,7 @@ def test_a_roll_out_is_broken_off_by_its_alarm(
     ended = deploy("rollback", "cats")
 
     assert broken.exit_code == 130
-    assert f"`python deploy.py rollback cats --region {REGION}` goes back" in broken.stderr
+    assert f"`python deploy.py rollback cats --region {REGION}` rolls back" in broken.stderr
     assert ended.exit_code == 0, ended.stderr
     assert runs(account) == before
     assert {**inventory(account), "objects": None} == {**first, "objects": None}

@@ -56,6 +56,8 @@ MORE: dict[str, dict[str, Any]] = {
         "environment": {"TF_USE_LEGACY_KERAS": "1"},
         "isolated": False,
         "checkpoints": True,
+        "kms_key": "arn:aws:kms:eu-central-1:123456789012:key/disks",
+        "data_key": "arn:aws:kms:eu-central-1:123456789012:key/outputs",
         "tags": {"team": "vision"},
     },
 }

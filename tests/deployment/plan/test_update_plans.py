@@ -179,7 +179,8 @@ def jobs() -> Iterator[Job]:
     forms = itertools.product((False, True), ("", "image/png"), ((16, 6), (1, 100)))
     for lines, accept, (concurrency, payload) in forms:
         job = Job("s3://photos/there/", "s3://answers", "ml.m5.xlarge", 2, concurrency, payload)
-        yield replace(job, lines=lines, accept=accept)
+        keys = {"kms_key": "alias/disks", "data_key": "alias/outputs"} if lines else {}
+        yield replace(job, lines=lines, accept=accept, **keys)
 
 
 @pytest.mark.parametrize("job", list(jobs()))
@@ -190,6 +191,9 @@ def test_every_batch_job_is_one_that_aws_knows(job: Job) -> None:
     assert wrong(batch.plan_job(order, job, name)) == []
     assert wrong(batch.plan_stop("cats", REGION, [name])) == []
     assert names.is_timed("c" * 45, name)
+    asked = batch.creation(order, job, name, "model").parameters
+    assert asked["TransformOutput"].get("KmsKeyId", "") == job.data_key
+    assert asked["TransformResources"].get("VolumeKmsKeyId", "") == job.kms_key
     assert not names.is_of("c" * 45, name)
 
 

@@ -1,4 +1,4 @@
-"""An endpoint that does not come up: what is read, and that the next `up` makes it anew."""
+"""An endpoint that does not come up: what is read, and that the next `up` creates it again."""
 
 from __future__ import annotations
 

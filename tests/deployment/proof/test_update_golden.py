@@ -103,7 +103,7 @@ def test_wrong_answers_while_it_bakes_let_sagemaker_go_back(
 
     assert ended.exit_code == 7
     assert "cat.png is off by 1." in ended.stderr
-    assert f"SageMaker went back to {before}" in ended.stderr
+    assert f"SageMaker rolled back to {before}" in ended.stderr
     assert runs(account) == before
     assert [each.operation for each in weather.calls].count("UpdateEndpoint") == 1
     assert len(account("sagemaker").list_endpoint_configs()["EndpointConfigs"]) == 1
@@ -184,7 +184,7 @@ def test_what_ran_from_the_beginning_has_no_way_back(
     ended = change()
 
     assert ended.exit_code == 7
-    assert "There is no configuration to go back to" in ended.stderr
+    assert "There is no configuration to roll back to" in ended.stderr
 
 
 def test_an_endpoint_that_can_not_be_asked_meanwhile_is_asked_at_the_end(
@@ -243,7 +243,7 @@ def test_an_alarm_that_aws_did_not_hear_is_raised_again(
     ended = change()
 
     assert ended.exit_code == 7
-    assert f"SageMaker went back to {before}" in ended.stderr
+    assert f"SageMaker rolled back to {before}" in ended.stderr
     assert [each.operation for each in weather.calls].count("InvokeEndpoint") == 1
     assert runs(account) == before
 

@@ -108,7 +108,7 @@ TRICKS: dict[str, tuple[Callable[[], bytes], str]] = {
     ),
     "a file twice": (
         lambda: whole(("model/a", b"1"), ("model/./a", b"2")),
-        "The archive holds 'model/./a' twice; pack it anew.",
+        "The archive holds 'model/./a' twice; pack it again.",
     ),
     "a file as a folder": (
         lambda: whole(("good", b"1"), ("a", b"2"), ("a/b", b"3")),

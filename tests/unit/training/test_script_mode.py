@@ -150,7 +150,7 @@ def test_what_the_script_wrote_itself_stays_the_reason(train: Train) -> None:
 def test_being_killed_is_told_as_want_of_memory(train: Train) -> None:
     ended = train("import os; os.kill(os.getpid(), 9)")
     assert ended.status == 137
-    assert "most likely for want of memory: the container has" in ended.reason
+    assert "most likely because memory ran out: the container has" in ended.reason
 
 
 def test_other_signals_are_named(train: Train) -> None:

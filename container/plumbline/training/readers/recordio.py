@@ -60,7 +60,7 @@ class Frames:
         if missing and (parts or start != self.offset or size != HEAD.size):
             raise DataError(
                 f"{self.name} breaks off in the record that begins at byte {start:,}: "
-                f"{missing:,} bytes are missing. Copy the file again, or make it anew."
+                f"{missing:,} bytes are missing. Copy the file again, or recreate it."
             )
         self.offset += size - missing
         return b"".join(parts)
@@ -76,7 +76,7 @@ class Frames:
             raise DataError(
                 f"{self.name} is no RecordIO from byte {start:,} on: a record has to begin there "
                 f"with the bytes {MAGIC.hex(' ')}, and there are {magic.hex(' ')}. "
-                "Make the file anew with im2rec.py."
+                "Recreate the file with im2rec.py."
             )
         size = word & LENGTH
         data = self.take(size, start)
@@ -96,7 +96,7 @@ def records(stream: Readable, name: str) -> Iterator[Record]:
         if kind not in FOLLOWS[before]:
             raise DataError(
                 f"{name} is damaged before byte {frames.offset:,}: a part of a record is missing. "
-                "Copy the file again, or make it anew."
+                "Copy the file again, or recreate it."
             )
         if kind in (WHOLE, FIRST):
             start, parts = frames.offset - HEAD.size - len(data) - -len(data) % 4, [data]
@@ -108,7 +108,7 @@ def records(stream: Readable, name: str) -> Iterator[Record]:
     if before in (FIRST, MIDDLE):
         raise DataError(
             f"{name} breaks off in the record that begins at byte {start:,}: its last part is "
-            "missing. Copy the file again, or make it anew."
+            "missing. Copy the file again, or recreate it."
         )
 
 
