@@ -89,7 +89,7 @@ def test_a_script_without_the_memory_that_it_wants_is_told_so(train: Train) -> N
     greedy = "held = []\nwhile True:\n    held.append(bytearray(b'1' * 50_000_000))"
     outcome = train(greedy, options=("--memory", "300m", "--memory-swap", "300m"))
     assert (outcome.status, outcome.exit_code) == ("Failed", 137)
-    assert "want of memory: the container has 0.3 GiB" in outcome.failure_reason
+    assert "because memory ran out: the container has 0.3 GiB" in outcome.failure_reason
 
 
 def test_a_job_is_stopped_and_keeps_what_its_script_saved(train: Train) -> None:

@@ -77,8 +77,9 @@ def test_each_job_of_an_example_can_be_shown(deploy: Deploy, studying: Weather) 
         "code",
     ]
     [shown] = SAID
-    for sentence in shown.replace("plumbline deploy", "python deploy.py").splitlines():
-        assert sentence in said["train", "bees"].splitlines()
+    told = said["train", "bees"].replace("python deploy.py", "plumbline deploy")
+    for sentence in shown.splitlines():
+        assert sentence in told.splitlines()
 
 
 @pytest.mark.parametrize("example", [bees, bulk])

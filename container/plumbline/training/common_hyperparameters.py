@@ -127,9 +127,7 @@ def early_stopping(measure: str) -> Table:
     """When training ends before its last epoch, by a measure in words."""
     return {
         "early_stopping": kept(switch, "false", f"end when {measure} no longer gets better"),
-        "early_stopping_min_epochs": kept(
-            whole(0, 100_000), "10", "minimum number of epochs"
-        ),
+        "early_stopping_min_epochs": kept(whole(0, 100_000), "10", "minimum number of epochs"),
         "early_stopping_patience": kept(
             whole(0, 100_000), "5", "training stops after more epochs than this without improvement"
         ),

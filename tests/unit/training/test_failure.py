@@ -52,7 +52,7 @@ def test_an_output_that_cant_be_written_is_no_second_failure(
             shutil.Error([("a", "/opt/ml/code/a", "[Errno 28] No space left on device: 'a'")]),
             "/opt/ml/code/a: No space left on device. The disk is full",
         ),
-        (MemoryError(), "want of memory"),
+        (MemoryError(), "because memory ran out"),
         (KeyError("x"), "KeyError: 'x' (the traceback is in the log)."),
     ],
 )

@@ -62,9 +62,7 @@ def weighted(given: str) -> bool:
 
 
 DATA: Table = {
-    "recipe": kept(
-        text, None, "`classification`: needed only if the channels do not determine it"
-    ),
+    "recipe": kept(text, None, "`classification`: needed only if the channels do not determine it"),
     "task": kept(text, None, "another name of `recipe`"),
     "num_classes": kept(
         whole(2, 100_000),

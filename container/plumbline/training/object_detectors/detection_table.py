@@ -38,9 +38,7 @@ def image_shape(given: str) -> tuple[int, int]:
 
 
 DATA: Table = {
-    "recipe": kept(
-        text, None, "`detection`: needed only if the channels do not determine it"
-    ),
+    "recipe": kept(text, None, "`detection`: needed only if the channels do not determine it"),
     "task": kept(text, None, "another name of `recipe`"),
     "num_classes": kept(
         whole(1, 10_000),

@@ -23,9 +23,7 @@ MOST_CLASSES = 254
 """A mask has 255 values for them, and the algorithm takes one for itself."""
 
 DATA: Table = {
-    "recipe": kept(
-        text, None, "`segmentation`: needed only if the channels do not determine it"
-    ),
+    "recipe": kept(text, None, "`segmentation`: needed only if the channels do not determine it"),
     "task": kept(text, None, "another name of `recipe`"),
     "num_classes": kept(
         whole(2, MOST_CLASSES),
