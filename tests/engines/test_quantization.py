@@ -231,21 +231,23 @@ def features_of(picture: Any, filters: Any) -> Any:
 
 
 def test_layers_that_cost_agreement_are_put_back_into_floats(tmp_path: Path) -> None:
-    """The last layer's weights differ by a thousandth of them at most, which int8 can't tell."""
+    """The last layer has weights for a channel that is always 0, and int8 sees nothing else."""
     import tensorflow as tf
 
     rng = np.random.default_rng(0)
-    filters = tf.constant(rng.normal(0, 0.3, (3, 3, 3, 16)), tf.float32)
+    kernels = rng.normal(0, 0.3, (3, 3, 3, 16))
+    kernels[..., -1] = 0
+    filters = tf.constant(kernels, tf.float32)
     pictures = sorted(save_pictures(tmp_path / "pictures", 24, 2).iterdir())
     usual = np.mean([features_of(values(picture), filters) for picture in pictures], (0, 1))
-    weights = rng.normal(0, 1e-4, (16, 3))
-    weights += 1 - np.outer(usual, usual @ weights) / (usual @ usual)  # no class is the usual one
+    weights = rng.normal(0, 1, (16, 3))
+    weights -= np.outer(usual, usual @ weights) / (usual @ usual)  # no class is the usual one
+    weights[-1] = 2000
 
     class Module(tf.Module):
         @tf.function(input_signature=[tf.TensorSpec([None, 8, 8, 3], tf.float32, "picture")])
         def score(self, picture: Any) -> dict[str, Any]:
-            scores = features_of(picture, filters) @ tf.constant(weights, tf.float32)
-            return {"scores": 1000 * (scores - tf.reduce_mean(scores, 1, keepdims=True))}
+            return {"scores": features_of(picture, filters) @ tf.constant(weights, tf.float32)}
 
     module = Module()
     tf.saved_model.save(module, str(tmp_path / "cnn"), {"serving_default": module.score})
@@ -254,14 +256,14 @@ def test_layers_that_cost_agreement_are_put_back_into_floats(tmp_path: Path) -> 
         for picture in pictures
     )
     spec = SPEC.replace('labels = ["a", "b", "c", "d"]', "[golden]\ntolerance = 0.01")
-    spec = spec.replace("0.5", "0.8")
+    spec = spec.replace("0.5", "0.7")
     contents = Contents(tmp_path / "cnn", spec, goldens=goldens, place="1")
     report = pack(contents, tmp_path / "model.tar.gz")
 
     [int8] = [trial for trial in report.acceleration.trials if trial.name == "int8"]
     network = (unpacked(tmp_path / "model.tar.gz") / FOLDER / "int8.xml").read_text()
     assert int8.kept
-    assert int8.agreement >= 0.8
+    assert int8.agreement >= 0.7
     assert "FakeQuantize" in network
 
 

@@ -109,4 +109,4 @@ def test_groups_without_tests_and_with_files_that_can_not_be_imported_fail(tmp_p
 def test_a_group_that_is_not_there_is_named(tmp_path: Path) -> None:
     ran = run(tmp_path, "units")
     assert ran.returncode == 2
-    assert "there is no group units; there are unit, http," in ran.stderr
+    assert "there is no group units; there are unit, processes, http," in ran.stderr
