@@ -59,7 +59,7 @@ TASKS: Mapping[str, Task] = {
     "digits": Task(learnt_sets.digits, "classes", 8, SMALL),
     "pieces": Task(learnt_sets.pieces, "classes", 12, SMALL),
     "boxes": Task(learnt_sets.boxes, "boxes", 12, {"size": 160, **ADAM}),
-    "masks": Task(learnt_sets.masks, "masks", 10, {"size": 128, **ADAM}),
+    "masks": Task(learnt_sets.masks, "masks", 15, {"size": 128, **ADAM}),
     "many": Task(lambda _: None, "classes", 1, SMALL),
 }
 
