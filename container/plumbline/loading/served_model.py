@@ -29,11 +29,19 @@ class Status:
     """Why it failed."""
 
 
+def nothing() -> None:
+    """Do nothing."""
+
+
 class ServedModel:
     """An archive whose models load in the background and answer once all are ready."""
 
-    def __init__(self, load: Callable[[Say], Registry]) -> None:
+    def __init__(
+        self, load: Callable[[Say], Registry], ready: Callable[[], object] = nothing
+    ) -> None:
+        """`ready` is called once requests are answered, not a moment before."""
         self._load = load
+        self._ready = ready
         self.status = Status("loading", "The model is waiting to be loaded.")
 
     def models(self) -> Registry:
@@ -58,6 +66,7 @@ class ServedModel:
         models = self._load(self._say)
         log.info(READY)
         self.status = Status("ready", READY, models)
+        self._ready()
         return models
 
     def load(self, on_failure: Callable[[], None]) -> None:

@@ -17,7 +17,7 @@ from flask import Flask
 
 from plumbline.loading.loader import load_models
 from plumbline.loading.model_registry import Registry
-from plumbline.loading.served_model import Say, ServedModel
+from plumbline.loading.served_model import Say, ServedModel, nothing
 from plumbline.loading.terms import terms_of
 from plumbline.logs import Printed, told_already
 from plumbline.machine import allocator, cgroups
@@ -86,7 +86,10 @@ def application(shared: str | None = None) -> Flask:
         code = replace(terms.code, rest=partial(loopback_api.serve, model, chosen))
         return load_models(chosen.model_dir, replace(terms, code=code), say)
 
-    model = ServedModel(partial(in_turn, load, folder, first=connections.is_first))
+    ready = folder and folder / READY
+    model = ServedModel(
+        partial(in_turn, load, ready, first=connections.is_first), ready.touch if ready else nothing
+    )
     model.start(on_failure=partial(exit_after, chosen.failure_grace))
     admission = Admission(sizes.slots, sizes.queue)
     app = create_app(model, admission, chosen, sizes.workers)
@@ -120,22 +123,18 @@ def counted(app: Flask, telling: Telling, connections: Counts) -> Flask:
 
 
 def in_turn(
-    load: Callable[[Say], Registry], shared: Path | None, say: Say, *, first: bool
+    load: Callable[[Say], Registry], ready: Path | None, say: Say, *, first: bool
 ) -> Registry:
-    """Load the models: in the first process at once, in the others as soon as it is ready.
+    """Load the models: in the first process at once, in the others as soon as `ready` is there.
 
-    So the first, on which the first healthy ping depends, has all cores to itself; what it has
-    logged the others do not repeat.
+    So the first, on which the first healthy ping depends, has all cores to itself, and says that
+    it is loading no longer when another is ready; what it has logged the others do not repeat.
     """
-    ready = shared and shared / READY
     while ready and not first and not ready.exists():
         time.sleep(MOMENT)
     told = told_already() if ready and ready.exists() else nullcontext()
     with loading(), told:
-        models = load(say)
-    if ready:
-        ready.touch()
-    return models
+        return load(say)
 
 
 def exit_after(grace: float) -> None:
