@@ -125,6 +125,11 @@ def models(name: str) -> str:
     return f"{prefix(name)}models/"
 
 
+def archive_name(model: str | None) -> str:
+    """A model of a multi-model endpoint as SageMaker is told it, by either name; none for none."""
+    return f"{model.removesuffix('.tar.gz')}.tar.gz" if model else ""
+
+
 def component(name: str) -> str:
     """The inference component of an endpoint."""
     return name

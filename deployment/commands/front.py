@@ -12,8 +12,6 @@ from deployment.plan.front import MOST_MB, Asked, template
 from deployment.terminal.options import AT_LEAST_ONE, NAME, options
 from deployment.terminal.progress import say
 
-ENDING = ".tar.gz"
-
 
 @click.command()
 @options(NAME)
@@ -47,7 +45,7 @@ def front(name: str, rate: int, burst: int, most_mb: int, **asked: Any) -> None:
         --capabilities CAPABILITY_IAM
     """  # noqa: D301 - \b keeps click from rewrapping
     component = names.component(name) if asked["component"] else ""
-    model = f"{asked['model'].removesuffix(ENDING)}{ENDING}" if asked["model"] else ""
-    made = template(Asked(name, component, model), rate, burst, most_mb)
+    wanted = Asked(name, component, names.archive_name(asked["model"]))
+    made = template(wanted, rate, burst, most_mb)
     click.echo(json.dumps(made, indent=2))
     say("Nothing was done: this is a template. The stack's outputs are the address and the key.")

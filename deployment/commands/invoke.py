@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from deployment import names
 from deployment.aws import predictor
 from deployment.aws.client import Aws
 from deployment.aws.predictor import Endpoint
@@ -54,7 +55,7 @@ def invoke(
     """  # noqa: D301 - \b keeps click from rewrapping
     aws = connect(asked)
     if asked["dry_run"]:
-        wanted = Asked(variant=variant or "", model=with_ending(model))
+        wanted = Asked(variant=variant or "", model=names.archive_name(model))
         show_asking(aws, name, pictures, wanted)
         return
     endpoint = predictor.endpoint(aws, name, say)
@@ -62,16 +63,11 @@ def invoke(
         refuse_choice(variant, as_json=as_json)
         sys.exit(ask_each(endpoint, pictures, out))
     if endpoint.component or model:
-        wanted = Asked(component=endpoint.component, model=with_ending(model))
+        wanted = Asked(component=endpoint.component, model=names.archive_name(model))
         sys.exit(ask_each(endpoint, pictures, out, wanted))
     arguments = predict_arguments(endpoint, pictures, out, variant, as_json)
     done = inspection.plumbline(*arguments, shown=True, profile=asked["profile"])
     sys.exit(done.returncode)
-
-
-def with_ending(model: str | None) -> str:
-    """An archive's name, as SageMaker is told it."""
-    return f"{model.removesuffix('.tar.gz')}.tar.gz" if model else ""
 
 
 def show_asking(aws: Aws, name: str, pictures: tuple[Path, ...], wanted: Asked) -> None:

@@ -13,6 +13,7 @@ from deployment.current import cloudwatch, inventory
 from deployment.current.running import read
 from deployment.errors import EndpointFailed, Refused
 from deployment.flows import component_change
+from deployment.flows.offers import NOTHING, nothing_before
 from deployment.plan import rollout
 from deployment.plan.calls import Plan
 from deployment.plan.endpoint import wait_for
@@ -23,8 +24,6 @@ from deployment.terminal import progress
 from deployment.terminal.dry_run import show, show_calls
 from deployment.terminal.options import DRY_RUN, NAME, WHERE, connect, options
 from deployment.terminal.progress import say
-
-NOTHING = "nothing before"
 
 
 @click.command()
@@ -48,7 +47,7 @@ def rollback(name: str, **asked: Any) -> None:
         if asked["dry_run"]:
             show(plan)
         else:
-            component_change.rollback(performer, running)
+            component_change.rollback(performer, running, plan)
         return
     if running.coming and cloudwatch.guards(aws, name):
         break_off(performer, running, dry_run=asked["dry_run"])
@@ -96,13 +95,8 @@ def plan_or_tidy(performer: Performer, running: Running) -> Plan:
 
 def way_back(aws: Aws, running: Running) -> Plan:
     """The plan. Raises `Refused` where nothing is kept from before."""
-    name, config = running.order.name, running.before
+    config = running.before
     variants = inventory.of_variants(aws, config, "VariantName") if config else ()
     if not variants:
-        raise Refused(
-            f"There is nothing to roll back to: {name} runs {running.config}, and nothing is kept "
-            f"from before. `python deploy.py update {name} --model …` takes an older archive as "
-            "well.",
-            NOTHING,
-        )
+        raise nothing_before(running)
     return plan_rollback(running, config, variants)

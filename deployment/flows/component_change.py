@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from deployment.aws.performer import Performer
 from deployment.current.running import read
-from deployment.errors import AnsweredWrong, EndpointFailed, Refused
-from deployment.flows.offers import going_on
+from deployment.errors import AnsweredWrong, EndpointFailed
+from deployment.flows.offers import going_on, nothing_before
 from deployment.plan.calls import Plan
 from deployment.plan.component_update import model_of, plan_component_rollback
 from deployment.plan.order import Order
@@ -72,10 +72,9 @@ def go_back(performer: Performer, running: Running, model: str, error: AnsweredW
     raise AnsweredWrong(f"{error} The endpoint is back on {model}.") from error
 
 
-def rollback(performer: Performer, running: Running) -> None:
-    """To the model before. Raises `Refused` where there is none."""
+def rollback(performer: Performer, running: Running, plan: Plan) -> None:
+    """To the model before, by the plan of `way_back`."""
     aws, name = performer.aws, running.order.name
-    plan = way_back(running)
     with causes.explained(aws, name), going_on(aws, name):
         performer.perform(plan)
     prune(performer, running, {running.before})
@@ -84,14 +83,8 @@ def rollback(performer: Performer, running: Running) -> None:
 
 def way_back(running: Running) -> Plan:
     """The plan. Raises `Refused` where nothing is kept from before."""
-    name = running.order.name
     if not running.before:
-        raise Refused(
-            f"There is nothing to roll back to: {name} runs {running.config}, and nothing is kept "
-            f"from before. `python deploy.py update {name} --model …` takes an older archive as "
-            "well.",
-            "nothing before",
-        )
+        raise nothing_before(running)
     return plan_component_rollback(running, running.before)
 
 

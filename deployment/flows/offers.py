@@ -6,8 +6,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from deployment.aws.client import Aws
-from deployment.errors import AnsweredWrong
+from deployment.errors import AnsweredWrong, Refused
+from deployment.plan.state import Running
 from deployment.terminal.progress import say
+
+NOTHING = "nothing before"
+
+
+def nothing_before(running: Running) -> Refused:
+    """The error where nothing is kept of what ran before."""
+    name = running.order.name
+    return Refused(
+        f"There is nothing to roll back to: {name} runs {running.config}, and nothing is kept "
+        f"from before. `python deploy.py update {name} --model …` takes an older archive as well.",
+        NOTHING,
+    )
 
 
 @contextmanager

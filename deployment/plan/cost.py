@@ -23,7 +23,7 @@ def costs(order: Order) -> Iterator[str]:
             )
     else:
         tried = " or ".join((kind.instance, *getattr(kind, "pools", ())))
-        yield from machines(order, tried)
+        yield from machines(order, tried, instances(order, kind))
         if isinstance(kind, Async):
             yield "Requests wait in S3, answers are kept there: billed as storage."
     if any(each.archive.file for each in order.all_variants):
@@ -45,14 +45,12 @@ def costs(order: Order) -> Iterator[str]:
         )
 
 
-def instances(order: Order) -> str:
+def instances(order: Order, kind: RealTime | Async | Component) -> str:
     """How many of each variant; those of a component follow from its copies."""
-    if isinstance(order.kind, Serverless):
-        return "0"
-    if isinstance(order.kind, Component):
-        most = most_instances(order, order.kind)
-        return "1" if most == 1 else f"1 to {most}, as the copies need,"
-    return str(order.kind.count)
+    if not isinstance(kind, Component):
+        return str(kind.count)
+    most = most_instances(order, kind)
+    return "1" if most == 1 else f"1 to {most}, as the copies need,"
 
 
 def metrics(order: Order) -> str:
@@ -71,9 +69,9 @@ def metrics(order: Order) -> str:
     )
 
 
-def machines(order: Order, instance: str) -> Iterator[str]:
+def machines(order: Order, instance: str, count: str) -> Iterator[str]:
     """Machines are billed whether they are asked or not."""
-    variants, count = len(order.all_variants), instances(order)
+    variants = len(order.all_variants)
     each = (
         f"{variants} variants × {count} × {instance}" if variants > 1 else f"{count} × {instance}"
     )

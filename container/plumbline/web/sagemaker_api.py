@@ -58,7 +58,7 @@ class Service:
         if models is None or len(models.models) > 1:
             return False
         pipeline = models.default.pipeline
-        return pipeline is pipeline.bare and is_quick(pipeline.engine) and self.admission.is_idle
+        return self.admission.is_idle and is_quick(pipeline.engine) and pipeline is pipeline.bare
 
     def ping(self, _: Exchange) -> Answer:
         """200 and nothing else once the model can answer; 503 and the reason before."""
