@@ -164,7 +164,7 @@ fi
 find_python() {
     local candidate
     for candidate in ${PYTHON:+"$PYTHON"} .venv/bin/python python3; do
-        if "$candidate" -c 'import sys; assert sys.version_info >= (3, 11); import deployment.aws.registry' 2>/dev/null; then
+        if "$candidate" -c 'import sys; from importlib.util import find_spec; sys.exit(not (sys.version_info >= (3, 11) and find_spec("boto3") and find_spec("rich")))' 2>/dev/null; then
             echo "$candidate"
             return
         fi

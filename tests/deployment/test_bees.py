@@ -18,13 +18,13 @@ from workshop import Workshop
 
 import ground_truth
 from boxed_layouts import NAMES, Photos, label, name_of, photos, tiny
-from engines.warm_processes import TIMED, WarmProcesses
 from made_once import made_once
 from plumbline.machine import child_process
 from plumbline.packing import form_measurements
 from plumbline.parity.agreement import SAME_BOX, matched
 from plumbline.training.networks import network_table
 from plumbline.training.networks.network_table import Network
+from warm_processes import TIMED, WarmProcesses
 
 pytestmark = pytest.mark.tensorflow
 

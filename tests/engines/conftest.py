@@ -13,26 +13,34 @@ from typing import Any
 
 import numpy as np
 import pytest
-from warm_processes import TIMED, WarmProcesses
 
+import training_emulator
 from made_once import made_once
 from plumbline.archive.discovery import ModelFile
+from plumbline.client import local_server
 from plumbline.engines.base import Engine
 from plumbline.engines.selection import load_engine
+from plumbline.hosting import fork_client
 from plumbline.machine import child_process
 from plumbline.packing import form_measurements
-from plumbline.training import handover
+from plumbline.training import handover, supervision
+from warm_processes import TIMED, WarmProcesses
+
+for variable in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
+    # The processes of a test run keep the cores busy, and TensorFlow's threads spin as they wait.
+    os.environ.setdefault(variable, "1")
 
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="session", autouse=True)
 def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmProcesses]:
-    """Processes that need not import TensorFlow first; packing starts its own so, too."""
+    """Processes that need not import TensorFlow first; Plumbline starts its own so, too."""
     found = WarmProcesses(made_once(tmp_path_factory, "warm", lambda _: None))
-    starting = SimpleNamespace(Popen=found.popen, DEVNULL=subprocess.DEVNULL)
+    starting = SimpleNamespace(**{**vars(subprocess), "Popen": found.popen})
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(child_process, "subprocess", starting)
+        for module in (child_process, fork_client, local_server, supervision, training_emulator):
+            patch.setattr(module, "subprocess", starting)
         patch.setattr(form_measurements, "TIMED", TIMED)
         yield found
     found.close()

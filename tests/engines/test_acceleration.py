@@ -15,7 +15,6 @@ import numpy as np
 import pytest
 from forms_here import has_bf16, made_here
 from PIL import Image
-from warm_processes import WarmProcesses
 
 from plumbline.archive import manifest
 from plumbline.archive.tarball import unpack
@@ -26,6 +25,7 @@ from plumbline.packing.assembly import Contents, GoldenPicture, pack
 from plumbline.pipeline.stages import Pipeline
 from plumbline.pipeline.stopwatch import Stopwatch
 from plumbline.wire.requests import Request
+from warm_processes import WarmProcesses
 
 pytestmark = pytest.mark.tensorflow
 

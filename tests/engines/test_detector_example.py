@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 from test_examples import example, forever, run_example, served
-from warm_processes import WarmProcesses
 
 from augmented_manifest import Photo, load
 from made_once import made_once
 from plumbline.pipeline.stages import Pipeline
 from plumbline.pipeline.stopwatch import Stopwatch
 from plumbline.wire.requests import Request
+from warm_processes import WarmProcesses
 
 pytestmark = pytest.mark.tensorflow
 

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from warm_processes import WarmProcesses
 
 from plumbline.archive import tarball
 from plumbline.errors import InvalidInstances
@@ -23,6 +22,7 @@ from plumbline.pipeline.stages import Pipeline
 from plumbline.pipeline.stopwatch import Stopwatch
 from plumbline.wire.requests import Request
 from plumbline.wire.responses import JSON, to_json
+from warm_processes import WarmProcesses
 
 pytestmark = pytest.mark.tensorflow
 

@@ -21,9 +21,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from warm_processes import WarmProcesses
 
 from made_once import made_once
+from warm_processes import WarmProcesses
 
 pytestmark = pytest.mark.tensorflow
 

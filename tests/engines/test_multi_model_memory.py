@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from kerases import pictures
 from PIL import Image
 
 from plumbline.archive.tarball import unpack
+from plumbline.client import local_server
 from plumbline.client.local_server import served
 from plumbline.packing.assembly import Contents, GoldenPicture, pack
 from process_family import family, occupied
@@ -47,8 +49,9 @@ def ask(method: str, url: str, document: Any = None) -> Any:
 
 @pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="reads Linux's /proc")
 def test_many_loads_of_a_real_model_leave_no_memory_and_no_process_behind(
-    packed: Path, keras_files: Any
+    packed: Path, keras_files: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(local_server, "subprocess", subprocess)  # no fork: a memory of its own
     expected = keras_files.predict(pictures())
     before = set(family(os.getpid()))
 

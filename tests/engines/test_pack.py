@@ -23,7 +23,6 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from warm_processes import WarmProcesses
 
 from plumbline.archive import manifest, tarball
 from plumbline.archive.discovery import ModelFile
@@ -37,6 +36,7 @@ from plumbline.pipeline.inference import Tally
 from plumbline.pipeline.stopwatch import Stopwatch
 from plumbline.results.task_results import Result
 from plumbline.wire.requests import Request
+from warm_processes import WarmProcesses
 
 pytestmark = pytest.mark.tensorflow
 

@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 from forms_here import made_here
 from PIL import Image
-from warm_processes import WarmProcesses
 
 from plumbline.archive import manifest
 from plumbline.archive.accelerated_files import FOLDER
@@ -26,6 +25,7 @@ from plumbline.packing.assembly import Contents, GoldenPicture, pack
 from plumbline.packing.quantize import refusal
 from plumbline.pipeline.stages import Pipeline
 from plumbline.spec.model_spec import Acceleration
+from warm_processes import WarmProcesses
 
 pytestmark = pytest.mark.tensorflow
 

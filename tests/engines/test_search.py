@@ -19,7 +19,6 @@ import pytest
 from photographs import photograph
 from PIL import Image, ImageOps
 from rich.console import Console
-from warm_processes import WarmProcesses
 
 from plumbline.archive.discovery import ModelFile
 from plumbline.archive.npz_outputs import save
@@ -28,6 +27,7 @@ from plumbline.errors import PackingError
 from plumbline.packing import search_report
 from plumbline.packing.find_preprocess import Answer, Question, find
 from plumbline.packing.progress_bar import Reporter
+from warm_processes import WarmProcesses
 
 pytestmark = pytest.mark.tensorflow
 

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from PIL import Image
 from test_examples import forever, run_example, served
-from warm_processes import WarmProcesses
 
 from made_once import made_once
 from plumbline.pipeline.stages import Pipeline
@@ -20,6 +19,7 @@ from plumbline.pipeline.stopwatch import Stopwatch
 from plumbline.wire.requests import Request
 from plumbline.wire.responses import JSON, NPY, PNG
 from scenes import SURFACES, Scene, scenes
+from warm_processes import WarmProcesses
 
 pytestmark = pytest.mark.tensorflow
 

@@ -23,6 +23,7 @@ from plumbline.loading.loader import load, make_pipeline
 from plumbline.loading.terms import Terms
 from plumbline.training import pictures, save, script_helpers
 from training_emulator import Job, Outcome, run_command
+from warm_processes import WarmProcesses
 
 pytestmark = pytest.mark.tensorflow
 
@@ -167,7 +168,7 @@ network.save(str(folder / "1"), save_format="tf")
 
 
 def test_a_job_that_is_stopped_while_it_packs_keeps_its_model(
-    photographs: Path, tmp_path: Path
+    photographs: Path, tmp_path: Path, warm: WarmProcesses
 ) -> None:
     """What the script wrote is there, whole, whether it was packed in time or not."""
     script = (
@@ -184,7 +185,7 @@ network.save(folder / "model.keras")
     (root / "code/train.py").write_text(script, "utf-8")
     (root / "input/config").mkdir()
     (root / "input/config/hyperparameters.json").write_text('{"sagemaker_program": "train.py"}')
-    process = subprocess.Popen(
+    process = warm.popen(
         TRAIN,
         env={**os.environ, "PYTHONPATH": str(CONTAINER), "SAGEMAKER_BASE_DIR": str(root)},
         stdout=subprocess.PIPE,

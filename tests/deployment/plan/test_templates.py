@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from aws_account import ACCOUNT, REGION, Account, Deploy, inventory
 from cfnlint.api import lint
 from cfnlint.config import ManualArgs
+from cfnlint.rules import Rules
 from faults import Weather, refused
 from test_plans import ORDERS
 
@@ -42,6 +44,14 @@ def test_they_are_of_every_kind_and_option() -> None:
 
     assert kinds == {type(each.kind) for each in KNOWN.values()}
     assert more == {each.rpartition(", ")[2] for each in KNOWN}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def rules_read_once() -> Iterator[None]:
+    """cfn-lint would import its three hundred rules anew for each template."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Rules, "create_from_module", cache(Rules.create_from_module))
+        yield
 
 
 @pytest.mark.parametrize("name", CHOSEN)

@@ -1,10 +1,10 @@
-"""Processes that have TensorFlow imported already: forking one takes milliseconds, not seconds.
+"""Processes that have imported already what is heavy: forking one takes milliseconds, not seconds.
 
-`python warm_processes.py DESCRIPTOR FOLDER` imports what is heavy, and neither computes nor
-starts threads, so that it may be forked. Whoever connects to its socket gets a process that becomes
-`python -m MODULE …`, with an environment, a folder and files of its own; what ours has besides is
-modules that are imported. That Plumbline starts them by themselves too is shown elsewhere: see
-`test_child_process.py`, and the tests that run examples and servers.
+`python warm_processes.py DESCRIPTOR FOLDER KIND` imports what a kind of process needs, and neither
+computes nor starts threads, so that it may be forked. Whoever connects to its socket gets a process
+that becomes `python -m MODULE …`, with an environment, a folder and files of its own; what ours has
+besides is modules that are imported. That Plumbline starts them by themselves too is shown
+elsewhere: see `test_child_process.py`, and the tests of the page and of the images.
 """
 
 from __future__ import annotations
@@ -16,17 +16,19 @@ import json
 import os
 import runpy
 import select
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-CONTAINER = Path(__file__).parents[2] / "container"
+CONTAINER = Path(__file__).parents[1] / "container"
 
 POPEN = subprocess.Popen
 
@@ -37,42 +39,62 @@ HIGH = 500
 """No process has so many files open."""
 
 OURS = (
+    "gunicorn",
     "plumbline",
+    "plumbline.hosting.fork_server",
     "plumbline.loading.never_packed_process",
     "plumbline.packing.convert_process",
     "plumbline.packing.quantize_process",
     "plumbline.packing.user_reference_process",
+    "plumbline.training.job_process",
 )
+"""The modules whose processes are forked where Plumbline starts them."""
 
-HEAVY = (
-    "tensorflow",
-    "keras",
-    "tf_keras",
-    "nncf",
-    "cv2",
-    "openvino.tools.ovc",
-    "pycocotools.cocoeval",
-    "sklearn.datasets",
-    "sklearn.model_selection",
-    "plumbline.packing.commands",
-    "plumbline.packing.reference_libraries",
-    "plumbline.loading.never_packed",
-    "plumbline.engines.keras_export",
-    "plumbline.engines.openvino",
-)
+HEAVY = {
+    "tensorflow": (
+        "tensorflow",
+        "keras",
+        "tf_keras",
+        "nncf",
+        "cv2",
+        "openvino.tools.ovc",
+        "pycocotools.cocoeval",
+        "sklearn.datasets",
+        "sklearn.model_selection",
+        "plumbline.packing.commands",
+        "plumbline.packing.reference_libraries",
+        "plumbline.loading.never_packed",
+        "plumbline.engines.keras_export",
+        "plumbline.engines.openvino",
+        "gunicorn.app.wsgiapp",
+        "plumbline.web.wsgi",
+    ),
+    "server": (
+        "gunicorn.app.wsgiapp",
+        "plumbline.web.wsgi",
+        "plumbline.web.gunicorn_worker",
+        "plumbline.hosting.fork_server",
+    ),
+}
+"""What each kind of process imports."""
 
 
 class WarmProcess:
     """A process of `python …`, as `subprocess.Popen` has it, as far as it is needed here."""
+
+    stdout: IO[Any] | None = None
+    stderr: IO[Any] | None = None
 
     def __init__(
         self,
         path: Path,
         arguments: Sequence[str],
         streams: Sequence[int] = (1, 2),
+        *,
         pass_fds: Sequence[int] = (),
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,
+        stdin: int = subprocess.DEVNULL,
     ) -> None:
         order = {
             "arguments": arguments,
@@ -81,26 +103,59 @@ class WarmProcess:
             "numbers": [0, 1, 2, *pass_fds],
         }
         with connected(path) as connection, Path(os.devnull).open() as nothing:
-            socket.send_fds(connection, [b"!"], [nothing.fileno(), *streams, *pass_fds])
+            first = nothing.fileno() if stdin == subprocess.DEVNULL else stdin
+            socket.send_fds(connection, [b"!"], [first, *streams, *pass_fds])
             connection.sendall(json.dumps(order).encode() + b"\n")
-            self._said = connection.makefile()
+            self._connection = connection.dup()
         self.args = arguments
-        self.pid = int(self._said.readline())
+        self.pid = self._heard()
         self.returncode: int | None = None
+        self._waiting = threading.Lock()
 
-    def wait(self) -> int:
+    def _heard(self) -> int:
+        """The number that comes next."""
+        digits = b""
+        while (digit := self._connection.recv(1)) not in (b"", b"\n"):
+            digits += digit
+        return int(digits)
+
+    def wait(self, timeout: float | None = None) -> int:
         """Its exit status, once it has ended."""
-        if self.returncode is None:
-            with self._said:
-                self.returncode = int(self._said.readline())
-        return self.returncode
+        with self._waiting:
+            if self.returncode is None:
+                if not select.select([self._connection], [], [], timeout)[0]:
+                    raise subprocess.TimeoutExpired(self.args, timeout or 0)
+                with self._connection:
+                    self.returncode = self._heard()
+            return self.returncode
 
-    poll = wait
+    def poll(self) -> int | None:
+        """Its exit status, if it has ended."""
+        with suppress(subprocess.TimeoutExpired):
+            return self.wait(0)
+        return None
 
-    def communicate(self, *_: Any, **__: Any) -> tuple[None, None]:
-        """It has no pipes."""
-        self.wait()
-        return None, None
+    def send_signal(self, number: int) -> None:
+        """Send it, unless the process has ended."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        """SIGTERM."""
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        self.send_signal(signal.SIGKILL)
+
+    def communicate(self, *_: Any, timeout: float | None = None) -> tuple[Any, None]:
+        """What it has printed, where that comes through a pipe."""
+        printed = None
+        if self.stdout:
+            with self.stdout:
+                printed = self.stdout.read()
+        self.wait(timeout)
+        return printed, None
 
     def __enter__(self) -> WarmProcess:
         return self
@@ -112,8 +167,9 @@ class WarmProcess:
 class WarmProcesses:
     """Those of a test run, whose processes share `root`: the one that is forked, and its copies."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, kind: str = "tensorflow") -> None:
         self._root = root
+        self._kind = kind
         self._held: list[socket.socket] = []
 
     @cached_property
@@ -126,7 +182,7 @@ class WarmProcesses:
                 held = connected(path)
             except OSError:
                 path.unlink(missing_ok=True)
-                start(path)
+                start(path, self._kind)
                 held = connected(path)
         self._held.append(held)  # it ends when nobody is connected
         return path
@@ -150,21 +206,38 @@ class WarmProcesses:
         return subprocess.CompletedProcess(texts, status, said, complained)
 
     def popen(self, command: Sequence[Any], **options: Any) -> Any:
-        """`subprocess.Popen`, but for the processes that Plumbline starts while it packs."""
-        python, *texts = (str(part) for part in command if part != "-P")
-        files = [options.get(name) for name in ("stdout", "stderr")]
-        if (
-            python != sys.executable
-            or texts[0] != "-m"
-            or texts[1] not in OURS
-            or subprocess.PIPE in files
-        ):
+        """`subprocess.Popen`, but for the processes that Plumbline starts, and users' scripts."""
+        python, *texts = (str(part) for part in command if part not in ("-P", "--"))
+        if python != sys.executable or not is_ours(texts, options.get("env") or {}):
             return POPEN(command, **options)
-        streams = [
-            number if file is None else file.fileno() for number, file in enumerate(files, 1)
-        ]
-        kept = {name: options[name] for name in ("pass_fds", "env", "cwd") if name in options}
-        return WarmProcess(self.path, texts, streams, **kept)
+        named = ("pass_fds", "env", "cwd", "stdin")
+        kept = {name: options[name] for name in named if name in options}
+        with ExitStack() as written:
+            out, printed = stream(options.get("stdout"), 1, written)
+            err, complained = stream(options.get("stderr"), 2, written)
+            err = out if options.get("stderr") == subprocess.STDOUT else err
+            process = WarmProcess(self.path, texts, (out, err), **kept)
+        text = {"encoding": "utf-8", "errors": options.get("errors")} if options.get("text") else {}
+        for name, end in (("stdout", printed), ("stderr", complained)):
+            if end is not None:
+                setattr(process, name, os.fdopen(end, "r" if text else "rb", **text))
+        return process
+
+
+def is_ours(texts: Sequence[str], env: Mapping[str, str]) -> bool:
+    """Whether a process may be forked: it is one of Plumbline's, or a script of Keras 3."""
+    if texts[0] == "-m":
+        return texts[1] in OURS
+    return texts[0].endswith(".py") and "TF_USE_LEGACY_KERAS" not in env
+
+
+def stream(wanted: Any, number: int, written: ExitStack) -> tuple[int, int | None]:
+    """A stream's descriptor for a process, and the end of the pipe where it is read, if it is."""
+    if wanted == subprocess.PIPE:
+        reading, writing = os.pipe()
+        written.callback(os.close, writing)
+        return writing, reading
+    return wanted.fileno() if hasattr(wanted, "fileno") else number, None
 
 
 def connected(path: Path) -> socket.socket:
@@ -178,13 +251,13 @@ def connected(path: Path) -> socket.socket:
     return connection
 
 
-def start(path: Path) -> None:
+def start(path: Path, kind: str) -> None:
     """Start that process; who connects meanwhile waits."""
     with socket.socket(socket.AF_UNIX) as listening, path.with_name("log").open("wb") as log:
         listening.bind(str(path))
         listening.listen(64)
         subprocess.run(
-            [sys.executable, "-P", __file__, str(listening.fileno()), str(path.parent)],
+            [sys.executable, "-P", __file__, str(listening.fileno()), str(path.parent), kind],
             pass_fds=[listening.fileno()],
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -296,9 +369,10 @@ def main() -> None:
     if os.fork():
         os._exit(0)
     sys.modules["openvino_telemetry"] = None  # type: ignore[assignment] # as Plumbline has it
-    for name in HEAVY:
+    for name in HEAVY[sys.argv[3]]:
         importlib.import_module(name)
-    importlib.import_module("plumbline.packing.form_measurements").TIMED = TIMED
+    if sys.argv[3] == "tensorflow":
+        importlib.import_module("plumbline.packing.form_measurements").TIMED = TIMED
     warm = WarmProcesses(Path(sys.argv[2]))
     warm.__dict__["path"] = Path(sys.argv[2]) / "socket"
     subprocess.Popen = warm.popen  # type: ignore[assignment,misc]
