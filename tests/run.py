@@ -50,7 +50,7 @@ class Plan(NamedTuple):
 GROUPS = {
     "unit": Plan(2, "worksteal"),
     "processes": Plan(2, "worksteal"),
-    "http": Plan(6, "worksteal"),
+    "http": Plan(5, "worksteal"),
     "browser": Plan(2, "loadfile"),
     "parity": Plan(2, "worksteal"),
     "engines": Plan(2, "loadfile"),

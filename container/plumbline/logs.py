@@ -7,12 +7,15 @@ import json
 import logging
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import IO, Any, TextIO
+
+import orjson
 
 Reword = Callable[[str], str]
 
@@ -24,7 +27,23 @@ NOTHING: Mapping[str, str] = MappingProxyType({})
 OF_REQUEST: ContextVar[Mapping[str, str]] = ContextVar("plumbline", default=NOTHING)
 """What every line says that is written while a request is in work: the trace it belongs to."""
 
-ENCODER = json.JSONEncoder(ensure_ascii=False, default=str)
+
+def to_line(
+    seconds: float, level: str, message: str, fields: Mapping[str, Any], **more: str
+) -> str:
+    """One JSON object, with what belongs to the request in work; `seconds` are since 1970."""
+    line = {
+        "time": datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds"),
+        "level": level,
+        "message": message,
+        **fields,
+        **OF_REQUEST.get(),
+        **more,
+    }
+    try:
+        return orjson.dumps(line, default=str).decode()
+    except TypeError:  # half of a character, a number of more than 64 bits, keys that are no texts
+        return json.dumps(line, ensure_ascii=False, default=str)
 
 
 class JSONFormatter(logging.Formatter):
@@ -32,16 +51,45 @@ class JSONFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The record as one line."""
-        line: dict[str, Any] = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname.lower(),
-            "message": record.getMessage(),
-            **getattr(record, FIELDS, {}),
-            **OF_REQUEST.get(),
-        }
-        if record.exc_info:
-            line["traceback"] = self.formatException(record.exc_info)
-        return ENCODER.encode(line)
+        error = record.exc_info and {"traceback": self.formatException(record.exc_info)}
+        level, fields = record.levelname.lower(), getattr(record, FIELDS, {})
+        return to_line(record.created, level, record.getMessage(), fields, **(error or {}))
+
+
+class LineHandler(logging.StreamHandler[TextIO]):
+    """Writes to a stream, and shorter lines of JSON that need not pass through all of logging."""
+
+    def writes_all_of(self, logger: logging.Logger) -> bool:
+        """Whether nobody else gets the logger's lines, and they are JSON as it is."""
+        others = [one for one in heard_by(logger) if one is not self]
+        return not others and not self.filters and isinstance(self.formatter, JSONFormatter)
+
+    def tell(self, message: str, fields: Mapping[str, Any]) -> None:
+        """Write a line at level "info"."""
+        line = to_line(time.time(), "info", message, fields)
+        # Where it can't be written, nobody reads it: no reason to fail.
+        with suppress(OSError, ValueError), self.lock or nullcontext():
+            self.stream.write(f"{line}\n")
+            self.flush()
+
+
+def heard_by(logger: logging.Logger | None) -> Iterator[logging.Handler]:
+    """The handlers that get a logger's lines."""
+    while logger:
+        yield from logger.handlers
+        logger = logger.parent if logger.propagate else None
+
+
+def tell(logger: logging.Logger, message: str, fields: Mapping[str, Any]) -> None:
+    """Log a line at level "info" with these fields.
+
+    Every request has one, and for a small model it was an eighth of its CPU time by `logger.info`.
+    """
+    ours = logging.root.handlers[0] if logging.root.handlers else None
+    if isinstance(ours, LineHandler) and ours.writes_all_of(logger):
+        ours.tell(message, fields)
+    else:
+        logger.info("%s", message, extra={FIELDS: fields})
 
 
 class TextFormatter(logging.Formatter):
@@ -147,7 +195,7 @@ def configuration(level: str, form: str, reword: Reword = str) -> dict[str, Any]
         "formatters": {"plumbline": made},
         "handlers": {
             "stderr": {
-                "class": "logging.StreamHandler",
+                "class": "plumbline.logs.LineHandler",
                 "formatter": "plumbline",
                 "stream": "ext://sys.stderr",
             }

@@ -16,10 +16,12 @@ from plumbline.logs import (
     FIELDS,
     OF_REQUEST,
     JSONFormatter,
+    LineHandler,
     ModelName,
     TextFormatter,
     configuration,
     formatter,
+    tell,
 )
 
 
@@ -89,6 +91,7 @@ def test_the_configuration_is_one_that_logging_takes(monkeypatch: pytest.MonkeyP
     stream, root = io.StringIO(), logging.getLogger()
     monkeypatch.setattr(sys, "stderr", stream)
     monkeypatch.setattr(root, "handlers", [])
+    monkeypatch.setattr(logging, "_handlerList", [])  # a configuration closes those, pytest's too
     levels = {name: logging.getLogger(name).level for name in ("", "plumbline", "gunicorn.error")}
     try:
         logging.config.dictConfig(configuration("info", "json"))
@@ -102,6 +105,70 @@ def test_the_configuration_is_one_that_logging_takes(monkeypatch: pytest.MonkeyP
             logging.getLogger(name).setLevel(level)
     messages = [json.loads(line)["message"] for line in stream.getvalue().splitlines()]
     assert messages == ["ours", "gunicorn's", "a warning"]
+
+
+def only_ours(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
+    """What our own handler writes to, which is the only one from now on."""
+    stream = io.StringIO()
+    ours = LineHandler(stream)
+    ours.setFormatter(JSONFormatter())
+    monkeypatch.setattr(logging.getLogger(), "handlers", [ours])
+    return stream
+
+
+def test_a_line_that_is_told_is_the_one_that_logging_would_write(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stream = only_ours(monkeypatch)
+    logger = logging.getLogger("plumbline.request")
+    fields = {"id": "a1", "ms": {"total": 1.5}, "odd": {1}, "large": 1 << 70, "half": "\ud800"}
+    token = OF_REQUEST.set({"trace_id": "t"})
+    try:
+        tell(logger, "GET /x 200 café", fields)
+        logging.root.handlers[0].handle(
+            logger.makeRecord(
+                "", logging.INFO, "", 0, "GET /x 200 café", (), None, extra={FIELDS: fields}
+            )
+        )
+    finally:
+        OF_REQUEST.reset(token)
+    told, logged = (json.loads(line) for line in stream.getvalue().splitlines())
+    assert datetime.fromisoformat(told.pop("time")) <= datetime.fromisoformat(logged.pop("time"))
+    assert told == logged
+    assert told["trace_id"] == "t"
+    assert told["ms"] == {"total": 1.5}
+
+
+def test_whoever_listens_besides_gets_what_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = only_ours(monkeypatch)
+    heard: list[logging.LogRecord] = []
+    other = logging.Handler()
+    other.emit = heard.append  # type: ignore[method-assign]
+    logger = logging.getLogger("plumbline.told")
+    logger.setLevel(logging.INFO)
+    logger.addHandler(other)
+    try:
+        tell(logger, "100 %", {"id": "a1"})
+    finally:
+        logger.removeHandler(other)
+    assert [record.getMessage() for record in heard] == ["100 %"]
+    assert getattr(heard[0], FIELDS) == {"id": "a1"}
+    assert json.loads(stream.getvalue())["id"] == "a1"
+
+
+def test_filters_see_what_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = only_ours(monkeypatch)
+    logging.root.handlers[0].addFilter(ModelName("bees"))
+    logger = logging.getLogger("plumbline.told")
+    logger.setLevel(logging.INFO)
+    tell(logger, "x", {"id": "a1"})
+    assert json.loads(stream.getvalue())["model"] == "bees"
+
+
+def test_a_closed_stream_fails_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = only_ours(monkeypatch)
+    stream.close()
+    tell(logging.getLogger("plumbline.told"), "x", {})
 
 
 def test_a_model_s_own_lines_say_its_name_and_keep_what_else_they_say() -> None:

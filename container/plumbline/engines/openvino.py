@@ -34,7 +34,7 @@ from plumbline.errors import EngineError, InputRefused, PlumblineError
 from plumbline.machine.allocator import forget_mapped
 from plumbline.machine.shared_counts import Counts, counts_of
 from plumbline.signature import Signature
-from plumbline.vision.arrays import Tensors
+from plumbline.vision.arrays import Tensor, Tensors
 from plumbline.vision.normalize import Normalization
 
 log = logging.getLogger("plumbline.engines")
@@ -53,14 +53,15 @@ class Network:
         self._compiled = compiled
         self._idle: list[Any] = []
 
-    @contextmanager
-    def request(self) -> Iterator[Any]:
-        """A request that nobody else uses; one that was broken off is not used again."""
+    def take(self) -> Any:
+        """A request that nobody else uses."""
         try:
-            request = self._idle.pop()
+            return self._idle.pop()
         except IndexError:
-            request = self._compiled.create_infer_request()
-        yield request
+            return self._compiled.create_infer_request()
+
+    def give_back(self, request: Any) -> None:
+        """Let others use it; one that was broken off is not used again."""
         self._idle.append(request)
 
 
@@ -101,14 +102,19 @@ class OpenVINOEngine:
     def run(self, inputs: Tensors, left: TimeLeft) -> Tensors:
         """See `Engine.run`; the instances of a batch are computed one by one."""
         count = len(next(iter(inputs.values())))
-        with self.network() as network, network.request() as request:
+        with self._running.one_more() as running:
+            network = self.network(running)
+            request = network.take()
             rows = [self.row(request, inputs, number, left) for number in range(count)]
+            network.give_back(request)
+        if count == 1:
+            return rows[0]
         return {name: np.concatenate([row[name] for row in rows]) for name in self._places.outputs}
 
     def row(self, request: Any, inputs: Tensors, number: int, left: TimeLeft) -> Tensors:
         """The outputs `[1, …]` for one instance. Raises `EngineError`, and what `left` raises."""
         fed = {  # OpenVINO reads it where it is
-            place: np.require(inputs[name][number : number + 1], requirements=("C", "W"))
+            place: readable(inputs[name][number : number + 1])
             for name, place in self._places.inputs.items()
         }
         begun = time.perf_counter()
@@ -137,14 +143,18 @@ class OpenVINOEngine:
             while not request.wait_for(max(1, int(1000 * min(PATIENCE, left())))):
                 pass
 
-    @contextmanager
-    def network(self) -> Iterator[Network]:
+    def network(self, running: int) -> Network:
         """The network that suits how many requests are running."""
-        with self._running.one_more() as count:
-            now = time.monotonic()
-            if count > 1:
-                self._crowded_until = now + CROWD_SECONDS
-            yield self._alone if now >= self._crowded_until else self._crowd
+        now = time.monotonic()
+        if running > 1:
+            self._crowded_until = now + CROWD_SECONDS
+        return self._alone if now >= self._crowded_until else self._crowd
+
+
+def readable(tensor: Tensor) -> Tensor:
+    """The tensor as OpenVINO reads it where it is, in C's order; a copy where it isn't."""
+    flags = tensor.flags
+    return tensor if flags.c_contiguous and flags.writeable else np.array(tensor, order="C")
 
 
 @contextmanager

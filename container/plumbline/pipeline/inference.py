@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from plumbline.drift.looks import Look
@@ -164,7 +165,7 @@ class Predictor:
         made = prepared(picture, self.spec, target, self.limits, timing.watch)
         return self.outputs([made], timing), made.geometry
 
-    @property
+    @cached_property
     def chunk_size(self) -> int:
         """How many pictures are made ready at a time."""
         return chunk_size(self.spec, self.engine.signature.input())

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from plumbline.engines.base import Engine
@@ -30,6 +31,7 @@ from plumbline.vision.images import to_draw_on
 from plumbline.wire import media_types, responses, tf_serving_responses
 from plumbline.wire.json_documents import check_memory
 from plumbline.wire.requests import (
+    PICTURE_TYPES,
     UNLIMITED,
     Payload,
     Pictures,
@@ -66,7 +68,7 @@ class Pipeline(Predictor):
         media_type = responses.negotiate(
             request.accept, JSON_LINES if is_answered_in_lines(request) else JSON
         )
-        with watch.lap("decode"), uncollected():
+        with watch.lap("decode"):
             payload = self.read(request)
         if isinstance(payload, Pictures) and self.takes_texts(payload, request):
             payload = self.as_texts(payload, timing)
@@ -102,7 +104,8 @@ class Pipeline(Predictor):
         kind = media_types.meant(request.media_type, request.body)
         if request.payload is None and (request.by_tensorflow or "json" in kind):
             check_memory(request.body, self.max_parsed)
-        payload = read(request, self.max_instances, readers_of(request))
+        with nullcontext() if kind in PICTURE_TYPES else uncollected():
+            payload = read(request, self.max_instances, readers_of(request))
         if self.is_own(payload.signature_name):
             return meant(payload, self.engine.signature, self.max_instances)
         return payload
@@ -228,13 +231,20 @@ class Pipeline(Predictor):
 
     def check_pictures(self) -> None:
         """Raise `InvalidInstances` if the model takes no pictures."""
+        if self.misfit:
+            raise InvalidInstances(
+                f"This model takes no pictures. {self.misfit} It does take tensors: "
+                '{"instances": [...]} as application/json.'
+            )
+
+    @cached_property
+    def misfit(self) -> str:
+        """Why pictures can't be brought into the model's input; empty if they can."""
         try:
             fit_pictures(self.spec, self.signature)
         except DoesNotFit as exc:
-            raise InvalidInstances(
-                f"This model takes no pictures. {exc} It does take tensors: "
-                '{"instances": [...]} as application/json.'
-            ) from exc
+            return str(exc)
+        return ""
 
 
 def absent(name: str, engine: Engine) -> str:

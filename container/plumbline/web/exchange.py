@@ -15,7 +15,7 @@ from typing import Any
 from werkzeug.http import HTTP_STATUS_CODES
 
 from plumbline.errors import BodyTooLarge, PlumblineError, RequestTimeout, Unavailable
-from plumbline.logs import FIELDS, NOTHING, OF_REQUEST
+from plumbline.logs import NOTHING, OF_REQUEST, tell
 from plumbline.pipeline.stopwatch import Stopwatch
 from plumbline.settings.variable_values import MEBIBYTE
 from plumbline.telemetry.traceparent import INFERENCE_ID, trace_of
@@ -116,10 +116,12 @@ class Exchange:
         It is refused before it is read if it says that it is larger; one that does not is measured
         as it comes.
         """
-        unpacked = unpacker(self.headers.get("Content-Encoding", ""))
+        encoding = self.headers.get("Content-Encoding", "")
+        unpacked = unpacker(encoding)
         if (self.length or 0) > limit:
             raise too_large(limit)
-        pieces = list(within(limit, unpacked(within(limit, self.pieces))))
+        came = within(limit, self.pieces)
+        pieces = list(within(limit, unpacked(came)) if encoding else came)
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def body_headers(self) -> dict[str, str]:
@@ -176,11 +178,7 @@ class Exchange:
         }
         spent = ", ".join([f"{stage} {value:g}" for stage, value in milliseconds.items()])
         error = f" {self.error}" if self.error else ""
-        requests.info(
-            "%s %s %s (%s ms)%s",
-            *(self.method, self.path, status, spent, error),
-            extra={FIELDS: fields},
-        )
+        tell(requests, f"{self.method} {self.path} {status} ({spent} ms){error}", fields)
 
 
 def refusal(error: PlumblineError) -> Answer:

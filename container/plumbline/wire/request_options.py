@@ -81,6 +81,8 @@ OPTIONS: Mapping[str, Callable[[str, str], Any]] = MappingProxyType(
 
 def read_options(custom_attributes: str) -> dict[str, Any]:
     """`top_k=3,trace=abc` → the options it sets; what others put there is left alone."""
+    if not custom_attributes:
+        return {}
     pairs = (part.partition("=") for part in custom_attributes.split(","))
     named = {name.strip(): value.strip() for name, _, value in pairs}
     return {name: check(name, named[name]) for name, check in OPTIONS.items() if name in named}

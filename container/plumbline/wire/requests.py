@@ -6,6 +6,7 @@ import io
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import islice
 from types import MappingProxyType
 from typing import Any, AnyStr, TypeAlias
@@ -70,12 +71,12 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict)
     """All headers, for a user's handler."""
 
-    @property
+    @cached_property
     def media_type(self) -> str:
         """The Content-Type without its parameters, by its name here."""
         return media_types.media_type(self.content_type)
 
-    @property
+    @cached_property
     def by_tensorflow(self) -> bool:
         """Whether it is read and answered as TensorFlow Serving does it."""
         return is_tensorflows(self.options)

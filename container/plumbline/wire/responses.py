@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
@@ -166,7 +167,8 @@ def negotiate(accept: str, default: str = JSON) -> str:
     raise NotAcceptable(f"Accept {accept!r} can't be answered; ask for {', '.join(MEDIA_TYPES)}.")
 
 
-def preferences(accept: str) -> list[str]:
+@lru_cache(16)
+def preferences(accept: str) -> tuple[str, ...]:
     """The media types of an Accept header, the best liked first."""
     liked = []
     for part in accept.split(","):
@@ -174,7 +176,8 @@ def preferences(accept: str) -> list[str]:
         media_type = OTHER_NAMES.get(said, said)
         weights = (text.removeprefix("q=") for text in parameters if text.startswith("q="))
         liked.append((weight(next(weights, "1")), media_type))
-    return [media_type for q, media_type in sorted(liked, key=lambda pair: -pair[0]) if q > 0]
+    best = sorted(liked, key=lambda pair: -pair[0])
+    return tuple(media_type for q, media_type in best if q > 0)
 
 
 def weight(text: str) -> float:

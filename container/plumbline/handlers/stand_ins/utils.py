@@ -33,7 +33,7 @@ def retrieve_content_type_header(request_property: Mapping[str, str]) -> str | N
 
 def parse_accept(accept: str) -> list[str]:
     """The types that a caller takes, the best liked first."""
-    return preferences(accept)
+    return list(preferences(accept))
 
 
 def remove_crlf(illegal_string: str) -> str:
