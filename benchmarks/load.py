@@ -23,6 +23,8 @@ class Request:
     body: Path
     content_type: str
     accept: str
+    is_kept: bool = True
+    """Whether a connection serves for more than one request."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,7 @@ def post(request: Request, connections: int, seconds: int) -> Load:
         *("wrk", "--threads", "1", "--connections", str(connections)),
         *("--duration", f"{seconds}s", "--timeout", f"{LONGEST}s", "--script", str(SCRIPT)),
         *(request.url, "--", str(request.body), request.content_type, request.accept),
+        *([] if request.is_kept else ["close"]),
     ]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8"

@@ -1,5 +1,5 @@
 -- wrk's script: POST one file again and again, and say at the end how it went, as a line of JSON.
--- Called as: wrk … -s post.lua URL -- FILE CONTENT_TYPE ACCEPT
+-- Called as: wrk … -s post.lua URL -- FILE CONTENT_TYPE ACCEPT [CONNECTION]
 
 function init(arguments)
   local file = assert(io.open(arguments[1], "rb"))
@@ -8,6 +8,9 @@ function init(arguments)
   file:close()
   wrk.headers["Content-Type"] = arguments[2]
   wrk.headers["Accept"] = arguments[3]
+  if arguments[4] then
+    wrk.headers["Connection"] = arguments[4]
+  end
   request_bytes = wrk.format()
 end
 
