@@ -13,6 +13,7 @@ from libraries import GRAYS, opencv_decode, tensorflow_decode
 from plumbline.errors import PlumblineError
 from plumbline.vision.images import COLORS, Limits, decode
 from plumbline.vision.picture_files import File
+from plumbline.vision.resize import FILTERS
 from plumbline.vision.tensorflow_decoder import decode_tensorflow
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.opencv]
@@ -128,3 +129,23 @@ def test_sixteen_bits_of_gray_are_kept(name: str) -> None:
         return
     theirs = tf.io.decode_png(files[name], channels=1, dtype=tf.uint16)
     np.testing.assert_array_equal(ours(files[name], "gray16"), theirs)
+
+
+@pytest.mark.parametrize("name", FILTERS)
+@pytest.mark.parametrize("parts", [2, 4])
+def test_a_decoder_that_scales_would_make_other_pixels_with_any_filter(
+    name: str, parts: int
+) -> None:
+    """Why pictures are decoded whole: libjpeg's halves are no filter's, nor a filter's halves.
+
+    Its transform of half the size rounds otherwise than an area filter, even where the factor is 2.
+    """
+    file = encode(photograph((416, 640)), "JPEG", quality=90, subsampling=0)
+    whole, halved = (Image.open(io.BytesIO(file)) for _ in range(2))
+    halved.draft("RGB", (320, 208))
+    size = (416 // parts, 640 // parts)
+
+    wanted, found = (FILTERS[name](np.asarray(each), size) for each in (whole, halved))
+
+    assert halved.size == (320, 208)
+    assert np.abs(wanted.astype(float) - found).max() >= 1
