@@ -27,7 +27,8 @@ MEMORY_PER_SMALL_WORKER = 1024**3
 MOST_WAITING = 64
 """More would only wait longer: at ten answers a second these take six seconds."""
 
-FEWEST_WAITING = 4
+FEWEST_LARGE_WAITING = 4
+"""Bodies of the largest size that may wait, however little memory there is."""
 
 SLOTS_PER_CORE = 8
 """Requests of a process that are at work at a time, for each of its cores, as memory allows.
@@ -83,6 +84,9 @@ class Sizes:
     changes: int = 0
     """Loads and unloads that may be under way, where there are many models."""
 
+    bodies: int = field(default=1 << 60, compare=False)
+    """Bytes of all bodies that are at work or wait."""
+
     parsed: int = field(default=1 << 60, compare=False)
     """Bytes of memory that one request's JSON may take, once it is parsed."""
 
@@ -122,7 +126,8 @@ def plan(
         cores=cores,
         slots=slots,
         parsed=parsed(memory, max_body, slots),
-        queue=queue if queue is not None else queue_length(memory, max_body),
+        queue=MOST_WAITING if queue is None else queue,
+        bodies=max_body * (slots + (large_waiting(memory, max_body) if queue is None else queue)),
         cores_alone=max(cores, min(CORES_PER_WORKER, math.ceil(machine.cores))),
     )
 
@@ -134,9 +139,9 @@ def worker_count(machine: Machine, network: int | None) -> int:
     return max(1, min(int(machine.cores // cores), machine.memory // memory))
 
 
-def queue_length(memory: int, max_body: int) -> int:
-    """As many as a quarter of the memory can hold, should each bring the largest body."""
-    return max(FEWEST_WAITING, min(MOST_WAITING, memory // 4 // max_body))
+def large_waiting(memory: int, max_body: int) -> int:
+    """As many of the largest bodies as a quarter of the memory can hold."""
+    return max(FEWEST_LARGE_WAITING, min(MOST_WAITING, memory // 4 // max_body))
 
 
 def parsed(memory: int, max_body: int, slots: int) -> int:

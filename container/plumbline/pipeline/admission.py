@@ -1,9 +1,9 @@
 """Who may enter, who waits, and for how long.
 
 A request first takes a place (or is turned away), then waits for a slot in the order of
-arrival, then works. Places are few because each may hold a whole body in memory; a request that is
-large takes several slots, because it needs more memory still. Nothing is computed for a client that
-has hung up, and when the places run out, those of such clients are free.
+arrival, then works. Places are few, and fewer for large bodies, because each holds one in memory; a
+request that is large takes several slots, because it needs more memory still. Nothing is computed
+for a client that has hung up, and when the places run out, those of such clients are free.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ def stays() -> bool:
 LESS_AT_ONCE = (
     "Send fewer pictures at a time, or have PLUMBLINE_DEADLINE_SECONDS raised on the server."
 )
+
+UNLIMITED = 1 << 60
 
 AGAIN = "Try again in a moment, or add instances."
 
@@ -83,11 +85,15 @@ def admits(load: Load) -> bool:
 class Admission:
     """Places and slots of one process."""
 
-    def __init__(self, slots: int, queue: int) -> None:
+    def __init__(self, slots: int, queue: int, bodies: int = UNLIMITED) -> None:
         self._slots = slots
         self._queue = queue
+        self.bodies = bodies
+        """Bytes that the bodies of all who are inside may have."""
         self._free = slots
-        self._inside: set[Deadline] = set()
+        self._held = 0
+        """Bytes that they have, at most."""
+        self._inside: dict[Deadline, int] = {}
         self._waiting: deque[Turn] = deque()
         self._lock = threading.Lock()
 
@@ -112,28 +118,41 @@ class Admission:
         return self._free
 
     @contextmanager
-    def place(self, deadline: Deadline) -> Iterator[None]:
-        """Hold a place. Raises `ServerBusy` when there is none."""
+    def place(self, deadline: Deadline, size: int = 0) -> Iterator[None]:
+        """Hold a place, for a body of so many bytes at most. Raises `ServerBusy` without one."""
         with self._lock:
-            if not admits(self.load):
+            if not self._admits(size):
                 self._dismiss()
-            if not admits(self.load):
-                raise ServerBusy(
-                    f"{self._slots} requests are being answered and {self._queue} are waiting; "
-                    "try again in a moment, or add instances."
-                )
-            self._inside.add(deadline)
+            if not self._admits(size):
+                raise self._busy()
+            self._inside[deadline] = size
+            self._held += size
         try:
             yield
         finally:
             with self._lock:
-                self._inside.discard(deadline)
+                self._leave(deadline)
+
+    def _admits(self, size: int) -> bool:
+        fits = not self._inside or self._held + size <= self.bodies
+        return fits and admits(self.load)
+
+    def _busy(self) -> ServerBusy:
+        """The error for one who is turned away."""
+        if admits(self.load):
+            inside = f"The bodies of {len(self._inside)} requests take the memory that there is"
+        else:
+            inside = f"{self._slots} requests are being answered and {self._queue} are waiting"
+        return ServerBusy(f"{inside}; try again in a moment, or add instances.")
+
+    def _leave(self, deadline: Deadline) -> None:
+        self._held -= self._inside.pop(deadline, 0)
 
     def _dismiss(self) -> None:
         """Take the places of those who wait and whose clients have hung up."""
         for turn in [turn for turn in self._waiting if turn.deadline.gone()]:
             self._waiting.remove(turn)
-            self._inside.discard(turn.deadline)
+            self._leave(turn.deadline)
             turn.dismissed = True
             turn.come.set()
         self._hand_on()

@@ -93,7 +93,7 @@ class Settings:
         None,
         whole(0, 10_000),
         "Length of the queue of a process; further requests get 503 and Retry-After. The default "
-        "is 4 to 64, as memory allows.",
+        "is 64, with fewer large bodies where memory is short.",
         "PLUMBLINE_QUEUE",
         batch="100",
     )

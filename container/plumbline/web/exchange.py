@@ -21,10 +21,15 @@ from plumbline.settings.variable_values import MEBIBYTE
 from plumbline.telemetry.traceparent import INFERENCE_ID, trace_of
 from plumbline.web.observation import NOBODY, Observer, server_timing
 from plumbline.wire.content_encodings import unpacker
+from plumbline.wire.media_types import media_type
+from plumbline.wire.requests import PICTURE_TYPES
 from plumbline.wire.responses import JSON, encode_error, to_json
 
 log = logging.getLogger("plumbline.web")
 requests = logging.getLogger("plumbline.request")
+
+PLAIN = frozenset((*PICTURE_TYPES, "application/x-npy", "text/csv"))
+"""What stays as large as it comes, until it has a slot."""
 
 SILENT = ("/", "/ping", "/metrics")
 """What asks nothing of a model. The platform asks again and again for a ping, several times a
@@ -123,6 +128,12 @@ class Exchange:
         came = within(limit, self.pieces)
         pieces = list(within(limit, unpacked(came)) if encoding else came)
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def most_bytes(self, limit: int) -> int:
+        """Bytes that the body may have in memory: `limit` where it is packed, or may hold links."""
+        kind = media_type(self.headers.get("Content-Type", ""))
+        is_plain = "Content-Encoding" not in self.headers and kind in PLAIN
+        return min(self.length, limit) if is_plain and self.length is not None else limit
 
     def body_headers(self) -> dict[str, str]:
         """The headers as they are of the body that was read: without what it was compressed by."""

@@ -101,8 +101,7 @@ class Worker(base.Worker):  # type: ignore[misc]
         self.max_body = service.settings.max_body
         self.deadline = float(service.settings.deadline)
         self.keepalive = float(self.cfg.keepalive)
-        load = service.admission.load
-        self.open = OpenConnections((load.slots + load.queue + 1) * self.max_body)
+        self.open = OpenConnections(service.admission.bodies + self.max_body)
         self.note = self.open.note
         files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         room = MOST_CONNECTIONS if files == resource.RLIM_INFINITY else files - SPARE_FILES

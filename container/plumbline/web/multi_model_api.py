@@ -106,7 +106,8 @@ class ManyModels:
         came.as_tensorflow = is_tensorflows(options)
         came.noted = {"target": came.headers.get(TARGET_MODEL)}
         self.hosts.demand(name)
-        with self.admission.place(deadline), tidied_after(came.length):
+        most = came.most_bytes(self.settings.max_body)
+        with self.admission.place(deadline, most), tidied_after(came.length):
             body = came.body(self.settings.max_body)
             headers = came.body_headers()
             kind, accept = headers.get("Content-Type", ""), headers.get("Accept", "")
@@ -176,7 +177,7 @@ def many_models(chosen: Settings, sizes: Sizes, loader: str, shared: Path | None
     at_once = max(2, sizes.cores)
     return ManyModels(
         Hosts(means),
-        Admission(sizes.slots, sizes.queue),
+        Admission(sizes.slots, sizes.queue, sizes.bodies),
         Admission(at_once, max(0, MOST_CHANGES - at_once)),
         Admission(MOST_CHANGES, 0),
         chosen,

@@ -104,7 +104,8 @@ class Service:
         pipeline = model.pipeline if handled else model.pipeline.bare
         came.model = str(model)
         headers = {} if pipeline is pipeline.bare else came.body_headers()
-        with self.admission.place(deadline), tidied_after(came.length):
+        most = came.most_bytes(self.settings.max_body)
+        with self.admission.place(deadline, most), tidied_after(came.length):
             body = came.body(self.settings.max_body)
             asked = Request(body, content_type, accept, options, headers=headers)
             asked = pipeline.with_pictures(asked, deadline.remaining, came.watch)

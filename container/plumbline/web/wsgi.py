@@ -91,7 +91,7 @@ def application(shared: str | None = None) -> Flask:
         partial(in_turn, load, ready, first=connections.is_first), ready.touch if ready else nothing
     )
     model.start(on_failure=partial(exit_after, chosen.failure_grace))
-    admission = Admission(sizes.slots, sizes.queue)
+    admission = Admission(sizes.slots, sizes.queue, sizes.bodies)
     app = create_app(model, admission, chosen, sizes.workers)
     share = cgroups.machine().memory // sizes.workers
     app.extensions[TENURE] = Tenure(model, terms.code.cutoff, share)

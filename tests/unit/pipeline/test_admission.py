@@ -104,6 +104,24 @@ def test_places_are_bounded_and_come_back(slots: int, queue: int) -> None:
     assert admission.load == Load(0, slots, queue)
 
 
+@given(st.lists(st.integers(0, 40), max_size=12), st.integers(1, 100))
+def test_bodies_are_bounded_together_and_one_is_always_taken(sizes: list[int], most: int) -> None:
+    admission, held = Admission(2, 3, most), []
+    with ExitStack() as inside:
+        for size in sizes:
+            wanted = len(held) < 5 and (not held or sum(held) + size <= most)
+            if wanted:
+                inside.enter_context(admission.place(Deadline(LONG), size))
+                held.append(size)
+                continue
+            with pytest.raises(ServerBusy) as caught, admission.place(Deadline(LONG), size):
+                pytest.fail("one too many was let in")
+            assert ("bodies of" in caught.value.message) == (len(held) < 5)
+        assert admission.load.inside == len(held)
+    with admission.place(Deadline(LONG), most), admission.place(Deadline(LONG), 0):
+        assert admission.load.inside == 2
+
+
 def test_a_place_comes_back_when_its_request_fails() -> None:
     admission = Admission(1, 0)
     with pytest.raises(ZeroDivisionError), admission.place(Deadline(LONG)):
