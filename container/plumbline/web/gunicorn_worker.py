@@ -29,13 +29,14 @@ from typing import Any
 
 from gunicorn.workers import base
 
-from plumbline.errors import PlumblineError
+from plumbline.errors import PlumblineError, ServerBusy
 from plumbline.web.connection import Connection, State
 from plumbline.web.exchange import Answer, refusal
 from plumbline.web.metrics_api import TELLING
 from plumbline.web.open_connections import OpenConnections
 from plumbline.web.quick_requests import QuickRequests
 from plumbline.web.received_request import ReceivedRequest
+from plumbline.web.refusal_pace import RefusalPace
 from plumbline.web.worker_succession import is_awaited
 from plumbline.web.wsgi_bridge import ask, environ_of, exchange_of
 
@@ -79,6 +80,9 @@ UNREAD = 64 * 1024
 
 PING = b"/ping"
 
+REFUSED = ServerBusy.status
+"""The status of who is told to ask again later."""
+
 
 class Worker(base.Worker):  # type: ignore[misc]
     """What `worker_class` names in gunicorn_settings.py."""
@@ -95,6 +99,7 @@ class Worker(base.Worker):  # type: ignore[misc]
         service = self.wsgi.extensions["plumbline"]
         self.direct = service.direct
         self.quick = QuickRequests(lambda: self.waiting.empty() and service.is_quick)
+        self.pace = RefusalPace()
         self.counts = self.wsgi.extensions[CONNECTIONS]
         self.telling = self.wsgi.extensions[TELLING]
         self.observer = self.telling.observer
@@ -212,7 +217,12 @@ class Worker(base.Worker):  # type: ignore[misc]
     def work_on(self, connection: Connection, request: ReceivedRequest) -> None:
         """Answer a request."""
         try:
-            connection.send(self.answered(connection, request))
+            answer = self.answered(connection, request)
+            held = self.pace.seconds() if answer.status == REFUSED else 0.0
+            if held:
+                self.loop.call_soon_threadsafe(self.loop.call_later, held, connection.send, answer)
+            else:
+                connection.send(answer)
         except Exception:
             log.exception("An answer could not be sent.")
             self.loop.call_soon_threadsafe(connection.close)
