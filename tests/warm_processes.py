@@ -75,6 +75,7 @@ HEAVY = {
         "plumbline.web.gunicorn_worker",
         "plumbline.hosting.fork_server",
     ),
+    "registry": ("boto3", "botocore.endpoint", "deployment.aws.registry"),
 }
 """What each kind of process imports."""
 
@@ -357,6 +358,8 @@ def execute(arguments: Sequence[str]) -> None:
         exec(compile(rest[0], "<string>", "exec"), {"__name__": "__main__"})
     elif how == "-m":
         sys.argv = rest
+        if not hasattr(sys.modules.get(rest[0]), "__path__"):
+            sys.modules.pop(rest[0], None)  # it would be warned of
         runpy.run_module(rest[0], run_name="__main__", alter_sys=True)
     else:
         sys.argv = [how, *rest]

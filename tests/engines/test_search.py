@@ -44,10 +44,10 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two photographs of scikit-learn's, and two parts of them, of different sizes and shapes."""
     folder = tmp_path_factory.mktemp("photos")
     china, flower = (np.asarray(photograph(f"{name}.jpg")) for name in ("china", "flower"))
-    Image.fromarray(china).save(folder / "china.jpg", quality=92)
-    Image.fromarray(flower[:, :400]).save(folder / "flower.jpg", quality=85)
-    Image.fromarray(china[120:, 60:350]).save(folder / "pavilion.jpg", quality=95)
-    Image.fromarray(flower[100:360, 180:540]).save(folder / "petals.png")
+    Image.fromarray(china[100:356, 100:484]).save(folder / "china.jpg", quality=92)
+    Image.fromarray(flower[60:300, 150:400]).save(folder / "flower.jpg", quality=85)
+    Image.fromarray(china[120:320, 60:230]).save(folder / "pavilion.jpg", quality=95)
+    Image.fromarray(flower[100:290, 180:460]).save(folder / "petals.png")
     return folder
 
 

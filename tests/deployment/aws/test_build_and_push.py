@@ -26,6 +26,8 @@ from werkzeug import Request, Response
 from werkzeug.serving import make_server
 
 import moto_server
+from made_once import made_once
+from warm_processes import WarmProcesses
 
 ROOT = Path(__file__).parents[3]
 
@@ -84,20 +86,36 @@ class Machine:
         (self.home / f"fail-{command}").write_text(words)
 
 
+@pytest.fixture(scope="module")
+def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmProcesses]:
+    """Processes that have imported boto3."""
+    found = WarmProcesses(made_once(tmp_path_factory, "warm-registry", lambda _: None), "registry")
+    yield found
+    found.close()
+
+
+def executable(file: Path, *command: object) -> Path:
+    """A program that is a command with more arguments."""
+    words = " ".join(f'"{word}"' for word in command)
+    file.write_text(f'#!/bin/sh\nexec {words} "$@"\n')
+    file.chmod(0o755)
+    return file
+
+
 @pytest.fixture
-def machine(moto: str, tmp_path: Path) -> Machine:
+def machine(moto: str, tmp_path: Path, warm: WarmProcesses) -> Machine:
     """Someone with Docker, and credentials for an account with nothing in it."""
     moto_server.ask(f"{moto}/moto-api/reset")
     folder = tmp_path / "bin"
     folder.mkdir()
     for tool in TOOLS:
         (folder / tool).symlink_to(shutil.which(tool) or pytest.fail(f"there is no {tool}"))
-    python, script = sys.executable, Path(docker_script.__file__)
-    (folder / "docker").write_text(f'#!/bin/sh\nexec "{python}" "{script}" "$@"\n')
-    (folder / "docker").chmod(0o755)
+    executable(folder / "docker", sys.executable, "-I", "-S", docker_script.__file__)
+    client = (sys.executable, "-I", "-S", ROOT / "tests/warm_client.py", warm.path)
+    python = executable(tmp_path / "python", *client)
     (tmp_path / "built").write_text("a")
     (tmp_path / "platform").write_text("linux/amd64")
-    variables = {"PYTHON": python, "DOCKER_SCRIPT": str(tmp_path)}
+    variables = {"PYTHON": str(python), "DOCKER_SCRIPT": str(tmp_path)}
     return Machine(tmp_path, {**variables, **moto_server.environment(moto)})
 
 
