@@ -220,12 +220,17 @@ class Worker(base.Worker):  # type: ignore[misc]
             answer = self.answered(connection, request)
             held = self.pace.seconds() if answer.status == REFUSED else 0.0
             if held:
-                self.loop.call_soon_threadsafe(self.loop.call_later, held, connection.send, answer)
+                self.loop.call_soon_threadsafe(self.send_later, held, connection, answer)
             else:
                 connection.send(answer)
         except Exception:
             log.exception("An answer could not be sent.")
             self.loop.call_soon_threadsafe(connection.close)
+
+    def send_later(self, seconds: float, connection: Connection, answer: Answer) -> None:
+        """Send an answer after so many seconds; nothing is held meanwhile but the connection."""
+        self.note(connection)
+        self.loop.call_later(seconds, connection.send, answer)
 
     def answered(self, connection: Connection, request: ReceivedRequest) -> Answer:
         """What is answered, by way of Flask or without it."""

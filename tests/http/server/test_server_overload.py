@@ -11,6 +11,8 @@ from typing import Any
 
 from gunicorn_server import PING_SECONDS, Server, wait_until
 
+from plumbline.web.refusal_pace import HELD_SECONDS
+
 SMALL = {"PLUMBLINE_SLOTS": "2", "PLUMBLINE_QUEUE": "4"}
 """A server that holds six requests."""
 
@@ -61,6 +63,22 @@ def test_the_surplus_is_turned_away_while_the_others_wait(
     gate.touch()
     assert {(answer.status, answer.error) for answer in surplus} == {(503, "server_busy")}
     assert {answer.headers["Retry-After"] for answer in surplus} == {"1"}
+    assert [answer.result().status for answer in admitted] == [200] * 6
+
+
+def test_a_crowd_that_is_refused_waits_a_moment_before_it_is_told(
+    serve, fill, crowd, picture: bytes, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+    settings = {**SMALL, "PLUMBLINE_WORKERS": "1"}
+    server: Server = serve(f"answers_after={str(gate)!r}", **settings)
+    admitted = fill(server, 6)
+
+    refused = [answer.result() for answer in crowd(300, server.invoke, picture)]
+
+    gate.touch()
+    assert {(answer.status, answer.error) for answer in refused} == {(503, "server_busy")}
+    assert max(answer.seconds for answer in refused) >= HELD_SECONDS
     assert [answer.result().status for answer in admitted] == [200] * 6
 
 
