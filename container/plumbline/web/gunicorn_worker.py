@@ -14,7 +14,6 @@ replaced, are spread anew: a worker that has more hangs up after an answer, and 
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import logging
 import os
@@ -32,6 +31,7 @@ from gunicorn.workers import base
 from plumbline.errors import PlumblineError, ServerBusy
 from plumbline.web.connection import Connection, State
 from plumbline.web.exchange import Answer, refusal
+from plumbline.web.fair_selector import new_event_loop
 from plumbline.web.metrics_api import TELLING
 from plumbline.web.open_connections import OpenConnections
 from plumbline.web.quick_requests import QuickRequests
@@ -89,7 +89,7 @@ class Worker(base.Worker):  # type: ignore[misc]
 
     def init_process(self) -> None:
         """Make what is needed before the app is there."""
-        self.loop = asyncio.new_event_loop()
+        self.loop = new_event_loop()
         self.listening = False
         self.ends = 0.0
         super().init_process()
