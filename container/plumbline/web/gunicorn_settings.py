@@ -35,9 +35,11 @@ environment.quiet_frameworks()
 sizes = chosen.sizes(cgroups.machine())
 
 # For what only one of the workers need find out; without it each does.
+shared_memory = "/dev/shm"  # noqa: S108 - folders and files with names of their own in it
 shared: str | None = None
-with contextlib.suppress(OSError):
-    shared = tempfile.mkdtemp(prefix="plumbline-")
+for place in (None, shared_memory):  # a read-only container may have the latter alone
+    with contextlib.suppress(OSError):
+        shared = shared or tempfile.mkdtemp(prefix="plumbline-", dir=place)
 worker_succession.NOTES.begin(Path(shared) if shared else None)
 wsgi_app = f"plumbline.web.wsgi:application({shared!r})"
 bind = f"0.0.0.0:{chosen.port}"
@@ -50,7 +52,6 @@ keepalive = 75
 timeout = 120
 graceful_timeout = int(chosen.drain)
 # The heartbeat file: memory where there is some, else the temporary folder.
-shared_memory = "/dev/shm"  # noqa: S108 - gunicorn makes a file of its own in it
 worker_tmp_dir = shared_memory if os.access(shared_memory, os.W_OK) else None
 # It would be opened below the home folder, which may not be writable.
 control_socket_disable = True
