@@ -67,15 +67,20 @@ RESTRAINTS = (
 )
 
 
-def limits(wanted: Restraint) -> Iterator[tuple[str, str, str]]:
-    """Controller, file and what is written to it: version 1's, then version 2's."""
-    quota = int((wanted.cores or 0) * PERIOD)
-    if quota:
-        yield "cpu", "cpu.cfs_quota_us", str(quota)
-        yield "cpu", "cpu.max", f"{quota} {PERIOD}"
+def limits(wanted: Restraint, *, is_second: bool) -> Iterator[tuple[Path, str, str]]:
+    """The parent of a group, a file of the group, and what is written to it.
+
+    Version 2 of control groups has one tree, and version 1 one for each controller.
+    """
+    if wanted.cores:
+        quota = int(wanted.cores * PERIOD)
+        if is_second:
+            yield GROUPS, "cpu.max", f"{quota} {PERIOD}"
+        else:
+            yield GROUPS / "cpu", "cpu.cfs_quota_us", str(quota)
     if wanted.memory:
-        yield "memory", "memory.limit_in_bytes", str(wanted.memory)
-        yield "memory", "memory.max", str(wanted.memory)
+        parent, name = ("", "max") if is_second else ("memory", "limit_in_bytes")
+        yield GROUPS / parent, f"memory.{name}", str(wanted.memory)
 
 
 @contextmanager
@@ -85,16 +90,14 @@ def limited(wanted: Restraint) -> Iterator[Callable[[], None]]:
     Raises `NotAvailable`.
     """
     is_second = (GROUPS / "cgroup.controllers").exists()
-    controllers = {controller for controller, _, _ in limits(wanted)}
-    parents = {GROUPS if is_second else GROUPS / each for each in controllers}
+    wished = list(limits(wanted, is_second=is_second))
+    parents = {parent for parent, _, _ in wished}
     name = f"plumbline-bench-{os.getpid()}"
     try:
         for parent in parents:
             (parent / name).mkdir()
-        for controller, file, text in limits(wanted):
-            target = (GROUPS if is_second else GROUPS / controller) / name / file
-            if target.exists():
-                target.write_text(text)
+        for parent, file, text in wished:  # a file that the kernel has not made can't be, either
+            (parent / name / file).write_text(text)
         join([parent / name for parent in parents])
     except OSError as exc:
         raise NotAvailable(f"control groups can't be made here: {exc}") from exc

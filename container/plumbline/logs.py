@@ -57,7 +57,7 @@ class JSONFormatter(logging.Formatter):
 
 
 class LineHandler(logging.StreamHandler[TextIO]):
-    """Writes to a stream, and shorter lines of JSON that need not pass through all of logging."""
+    """Writes to a stream; `tell` writes a line of JSON without making a record of it first."""
 
     def writes_all_of(self, logger: logging.Logger) -> bool:
         """Whether nobody else gets the logger's lines, and they are JSON as it is."""

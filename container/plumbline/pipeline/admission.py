@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 
 from plumbline.errors import ClientGone, DeadlineExceeded, ServerBusy
 from plumbline.pipeline.stopwatch import Stopwatch
+from plumbline.wire.requests import UNLIMITED
 
 
 def stays() -> bool:
@@ -27,8 +28,6 @@ def stays() -> bool:
 LESS_AT_ONCE = (
     "Send fewer pictures at a time, or have PLUMBLINE_DEADLINE_SECONDS raised on the server."
 )
-
-UNLIMITED = 1 << 60
 
 AGAIN = "Try again in a moment, or add instances."
 
