@@ -168,7 +168,7 @@ class WarmProcess:
 class WarmProcesses:
     """Those of a test run, whose processes share `root`: the one that is forked, and its copies."""
 
-    def __init__(self, root: Path, kind: str = "tensorflow") -> None:
+    def __init__(self, root: Path, kind: str) -> None:
         self._root = root
         self._kind = kind
         self._held: list[socket.socket] = []
@@ -376,7 +376,7 @@ def main() -> None:
         importlib.import_module(name)
     if sys.argv[3] == "tensorflow":
         importlib.import_module("plumbline.packing.form_measurements").TIMED = TIMED
-    warm = WarmProcesses(Path(sys.argv[2]))
+    warm = WarmProcesses(Path(sys.argv[2]), sys.argv[3])
     warm.__dict__["path"] = Path(sys.argv[2]) / "socket"
     subprocess.Popen = warm.popen  # type: ignore[assignment,misc]
     gc.collect()

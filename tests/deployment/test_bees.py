@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import io
 import json
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,13 +16,13 @@ from workshop import Workshop
 
 import ground_truth
 from boxed_layouts import NAMES, Photos, label, name_of, photos, tiny
-from made_once import made_once
+from forking import forking
 from plumbline.machine import child_process
 from plumbline.packing import form_measurements
 from plumbline.parity.agreement import SAME_BOX, matched
 from plumbline.training.networks import network_table
 from plumbline.training.networks.network_table import Network
-from warm_processes import TIMED, WarmProcesses
+from warm_processes import TIMED
 
 pytestmark = pytest.mark.tensorflow
 
@@ -39,14 +37,11 @@ def quickly(
     monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[None]:
     """A network that is traced in no time, packed by processes that know TensorFlow already."""
-    warm = WarmProcesses(made_once(tmp_path_factory, "warm", lambda _: None))
-    starting = SimpleNamespace(Popen=warm.popen, DEVNULL=subprocess.DEVNULL)
-    monkeypatch.setattr(child_process, "subprocess", starting)
     monkeypatch.setattr(form_measurements, "TIMED", TIMED)
     known = {**network_table.NETWORKS, "tinymobilenet": Network(tiny, "tf")}
     monkeypatch.setattr(network_table, "NETWORKS", known)
-    yield
-    warm.close()
+    with forking(tmp_path_factory, "tensorflow", child_process):
+        yield
 
 
 @pytest.fixture

@@ -8,13 +8,13 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
 import training_emulator
+from forking import forking
 from made_once import made_once
 from plumbline.archive.discovery import ModelFile
 from plumbline.client import local_server
@@ -36,14 +36,13 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture(scope="session", autouse=True)
 def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmProcesses]:
     """Processes that need not import TensorFlow first; Plumbline starts its own so, too."""
-    found = WarmProcesses(made_once(tmp_path_factory, "warm", lambda _: None))
-    starting = SimpleNamespace(**{**vars(subprocess), "Popen": found.popen})
-    with pytest.MonkeyPatch.context() as patch:
-        for module in (child_process, fork_client, local_server, supervision, training_emulator):
-            patch.setattr(module, "subprocess", starting)
+    modules = (child_process, fork_client, local_server, supervision, training_emulator)
+    with (
+        forking(tmp_path_factory, "tensorflow", *modules) as found,
+        pytest.MonkeyPatch.context() as patch,
+    ):
         patch.setattr(form_measurements, "TIMED", TIMED)
         yield found
-    found.close()
 
 
 @pytest.fixture(scope="session")

@@ -26,7 +26,7 @@ from werkzeug import Request, Response
 from werkzeug.serving import make_server
 
 import moto_server
-from made_once import made_once
+from forking import forking
 from warm_processes import WarmProcesses
 
 ROOT = Path(__file__).parents[3]
@@ -89,9 +89,8 @@ class Machine:
 @pytest.fixture(scope="module")
 def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmProcesses]:
     """Processes that have imported boto3."""
-    found = WarmProcesses(made_once(tmp_path_factory, "warm-registry", lambda _: None), "registry")
-    yield found
-    found.close()
+    with forking(tmp_path_factory, "registry") as found:
+        yield found
 
 
 def executable(file: Path, *command: object) -> Path:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import io
-import subprocess
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import gunicorn_server
@@ -19,8 +17,7 @@ import pytest
 from gunicorn_server import Server, running, wait_until
 from PIL import Image
 
-from made_once import made_once
-from warm_processes import WarmProcesses
+from forking import forking
 
 Serve = Callable[..., Server]
 
@@ -28,12 +25,8 @@ Serve = Callable[..., Server]
 @pytest.fixture(scope="session", autouse=True)
 def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Processes that need not import what a server needs."""
-    found = WarmProcesses(made_once(tmp_path_factory, "warm-server", lambda _: None), "server")
-    starting = SimpleNamespace(**{**vars(subprocess), "Popen": found.popen})
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(gunicorn_server, "subprocess", starting)
+    with forking(tmp_path_factory, "server", gunicorn_server):
         yield
-    found.close()
 
 
 @pytest.fixture
